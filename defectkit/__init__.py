@@ -1,0 +1,36 @@
+"""Find crystal defects, surfaces, interfaces and phases in atomistic simulations without labels.
+
+The public names below are imported on first use, so that ``import defectkit`` stays fast.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "SymmetryFunctions": "symmetry",
+    "features": "symmetry",
+    "NeuralNetworkPotential": "potential",
+    "load": "datasets",
+    "available": "datasets",
+    "moving_average": "averaging",
+    "standardise": "embedding",
+    "embed": "embedding",
+    "cluster": "clusters",
+}
+_MODULES = ("symmetry", "potential", "datasets", "averaging", "embedding", "clusters",
+            "defects", "parametric", "plots", "view")
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name):
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'defectkit' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_HOME, *_MODULES])
