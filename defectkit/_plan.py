@@ -57,7 +57,8 @@ class Function:
         """The function in words, for tables and axis labels."""
         with_ = "-".join(self.neighbours) or "all, weighted by Z"
         if self.kind in (2, 12):
-            return f"G{self.kind} {with_} eta={self.eta:.4g}/Å² rs={self.rs:.4g} rc={self.rc:.4g} Å"
+            return (f"G{self.kind} {with_} eta={self.eta:.4g}/Å² rs={self.rs:.4g} "
+                    f"rc={self.rc:.4g} Å")
         if self.kind in (3, 9, 13):
             return (f"G{self.kind} {with_} eta={self.eta:.4g}/Å² lambda={self.lam:g} "
                     f"zeta={self.zeta:g} rs={self.rs:.4g} rc={self.rc:.4g} Å")
@@ -74,8 +75,7 @@ class Function:
 
 def make_plan(functions, elements, cutoff_type, inner):
     """The `Plan` of one element's functions, columns in their order."""
-    cuts, rads, angs, channels, pairs = [], [], [], {}, []
-    need = {}
+    cuts, channels, pairs, need = [], {}, [], {}
 
     def row_of(rows, row):
         if row not in rows:
@@ -98,7 +98,8 @@ def make_plan(functions, elements, cutoff_type, inner):
             pairs.append((row, who[0] if who else -1, column))
             continue
         if f.kind >= 20:
-            ang = (f.core, np.radians(f.left), np.radians(f.right))
+            # In n2p2 the asymmetric variant shapes the radial part only.
+            ang = (f.core % 10, np.radians(f.left), np.radians(f.right))
             norm = 1.0
         else:
             ang = (0, f.lam, f.zeta)
