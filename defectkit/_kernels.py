@@ -46,7 +46,8 @@ def load_neighbours(i, first, neigh, shift, pos, cell, species, n_species, rc, p
                     start):
     """Neighbours of atom i nearer than rc, grouped by species; returns how many.
 
-    polar  rows: unit vector (3), distance, its inverse; NaN where two atoms coincide
+    polar  rows: unit vector (3), distance, its inverse
+    Returns -1 where another atom coincides with atom i.
     """
     n = 0
     for s in range(n_species):
@@ -61,7 +62,9 @@ def load_neighbours(i, first, neigh, shift, pos, cell, species, n_species, rc, p
             z = pos[j, 2] - pos[i, 2] + a * cell[0, 2] + b * cell[1, 2] + c * cell[2, 2]
             r2 = x * x + y * y + z * z
             if r2 < rc * rc:
-                r = np.sqrt(r2) if r2 > 1e-12 else np.nan
+                if r2 < 1e-12:
+                    return -1
+                r = np.sqrt(r2)
                 polar[0, n], polar[1, n], polar[2, n] = x / r, y / r, z / r
                 polar[3, n], polar[4, n] = r, 1.0 / r
                 index[n] = j
@@ -279,7 +282,7 @@ def evaluate(centres, first, neigh, shift, pos, cell, species, weight, plan, slo
              force, virial):
     """Symmetry functions of the centres, or (slopes) the forces of E = sum(coef * G).
 
-    out     (n_centres, n_columns) values, added to
+    out     (n_centres, n_columns) values, added to; NaN where atoms coincide
     coef    (n_centres, n_columns) dE/dG
     force   (n_chunks, n_atoms, 3) added to; the number of chunks, not of threads, fixes the bits
     virial  (n_chunks, 3, 3) sum of r_ij (x) f_j, added to
@@ -305,6 +308,9 @@ def evaluate(centres, first, neigh, shift, pos, cell, species, weight, plan, slo
             i = centres[m]
             n = load_neighbours(i, first, neigh, shift, pos, cell, species, n_species, rc, polar,
                                 index, start)
+            if n < 0:
+                out[m] = np.nan
+                continue
             tabulate(plan, polar[3], start, n_species, weight, W[1], W[2], F, dF)
             D[:n] = 0.0
             V[:, :n] = 0.0

@@ -207,7 +207,7 @@ def check_atoms(atoms, elements):
     unknown = sorted(set(atoms.get_chemical_symbols()) - set(elements))
     if unknown:
         raise ValueError(f"these symmetry functions know {', '.join(elements)} but the frame "
-                         f"holds {', '.join(unknown)}; remove those atoms or choose other functions.")
+                         f"holds {', '.join(unknown)}; remove them or take other functions.")
     for axis in range(3):
         if atoms.pbc[axis] and not np.any(atoms.cell.array[axis]):
             raise ValueError(f"the frame is periodic along axis {axis} but has no cell vector "

@@ -1,0 +1,414 @@
+"""Symmetry functions against n2p2's numbers, the equations written out, and invariances."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, fcc100, molecule
+from ase.neighborlist import neighbor_list
+from ase.units import Bohr
+from conftest import REFERENCE, read_n2p2_structure, read_n2p2_values
+from hypothesis import given
+from hypothesis import strategies as st
+
+import defectkit as dk
+from defectkit import SymmetryFunctions
+from defectkit._functions import arccos, cutoff_values
+
+SEEDS = st.integers(0, 2**31)
+CASES = sorted((path.parent.name, path.stem) for path in REFERENCE.glob("*/*.sf"))
+
+
+def silicon_mix(**keywords):
+    """A few functions of several types for one element, cutoff 5 Å."""
+    return SymmetryFunctions.from_n2p2(REFERENCE / "poly", length_unit=1.0, **keywords)
+
+
+def rattled(seed, size=2, width=0.15):
+    atoms = bulk("Si", cubic=True) * (size, size, size)
+    atoms.rattle(width, seed=seed)
+    return atoms
+
+
+# Against n2p2
+
+
+@pytest.mark.parametrize(("case", "structure"), CASES)
+def test_every_reference_file_of_n2p2_is_met(case, structure):
+    unit = Bohr if structure.startswith("water") else 1.0
+    scaling = REFERENCE / case / "scaling.data"
+    sf = SymmetryFunctions.from_n2p2(REFERENCE / case, length_unit=unit,
+                                     scaling=scaling if scaling.exists() else None)
+    atoms = read_n2p2_structure(REFERENCE / f"{structure}.data", unit)
+    lines, rows = read_n2p2_values(REFERENCE / case / f"{structure}.sf")
+    assert lines
+    for element, expected_lines in lines.items():
+        order = sf.n2p2_order(element)
+        assert [sf.functions[element][n].line for n in order] == expected_lines
+        expected = np.array([values for e, values in rows if e == element])
+        found = sf(atoms, centres=element)[:, order]
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12, err_msg=element)
+
+
+def test_real_water_potential_is_met_on_a_liquid(water_potential):
+    reference = water_potential.parents[1] / "reference" / "n2p2"
+    path = reference / "liquid_360mol_rpbe_d3_every6th.sf"
+    if not path.is_file():
+        pytest.skip("n2p2's values for the liquid are not beside the potential")
+    atoms = read_n2p2_structure(water_potential / "liquid_360mol.n2p2-data", Bohr)
+    sf = SymmetryFunctions.from_n2p2(water_potential, scaling=water_potential / "scaling.data")
+    lines, rows = read_n2p2_values(path)
+    symbols = np.array(atoms.get_chemical_symbols())
+    picked = np.arange(0, len(atoms), 6)
+    assert [e for e, _ in rows] == list(symbols[picked])
+    for element in {e for e, _ in rows} & set(lines):
+        index = picked[symbols[picked] == element]
+        expected = np.array([values for e, values in rows if e == element])
+        found = sf(atoms, centres=index)[:, sf.n2p2_order(element)]
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_the_water_preset_is_the_oxygen_part_of_the_potential(water_potential):
+    atoms = read_n2p2_structure(water_potential / "liquid_360mol.n2p2-data", Bohr)
+    whole = SymmetryFunctions.from_n2p2(water_potential)
+    centres = np.flatnonzero(atoms.numbers == 8)[:20]
+    from_file = dict(zip(whole.names("O"), whole(atoms, centres).T, strict=True))
+    preset = SymmetryFunctions.water()
+    assert sorted(preset.names("O")) == sorted(from_file)
+    for name, column in zip(preset.names("O"), preset(atoms, centres).T, strict=True):
+        np.testing.assert_allclose(column, from_file[name], rtol=1e-12)
+
+
+# Against the equations, written out in NumPy
+
+
+def plain_pairs(atoms, cutoff, i):
+    first, second, vector = neighbor_list("ijD", atoms, cutoff)
+    chosen = first == i
+    return atoms.numbers[second[chosen]], vector[chosen]
+
+
+def plain_tanh3(r, rc):
+    return np.where(r < rc, np.tanh(1.0 - r / rc) ** 3, 0.0)
+
+
+def plain_g3(vectors, eta, lam, zeta, rc, wide=False):
+    """Types 3 and 9 as the article on n2p2 writes them, every triple once."""
+    total = 0.0
+    for j in range(len(vectors)):
+        for k in range(j + 1, len(vectors)):
+            sides = vectors[j], vectors[k], vectors[j] - vectors[k]
+            a, b, c = (np.linalg.norm(v) for v in sides)
+            cos = vectors[j] @ vectors[k] / (a * b)
+            term = (1 + lam * cos) ** zeta * plain_tanh3(a, rc) * plain_tanh3(b, rc)
+            term *= np.exp(-eta * (a * a + b * b))
+            total += term if wide else term * np.exp(-eta * c * c) * plain_tanh3(c, rc)
+    return 2 ** (1 - zeta) * total
+
+
+def from_lines(tmp_path, lines, elements="Si"):
+    path = tmp_path / "input.nn"
+    head = f"number_of_elements {len(elements.split())}\nelements {elements}\ncutoff_type 2\n"
+    path.write_text(head + "\n".join(f"symfunction_short {line}" for line in lines) + "\n")
+    return SymmetryFunctions.from_n2p2(path, length_unit=1.0)
+
+
+def test_types_2_3_and_9_are_their_equations(tmp_path, diamond):
+    sf = from_lines(tmp_path, ["Si 2 Si 0.7 2.1 5.0", "Si 3 Si Si 0.05 -1 4 4.0",
+                               "Si 9 Si Si 0.05 1 3 4.0"])
+    found = sf(diamond, centres=[7])[0]
+    _, vectors = plain_pairs(diamond, 5.0, 7)
+    r = np.linalg.norm(vectors, axis=1)
+    near = vectors[r < 4.0]
+    expected = [np.sum(np.exp(-0.7 * (r - 2.1) ** 2) * plain_tanh3(r, 5.0)),
+                plain_g3(near, 0.05, -1, 4, 4.0), plain_g3(near, 0.05, 1, 3, 4.0, wide=True)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_hard_cutoff_counts_the_four_bonds_of_diamond(tmp_path):
+    path = tmp_path / "input.nn"
+    path.write_text("elements Si\ncutoff_type 0\nsymfunction_short Si 2 Si 0.0 0.0 3.0\n")
+    count = SymmetryFunctions.from_n2p2(path, length_unit=1.0)(bulk("Si"))
+    np.testing.assert_allclose(count, 4.0)
+
+
+def test_arccos_agrees_with_the_library():
+    c = np.concatenate([np.linspace(-1, 1, 2001), np.cos(np.geomspace(1e-8, 1.0, 200))])
+    np.testing.assert_allclose([arccos(x) for x in c], np.arccos(c), rtol=4e-16, atol=4e-16)
+
+
+@pytest.mark.parametrize("kind", range(9))
+@pytest.mark.parametrize("inner", [0.0, 0.4])
+def test_cutoff_functions_start_at_one_fall_to_zero_and_match_their_slope(kind, inner):
+    r = np.linspace(0.0, 5.5, 40001)
+    f, df = np.empty_like(r), np.empty_like(r)
+    cutoff_values(kind, inner, 5.0, r, len(r), f, df)
+    assert f[0] == pytest.approx(np.tanh(1.0) ** 3 if kind == 2 else 1.0, abs=1e-12)
+    assert np.all(f[r >= 5.0] == 0.0)
+    assert np.all(np.diff(f) < 1e-13)
+    kinks = (np.abs(r - 5.0) < 1e-3) | (np.abs(r - 5.0 * inner) < 1e-3)
+    smooth = np.flatnonzero(~kinks)[1:-1]
+    np.testing.assert_allclose(np.gradient(f, r)[smooth], df[smooth], atol=1e-7)
+
+
+# Invariances
+
+
+@given(SEEDS)
+def test_rotation_leaves_the_features(seed):
+    rng = np.random.default_rng(seed)
+    atoms = rattled(seed)
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    turned = atoms.copy()
+    turned.set_cell(atoms.cell.array @ rotation.T)
+    turned.positions = atoms.positions @ rotation.T
+    centres = rng.choice(len(atoms), 6, replace=False)
+    sf = silicon_mix()
+    np.testing.assert_allclose(sf(turned, centres), sf(atoms, centres), rtol=1e-9, atol=1e-11)
+
+
+@given(SEEDS)
+def test_translation_wrapping_and_permutation_leave_the_features(seed):
+    rng = np.random.default_rng(seed)
+    atoms = rattled(seed)
+    order = rng.permutation(len(atoms))
+    moved = atoms[order]
+    moved.positions += rng.normal(size=3) * 20.0
+    moved.positions += rng.integers(-2, 3, (len(atoms), 3)) @ atoms.cell.array
+    sf = SymmetryFunctions.silicon()
+    np.testing.assert_allclose(sf(moved), sf(atoms)[order], rtol=1e-9, atol=1e-11)
+
+
+@given(SEEDS)
+def test_supercell_repeats_the_features(seed):
+    rng = np.random.default_rng(seed)
+    cell = bulk("Si")
+    cell.set_cell(cell.cell.array @ (np.eye(3) + 0.1 * rng.normal(size=(3, 3))), scale_atoms=True)
+    cell.rattle(0.1, seed=seed)
+    sf = silicon_mix()
+    np.testing.assert_allclose(sf(cell * (2, 3, 1)), np.tile(sf(cell), (6, 1)), rtol=1e-9,
+                               atol=1e-11)
+
+
+@given(SEEDS)
+def test_an_atom_crossing_the_cutoff_changes_nothing_abruptly(seed):
+    rng = np.random.default_rng(seed)
+    sf = SymmetryFunctions.silicon()
+    direction = rng.normal(size=3)
+    direction /= np.linalg.norm(direction)
+
+    def at(distance):
+        atoms = Atoms("Si3", [(0, 0, 0), (1.6, 1.6, 0), distance * direction], cell=[40] * 3,
+                      pbc=True)
+        return sf(atoms, [0])
+
+    gap = [np.abs(at(5.0 - h) - at(5.0 + h)).max() for h in (1e-2, 1e-3, 1e-4)]
+    assert gap[0] < 1e-3
+    assert gap[2] < 1e-8
+    assert gap[2] <= gap[1] <= gap[0]
+
+
+@pytest.mark.parametrize("pbc", [(True, True, False), (True, False, False), (False, True, True)])
+def test_mixed_boundaries_equal_a_cell_with_room(pbc):
+    slab = fcc100("Al", (2, 2, 3), a=4.05, vacuum=0.0)
+    slab.symbols[:] = "Si"
+    slab.set_cell(slab.cell.array + np.diag([0, 0, 2.0]))
+    slab.pbc = pbc
+    wide = slab.copy()
+    lengths = np.where(pbc, 1.0, 10.0)
+    wide.set_cell(slab.cell.array * lengths[:, None])
+    wide.pbc = True
+    sf = SymmetryFunctions.silicon()
+    np.testing.assert_allclose(sf(slab), sf(wide), rtol=1e-10, atol=1e-12)
+    bare = slab.copy()
+    bare.set_cell(np.where(np.array(pbc)[:, None], slab.cell.array, 0.0))
+    np.testing.assert_allclose(sf(bare), sf(wide), rtol=1e-10, atol=1e-12)
+
+
+def test_only_the_centres_asked_for_are_returned(tmp_path):
+    sf = from_lines(tmp_path, ["H 2 O 1.0 0.0 3.0", "O 2 H 1.0 0.0 3.0", "O 2 O 1.0 0.0 3.0"],
+                    "H O")
+    water = molecule("H2O")
+    water.set_cell([8, 8, 8])
+    water.pbc = True
+    assert sf(water, "O").shape == (1, 2)
+    assert sf(water, "H").shape == (2, 1)
+    assert sf(water, [0]).shape == (1, 2)
+    mask = water.numbers == 1
+    np.testing.assert_array_equal(sf(water, mask), sf(water, "H"))
+
+
+def test_weighted_functions_sum_over_elements_by_atomic_number(tmp_path):
+    weighted = from_lines(tmp_path, ["O 12 0.4 0.2 4.0"], "H O")
+    plain = from_lines(tmp_path, ["O 2 H 0.4 0.2 4.0", "O 2 O 0.4 0.2 4.0"], "H O")
+    atoms = Atoms("OHHO", [(0, 0, 0), (1, 0, 0), (0, 1, 0), (2, 1, 1)], cell=[9] * 3, pbc=True)
+    by_element = plain(atoms, "O")
+    np.testing.assert_allclose(weighted(atoms, "O")[:, 0], by_element @ [1.0, 8.0], rtol=1e-12)
+
+
+def test_threads_do_not_change_a_bit(diamond):
+    one = dk.features([diamond], SymmetryFunctions.silicon(), n_jobs=1)
+    two = dk.features([diamond], SymmetryFunctions.silicon())
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_trajectory_gives_frames_by_atoms_by_features(diamond):
+    frames = [rattled(seed) for seed in range(3)]
+    sf = SymmetryFunctions.silicon()
+    stacked = dk.features((f for f in frames), sf)
+    assert stacked.shape == (3, 64, 35)
+    np.testing.assert_array_equal(stacked[1], sf(frames[1]))
+    ragged = dk.features([frames[0], bulk("Si")], sf)
+    assert [len(g) for g in ragged] == [64, 2]
+    np.testing.assert_array_equal(dk.features(frames[0], sf)[0], stacked[0])
+
+
+def test_the_callers_atoms_are_left_alone(diamond):
+    before = diamond.copy()
+    diamond.positions[0] += 50.0
+    shifted = diamond.positions.copy()
+    SymmetryFunctions.silicon()(diamond)
+    np.testing.assert_array_equal(diamond.positions, shifted)
+    np.testing.assert_array_equal(diamond.cell.array, before.cell.array)
+
+
+# Scaling
+
+
+@pytest.mark.parametrize(("keywords", "expected"), [
+    ("scale_symmetry_functions", lambda g: 0.5 + 2.0 * (g - 1.0) / 3.0),
+    ("center_symmetry_functions", lambda g: g - 2.0),
+    ("scale_symmetry_functions\ncenter_symmetry_functions", lambda g: 0.5 + 2.0 * (g - 2.0) / 3.0),
+    ("scale_symmetry_functions_sigma", lambda g: 0.5 + 2.0 * (g - 2.0) / 0.25),
+    ("", lambda g: g),
+])
+def test_scaling_modes(tmp_path, diamond, keywords, expected):
+    path = tmp_path / "input.nn"
+    path.write_text(f"elements Si\n{keywords}\nscale_min_short 0.5\nscale_max_short 2.5\n"
+                    "symfunction_short Si 2 Si 0.1 0.0 5.0\n")
+    (tmp_path / "scaling.data").write_text("# comment\n1 1 1.0 4.0 2.0 0.25\n")
+    raw = SymmetryFunctions.from_n2p2(path, 1.0)(diamond)
+    scaled = SymmetryFunctions.from_n2p2(path, 1.0, tmp_path / "scaling.data")(diamond)
+    np.testing.assert_allclose(scaled, expected(raw), rtol=1e-14)
+
+
+# Bad input
+
+
+def bad_file(tmp_path, text):
+    path = tmp_path / "input.nn"
+    path.write_text(text)
+    return path
+
+
+GOOD = "elements Si\nsymfunction_short Si 2 Si 0.1 0.0 5.0\n"
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("&CONTROL\n calculation = 'scf'\n", "it is not an n2p2 input.nn; give the path of one"),
+    ("elements Xx\nsymfunction_short Xx 2 Xx 1 0 5\n", "'Xx' in 'elements' is not a chemical"),
+    (GOOD + "symfunction_short Si 2 Ge 0.1 0.0 5.0\n",
+     "line 3: element Ge is not among the file's elements (Si); add it"),
+    (GOOD + "symfunction_short Si 7 Si 0.1 0.0 5.0\n", "line 3: not a symmetry function of a"),
+    (GOOD + "symfunction_short Si 3 Si Si 0.1 1\n", "line 3: type 3 needs 'e1 e2 eta lam zeta rc"),
+    (GOOD + "symfunction_short Si 2 Si abc 0.0 5.0\n", "line 3: a parameter is not a finite"),
+    (GOOD + "symfunction_short Si 2 Si nan 0.0 5.0\n", "line 3: a parameter is not a finite"),
+    (GOOD + "symfunction_short Si 2 Si 0.1 0.0 0.0\n", "line 3: the cutoff 0 is not positive"),
+    (GOOD + "symfunction_short Si 2 Si -0.1 0.0 5.0\n", "line 3: eta = -0.1 is negative"),
+    (GOOD + "symfunction_short Si 20 Si 5.0 4.0 p2\n", "line 3: the left boundary 5 is not below"),
+    (GOOD + "symfunction_short Si 20 Si 0.0 4.0 p9\n", "line 3: 'p9' is not a compact function"),
+    (GOOD + "symfunction_short Si 22 Si Si 0 4 -30 90 p2\n", "line 3: the angles -30 to 90 must"),
+    (GOOD + "cutoff_type 9\n", "line 3: 'cutoff_type' needs a type from 0 to 8"),
+    (GOOD + "cutoff_type 1 1.5\n", "line 3: 'cutoff_type' needs a type from 0 to 8"),
+    (GOOD + "cuttoff_type 1\n", "unknown keyword 'cuttoff_type'; did you mean 'cutoff_type'?"),
+    (GOOD + "global_symfunction_short 2 0.1\n", "'global_symfunction_short' is not supported"),
+    (GOOD + "elements Si\n", "a second 'elements'; keep one"),
+])
+def test_unusable_settings_are_refused_with_their_line(tmp_path, text, message):
+    with pytest.raises(ValueError) as error:
+        SymmetryFunctions.from_n2p2(bad_file(tmp_path, text))
+    assert message in str(error.value)
+
+
+def test_training_keywords_and_comments_pass(tmp_path):
+    text = "epochs 10 ! training\nkalman_type 0\nscale_min_short 0.0\n#elements H\n" + GOOD
+    sf = SymmetryFunctions.from_n2p2(bad_file(tmp_path, text), 1.0)
+    assert sf.elements == ("Si",)
+    assert sf.cutoff == 5.0
+
+
+def test_missing_and_binary_files_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing.nn does not exist; give the path"):
+        SymmetryFunctions.from_n2p2(tmp_path / "nothing.nn")
+    (tmp_path / "x.nn").write_bytes(b"\xff\xfe\x00\x81")
+    with pytest.raises(ValueError, match="is not a text file"):
+        SymmetryFunctions.from_n2p2(tmp_path / "x.nn")
+    bad_file(tmp_path, GOOD)
+    with pytest.raises(FileNotFoundError, match="scaling.data, or scaling=None"):
+        SymmetryFunctions.from_n2p2(tmp_path, scaling=tmp_path / "scaling.data")
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("1 1 1.0 1.0 1.0 0.0\n", "a function of Si has no spread"),
+    ("2 1 1.0 4.0 2.0 0.5\n", "lacks lines for the 1 symmetry functions of Si"),
+    ("1 1 a b c d\n", "holds something that is not a number"),
+])
+def test_unusable_scaling_is_refused(tmp_path, text, message):
+    bad_file(tmp_path, GOOD + "scale_symmetry_functions\n")
+    (tmp_path / "scaling.data").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        SymmetryFunctions.from_n2p2(tmp_path, scaling=tmp_path / "scaling.data")
+
+
+def test_unusable_frames_are_refused(diamond):
+    sf = SymmetryFunctions.silicon()
+    with pytest.raises(ValueError, match="this frame has no atoms; drop it"):
+        sf(Atoms())
+    broken = diamond.copy()
+    broken.positions[5, 1] = np.nan
+    with pytest.raises(ValueError, match="atom 5 has a position that is NaN or infinite"):
+        sf(broken)
+    with pytest.raises(ValueError, match="frame 1: atom 5 has a position"):
+        dk.features([diamond, broken], sf)
+    mixed = diamond.copy()
+    mixed.symbols[3] = "Ge"
+    with pytest.raises(ValueError, match="know Si but the frame holds Ge; remove them"):
+        sf(mixed)
+    with pytest.raises(ValueError, match="no symmetry functions for O centres; choose centres of"):
+        sf(diamond, centres="O")
+    with pytest.raises(ValueError, match="there is no O among these atoms"):
+        SymmetryFunctions.water()(Atoms("H2", [(0, 0, 0), (0, 0, 0.7)], cell=[9] * 3, pbc=True),
+                                  centres="O")
+    with pytest.raises(ValueError, match="centres must be indices from 0 to 63"):
+        sf(diamond, centres=[64])
+    flat = diamond.copy()
+    flat.set_cell([10.0, 10.0, 0.0])
+    with pytest.raises(ValueError, match="periodic along axis 2 but has no cell vector"):
+        sf(flat)
+    with pytest.raises(ValueError, match="there are no frames"):
+        dk.features([], sf)
+    with pytest.raises(ValueError, match="n_jobs=0 is outside 1 to"):
+        dk.features([diamond], sf, n_jobs=0)
+    double = diamond.copy()
+    double.positions[1] = double.positions[0]
+    with pytest.raises(ValueError, match="atom 0 coincides with another atom"):
+        sf(double)
+    skew = diamond.copy()
+    skew.set_cell([[10, 0, 0], [0, 10, 0], [10, 10, 0.0]])
+    with pytest.raises(ValueError, match="cell vectors are not linearly independent"):
+        sf(skew)
+
+
+def test_centres_with_different_functions_ask_for_one_element():
+    sf = SymmetryFunctions.from_n2p2(REFERENCE / "hdnnp_random")
+    atoms = read_n2p2_structure(REFERENCE / "water_iceIh.data", Bohr)
+    if len(sf.functions["H"]) == len(sf.functions["O"]):
+        pytest.fail("the reference no longer tells the elements apart")
+    with pytest.raises(ValueError, match="different numbers of features .* choose one element"):
+        sf(atoms)
+
+
+def test_a_cutoff_beyond_an_open_cluster_warns():
+    cluster = Atoms("Si3", [(0, 0, 0), (2.2, 0, 0), (0, 2.2, 0)])
+    with pytest.warns(UserWarning, match="exceeds the size of this open cluster"):
+        values = SymmetryFunctions.silicon()(cluster)
+    assert np.isfinite(values).all()
