@@ -1,0 +1,370 @@
+"""Neural network potentials in n2p2's format as an ASE calculator, on the descriptors' kernels.
+
+The raw features of the last frame stay in `NeuralNetworkPotential.features`, so descriptors of a
+running simulation cost nothing; `feature_writer` stores them.
+"""
+
+from pathlib import Path
+from warnings import catch_warnings, simplefilter, warn
+
+import numba
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+from ase.data import atomic_numbers
+from ase.stress import full_3x3_to_voigt_6_stress
+from ase.units import Bohr, Hartree
+from numpy.lib.format import open_memmap
+from scipy.special import expit
+
+from . import _kernels
+from .n2p2 import read_input_nn, read_number
+from .symmetry import N_CHUNKS, SymmetryFunctions, check_atoms, neighbour_list
+
+
+def _tanh(x):
+    y = np.tanh(x)
+    return y, 1.0 - y * y
+
+
+def _logistic(x):
+    y = expit(x)
+    return y, y * (1.0 - y)
+
+
+def _gaussian(x):
+    y = np.exp(-0.5 * x * x)
+    return y, -x * y
+
+
+def _reverse_logistic(x):
+    y = expit(-x)
+    return y, y * (y - 1.0)
+
+
+def _exponential(x):
+    y = np.exp(-x)
+    return y, -y
+
+
+# n2p2's letters: value and slope.
+_ACTIVATIONS = {
+    "l": lambda x: (x, np.ones_like(x)),
+    "t": _tanh,
+    "s": _logistic,
+    "p": lambda x: (np.logaddexp(0.0, x), expit(x)),
+    "r": lambda x: (np.maximum(x, 0.0), (x > 0.0).astype(float)),
+    "g": _gaussian,
+    "c": lambda x: (np.cos(x), -np.sin(x)),
+    "S": _reverse_logistic,
+    "e": _exponential,
+    "h": lambda x: (x * x, 2.0 * x),
+}
+
+
+class NeuralNetworkPotential(Calculator):
+    """Energy (eV), forces (eV/Å) and stress (eV/Å^3) of an n2p2 potential, as an ASE calculator.
+
+    folder       holds input.nn, scaling.data and weights.NNN.data (NNN: atomic number)
+    length_unit  of the folder's files in Å (default bohr)
+    energy_unit  of the folder's files in eV (default hartree)
+    skin         Å by which neighbour lists reach beyond the cutoff; they are made anew when
+                 an atom beyond the old list could have come inside the cutoff
+    n_jobs       threads; default as many as numba uses
+
+    Results hold energy, free_energy, energies (n_atoms,), forces (n_atoms, 3) and, where the cell
+    is periodic along all axes, stress (6,) in ASE's order and sign.  After a calculation,
+    `features[element]` has the raw features (n_atoms_of_element, n_features), equal to
+    `symmetry(atoms, element)` without scaling.  `extrapolations` counts the features of the last
+    frame that lie outside the training data's range, `extrapolations_total` those of all frames
+    so far; the first ones warn, later ones only count.  Activation functions, scaling modes,
+    normalisation and nets per element are n2p2's; potentials with charges (4G, Q) are refused.
+    Raises FileNotFoundError and ValueError that name the file and the remedy.
+
+    Source: Behler, Parrinello, Phys. Rev. Lett. 98, 146401 (2007); Singraber, Behler, Dellago,
+    J. Chem. Theory Comput. 15, 1827 (2019).
+    """
+
+    implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]
+
+    def __init__(self, folder, length_unit=Bohr, energy_unit=Hartree, skin=0.6, n_jobs=None):
+        super().__init__()
+        if n_jobs is not None and not 1 <= n_jobs <= numba.config.NUMBA_NUM_THREADS:
+            raise ValueError(f"n_jobs={n_jobs} is outside 1 to {numba.config.NUMBA_NUM_THREADS}, "
+                             "the number of threads on this machine.")
+        if not 0.0 <= skin < np.inf:
+            raise ValueError(f"skin={skin} Å must be 0 or more; 0.6 suits most simulations.")
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise FileNotFoundError(f"{folder} is not a folder; give the one that holds input.nn, "
+                                    "scaling.data and weights.NNN.data.")
+        keywords = read_input_nn(folder)
+        _refuse_charges(folder / "input.nn", keywords)
+        scaling = folder / "scaling.data"
+        if not scaling.is_file():
+            raise FileNotFoundError(f"{scaling} does not exist; the net cannot be used without "
+                                    "it: copy it from where the potential comes from.")
+        self.symmetry = SymmetryFunctions.from_n2p2(folder, length_unit, scaling)
+        self.skin, self.n_jobs = skin, n_jobs
+        self.features, self.extrapolations, self.extrapolations_total = {}, 0, 0
+        self._nets = {e: read_net(folder, keywords, e, self.symmetry.n2p2_order(e))
+                      for e in self.symmetry.elements}
+        self._mean, self._energy_unit = _normalisation(folder / "input.nn", keywords, energy_unit)
+        self._offset = _atom_energies(folder / "input.nn", keywords, self.symmetry.elements)
+        self._unit = energy_unit
+        self._list = None
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        """Fills `results`; called by ASE."""
+        super().calculate(atoms, properties, system_changes)
+        before = numba.get_num_threads()
+        if self.n_jobs is not None:
+            numba.set_num_threads(self.n_jobs)
+        try:
+            self._evaluate(self.atoms, "forces" in properties or "stress" in properties)
+        finally:
+            numba.set_num_threads(before)
+
+    def _evaluate(self, atoms, slopes):
+        sf, n = self.symmetry, len(atoms)
+        first, neigh, shift = self._neighbours(atoms)
+        energies, force = np.empty(n), np.zeros((N_CHUNKS, n, 3))
+        virial = np.zeros((N_CHUNKS, 3, 3))
+        found, features = 0, {}
+        for e in sf.elements:
+            centres = np.flatnonzero(atoms.numbers == atomic_numbers[e])
+            if len(centres) == 0:
+                continue
+            geometry = sf.geometry(atoms, centres, first, neigh, shift)
+            raw = np.zeros((len(centres), len(sf.functions[e])))
+            plan = sf._plans[e]
+            _kernels.evaluate(*geometry, plan, False, raw, raw[:, :0], force[:, :0], virial)
+            if not np.isfinite(raw).all():
+                row = int(centres[np.flatnonzero(~np.isfinite(raw).all(1))[0]])
+                raise ValueError(f"atom {row} coincides with another atom; remove one of them.")
+            s = sf.scaling[e]
+            found += np.count_nonzero((raw < s.minimum) | (raw > s.maximum))
+            output, slope = propagate(self._nets[e], sf.scaled(e, raw))
+            energies[centres] = ((output * self._energy_unit + self._mean)
+                                 + self._offset[e] * self._unit)
+            features[e] = raw
+            if slopes:
+                slope *= s.factor * self._energy_unit
+                _kernels.evaluate(*geometry, plan, True, raw[:, :0], slope, force, virial)
+        self.features = features
+        self._count(found)
+        energy = energies.sum()
+        self.results = {"energy": energy, "free_energy": energy, "energies": energies}
+        if slopes:
+            self.results["forces"] = force.sum(axis=0)
+            if atoms.pbc.all():
+                self.results["stress"] = full_3x3_to_voigt_6_stress(
+                    -virial.sum(axis=0) / atoms.get_volume())
+
+    def _neighbours(self, atoms):
+        """The neighbour list, made anew if a pair beyond it may have come inside the cutoff."""
+        cutoff, cell = self.symmetry.cutoff, atoms.cell.complete().array
+        if self._list is not None:
+            old, old_cell, pbc, numbers, found = self._list
+            if np.array_equal(atoms.numbers, numbers) and np.array_equal(atoms.pbc, pbc):
+                strain = np.linalg.solve(old_cell, cell)
+                moved = atoms.positions - old @ strain
+                reach = ((cutoff + 2.0 * np.sqrt(np.max(np.sum(moved * moved, axis=1))))
+                         / np.linalg.svd(strain, compute_uv=False)[-1])
+                if reach <= cutoff + self.skin:
+                    return found
+        check_atoms(atoms, self.symmetry.elements)
+        with catch_warnings():
+            simplefilter("ignore")  # an isolated molecule is a fair question to a potential
+            found = neighbour_list(atoms, cutoff + self.skin)
+        self._list = (atoms.positions.copy(), cell.copy(), atoms.pbc.copy(),
+                      atoms.numbers.copy(), found)
+        return found
+
+    def _count(self, found):
+        if found and not self.extrapolations_total:
+            warn(f"{found} symmetry functions of this frame lie outside the range of the "
+                 "potential's training data: energies and forces may be wrong; further cases are "
+                 "only counted (extrapolations_total).", stacklevel=3)
+        self.extrapolations = found
+        self.extrapolations_total += found
+
+
+def propagate(net, x):
+    """Output of a net for each row of x, (n,), and its slopes in each input, (n, n_inputs).
+
+    net  layers from input to output: (weights (n_in, n_out), biases (n_out,), activation)
+    x    (n, n_inputs) scaled features
+    """
+    slopes = []
+    for w, b, activation in net:
+        x, slope = _ACTIVATIONS[activation](x @ w + b)
+        slopes.append(slope)
+    back = slopes[-1]
+    for (w, _, _), slope in zip(net[:0:-1], slopes[-2::-1], strict=True):
+        back = (back @ w.T) * slope
+    return x[:, 0], back @ net[0][0].T
+
+
+def feature_writer(calculator, path, n_frames, element="O", dtype=np.float32):
+    """A function for ASE's `dynamics.attach` that stores the features of the frame just computed.
+
+    path      .npy file, written anew: (n_frames, n_centres, n_features), in the order of time;
+              frames not reached are NaN, frames beyond n_frames are dropped
+    element   whose features
+
+    The features are those of the calculator's last calculation: no further computing.
+    """
+    if n_frames < 1:
+        raise ValueError(f"n_frames={n_frames}: give the number of frames to store, at least 1.")
+    state = {"frame": 0, "file": None}
+
+    def store():
+        if element not in calculator.features:
+            raise ValueError(f"the calculator has no features of {element} yet; run a calculation "
+                             "on atoms that hold that element first.")
+        values = calculator.features[element]
+        if state["file"] is None:
+            state["file"] = open_memmap(path, "w+", dtype, (n_frames, *values.shape))
+            state["file"][:] = np.nan
+        if state["frame"] < n_frames:
+            state["file"][state["frame"]] = values
+            state["file"].flush()
+            state["frame"] += 1
+
+    return store
+
+
+def read_net(folder, keywords, element, order):
+    """Layers of one element's net, `(weights (n_in, n_out), biases (n_out,), activation)` each.
+
+    keywords  from `read_input_nn`
+    order     the element's columns in n2p2's order (`SymmetryFunctions.n2p2_order`)
+
+    Rows of the first weights are in the order of input.nn.  Raises FileNotFoundError, and
+    ValueError where the file does not fit the net that input.nn describes.
+    """
+    where = Path(folder) / "input.nn"
+    path = Path(folder) / f"weights.{atomic_numbers[element]:03d}.data"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; {element} needs it: copy it from where "
+                                "the potential comes from.")
+    nodes, activations = _topology(where, keywords, element)
+    try:
+        rows = [line.split() for line in path.read_text().splitlines()]
+        values = np.array([float(r[0]) for r in rows if r and not r[0].startswith("#")])
+        if not np.isfinite(values).all():
+            raise ValueError
+    except (ValueError, UnicodeDecodeError):
+        raise ValueError(f"{path} holds something that is not a finite number: it is not a "
+                         "weights file of n2p2; copy it anew.") from None
+    sizes = _fitting([len(order), *nodes, 1], len(values), where, keywords)
+    if sizes is None:
+        shape = "-".join(map(str, [len(order), *nodes, 1]))
+        raise ValueError(f"{path} has {len(values)} weights, but the {shape} net of {element} in "
+                         f"{where} needs {_count_weights([len(order), *nodes, 1])}; take both "
+                         "files from the same potential.")
+    net, at = [], 0
+    for n_in, n_out, activation in zip(sizes, sizes[1:], activations, strict=False):
+        w = values[at:at + n_in * n_out].reshape(n_in, n_out)
+        b = values[at + n_in * n_out:at + (n_in + 1) * n_out]
+        at += (n_in + 1) * n_out
+        if not net:
+            w = w[np.argsort(order)]
+        n = n_in if "normalize_nodes" in keywords else 1
+        net.append((w / n, b / n, activation))
+    return tuple(net)
+
+
+def _count_weights(sizes):
+    return sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+
+
+def _fitting(sizes, n_weights, where, keywords):
+    """Layer sizes that the number of weights confirms, or None."""
+    if _count_weights(sizes) == n_weights:
+        return sizes
+    # n2p2 leaves the last hidden layer at its global size where element_nodes_short changes it.
+    general = _entry(where, keywords, "global_nodes_short", None, int)
+    if "element_nodes_short" in keywords and general and len(general) == len(sizes) - 2:
+        other = [*sizes[:-2], general[-1], 1]
+        if _count_weights(other) == n_weights:
+            return other
+    return None
+
+
+def _topology(where, keywords, element):
+    """Sizes of the hidden layers and the activations of all layers of one element."""
+    count = _entry(where, keywords, "element_hidden_layers_short", element, int) or _entry(
+        where, keywords, "global_hidden_layers_short", None, int)
+    if not count:
+        raise ValueError(f"{where}: the number of hidden layers of {element} is missing; add "
+                         "'global_hidden_layers_short'.")
+    result = []
+    for name, extra, kind in (("nodes", 0, int), ("activation", 1, str)):
+        values = _entry(where, keywords, f"element_{name}_short", element, kind) or _entry(
+            where, keywords, f"global_{name}_short", None, kind)
+        if not values or len(values) != count[0] + extra:
+            raise ValueError(f"{where}: {count[0]} hidden layers of {element} need "
+                             f"{count[0] + extra} values in 'global_{name}_short' (or "
+                             f"'element_{name}_short'), not {len(values or [])}.")
+        result.append(values)
+    nodes, activations = result
+    if min(nodes) < 1:
+        raise ValueError(f"{where}: a hidden layer of {element} has {min(nodes)} nodes; give 1 or "
+                         "more.")
+    unknown = [a for a in activations if a not in _ACTIVATIONS]
+    if unknown:
+        raise ValueError(f"{where}: activation function '{unknown[0]}' is not known; n2p2 has "
+                         f"{', '.join(_ACTIVATIONS)}.")
+    general = _entry(where, keywords, "global_activation_short", None, str)
+    if general and len(general) == len(activations):
+        activations = [*activations[:-1], general[-1]]  # so does n2p2
+    return nodes, activations
+
+
+def _entry(where, keywords, name, element, kind):
+    """Values after a keyword (of one element, unless None), or None where it is absent."""
+    for line, words in keywords.get(name, []):
+        if element is not None and words[:1] != [element]:
+            continue
+        try:
+            return [kind(w) for w in words[element is not None:]]
+        except ValueError:
+            raise ValueError(f"{where}, line {line}: '{name}' needs whole numbers.") from None
+    return None
+
+
+def _refuse_charges(where, keywords):
+    for name in ("nnp_type", "nnp_generation", "nnp_gen", "nnp_type_gen"):
+        for line, words in keywords.get(name, []):
+            if words[:1] not in (["2G-HDNNP"], ["2G"], ["2"], ["0"]):
+                raise ValueError(f"{where}, line {line}: potentials with charges ({name} "
+                                 f"{' '.join(words)}) are not supported; take a short-range one "
+                                 "(2G-HDNNP).")
+
+
+def _normalisation(where, keywords, energy_unit):
+    """Energy per atom and factor (eV) that turn the net's output into an energy."""
+    names = ("mean_energy", "conv_energy", "conv_length")
+    given = [n for n in names if n in keywords]
+    if len(given) not in (0, 3):
+        raise ValueError(f"{where}: {', '.join(given)} without the rest; give all or none of "
+                         f"{', '.join(names)}.")
+    factor = read_number(keywords, "conv_energy", 1.0)
+    if not factor > 0.0:
+        raise ValueError(f"{where}: conv_energy {factor:g} must be positive.")
+    # conv_length rescales G's parameters and distances alike: the features do not notice.
+    return read_number(keywords, "mean_energy", 0.0) * energy_unit, energy_unit / factor
+
+
+def _atom_energies(where, keywords, elements):
+    found = dict.fromkeys(elements, 0.0)
+    for line, words in keywords.get("atom_energy", []):
+        try:
+            element, value = words[0], float(words[1])
+        except (IndexError, ValueError):
+            raise ValueError(f"{where}, line {line}: 'atom_energy' needs an element and a "
+                             "number.") from None
+        if element in found:
+            found[element] = value
+    return found
