@@ -4,6 +4,7 @@
 features of each centre.  `features` does the same for a trajectory.
 """
 
+import threading
 from warnings import warn
 
 import numba
@@ -17,6 +18,7 @@ from . import _kernels
 from ._plan import make_plan
 from .n2p2 import read_cutoff, read_function, read_input_nn, read_scaling
 
+_local = threading.local()  # each thread's vesin searches, whose memory is worth reusing
 N_CHUNKS = 16  # partial sums of forces; fixed, so that results do not depend on the threads
 
 class SymmetryFunctions:
@@ -70,18 +72,17 @@ class SymmetryFunctions:
         """20 radial and 15 angular functions for silicon, cutoff 5 Å.
 
         The article's tables S1 and S2 are not at hand; this is a general grid of the same size
-        and kinds, not tuned to bonds: Gaussians (type 2) centred every 0.25 Å from 0.25 to 5 Å,
-        each as wide as two steps, and compact angular functions (type 22, polynomial p2; Bircher,
-        Singraber, Dellago, Mach. Learn.: Sci. Technol. 2, 035026 (2021)) of five angular windows,
-        90 degrees wide and centred on 0, 45, 90, 135, 180 degrees, times three radial ranges that
-        end at 3, 4 and 5 Å.  The cutoff function is tanh^3.
+        and kinds, the same for every phase: Gaussians (type 2) of width 0.2 Å (standard deviation)
+        on shells 0.15 Å apart from 1.8 to 4.65 Å, and compact angular functions (type 22,
+        polynomial p2; Bircher, Singraber, Dellago, Mach. Learn.: Sci. Technol. 2, 035026 (2021))
+        of five windows, 90 degrees wide and centred on 0, 45, 90, 135 and 180 degrees, times three
+        radial ranges that end at 3, 4 and 5 Å.  The cutoff function is tanh^3.
 
         >>> from ase.build import bulk
         >>> SymmetryFunctions.silicon()(bulk("Si")).shape
         (2, 35)
         """
-        step = 0.25
-        lines = [f"Si 2 Si {0.5 / step**2} {step * n} 5.0" for n in range(1, 21)]
+        lines = [f"Si 2 Si {0.5 / 0.2**2} {1.8 + 0.15 * n} 5.0" for n in range(20)]
         lines += [f"Si 22 Si Si {-rc} {rc} {centre - 45} {centre + 45} p2"
                   for rc in (3.0, 4.0, 5.0) for centre in (0, 45, 90, 135, 180)]
         return cls._from_lines(lines, ["Si"], 1.0)
@@ -138,13 +139,24 @@ class SymmetryFunctions:
         if len(set(sizes.values())) > 1:
             counts = ", ".join(f"{e} {n}" for e, n in sizes.items())
             raise ValueError(f"these centres have different numbers of features ({counts}); "
-                             f"choose one element, for instance centres='{names[0]}'.")
-        first, neigh, shift = neighbour_list(atoms, self.cutoff)
+                             f"choose one element, for instance centres='{names[0]}', "
+                             "or call by_element.")
+        first, neigh, shift = neighbour_list(atoms, self.cutoff, copy=False)
         out = np.zeros((len(index), sizes[names[0]]))
         for e in names:
             rows = np.flatnonzero(symbols == e)
             out[rows] = self.raw(atoms, e, index[rows], first, neigh, shift)
         return out
+
+    def by_element(self, atoms):
+        """Features of all atoms whose element has functions: dict of element -> (n_e, n_features).
+
+        One neighbour search serves all elements; rows are in the order of the atoms.
+        """
+        check_atoms(atoms, self.elements)
+        pairs = neighbour_list(atoms, self.cutoff, copy=False)
+        index = {e: np.flatnonzero(atoms.numbers == atomic_numbers[e]) for e in self._plans}
+        return {e: self.raw(atoms, e, rows, *pairs) for e, rows in index.items() if len(rows)}
 
     def raw(self, atoms, element, centres, first, neigh, shift):
         """Features of centres of one element from a neighbour list (see `neighbour_list`)."""
@@ -216,11 +228,12 @@ def check_atoms(atoms, elements):
         raise ValueError("the cell vectors are not linearly independent; set a proper cell.")
 
 
-def neighbour_list(atoms, cutoff):
+def neighbour_list(atoms, cutoff, copy=True):
     """All pairs nearer than `cutoff` (Å), every periodic image counted, sorted by centre.
 
     Returns first (n_atoms + 1,), neighbour (n_pairs,), shift (n_pairs, 3): the neighbours of atom
-    i are entries first[i]:first[i+1], at positions[neighbour] + shift @ cell.
+    i are entries first[i]:first[i+1], at positions[neighbour] + shift @ cell.  With copy=False the
+    arrays are overwritten by the next search of this thread.
     """
     if not atoms.pbc.any():
         extent = np.ptp(atoms.positions, axis=0)
@@ -228,11 +241,14 @@ def neighbour_list(atoms, cutoff):
             warn(f"the cutoff ({cutoff:.2f} Å) exceeds the size of this open cluster "
                  f"({np.linalg.norm(extent):.2f} Å): every atom sees all others; for bulk "
                  "environments set the cell and pbc.", stacklevel=3)
-    search = vesin.NeighborList(cutoff=float(cutoff), full_list=True, sorted=True,
-                                n_threads=numba.get_num_threads())
-    centre, neighbour, shift = search.compute(
+    searches = _local.__dict__.setdefault("searches", {})
+    key = float(cutoff), numba.get_num_threads()
+    if key not in searches:
+        searches[key] = vesin.NeighborList(cutoff=key[0], full_list=True, sorted=True,
+                                           n_threads=key[1])
+    centre, neighbour, shift = searches[key].compute(
         points=atoms.positions, box=atoms.cell.complete().array, periodic=atoms.pbc,
-        quantities="ijS")
+        quantities="ijS", copy=copy)
     first = np.zeros(len(atoms) + 1, np.int64)
     np.cumsum(np.bincount(centre.view(np.int64), minlength=len(atoms)), out=first[1:])
     return first, neighbour.view(np.int64), shift

@@ -235,6 +235,9 @@ def test_only_the_centres_asked_for_are_returned(tmp_path):
     assert sf(water, [0]).shape == (1, 2)
     mask = water.numbers == 1
     np.testing.assert_array_equal(sf(water, mask), sf(water, "H"))
+    both = sf.by_element(water)
+    assert set(both) == {"H", "O"}
+    np.testing.assert_array_equal(both["H"], sf(water, "H"))
 
 
 def test_weighted_functions_sum_over_elements_by_atomic_number(tmp_path):
