@@ -30,14 +30,16 @@ PS = 2000  # steps
 STAGES = {
     "ice": [
         Stage("warm", PS // 2, 250, 250, thermostat=0.05),
-        Stage("cell", 4 * PS, 250, 250, thermostat=0.2, barostat="axes", compressibility=1e-5),
-        Stage("production", 12 * PS, 250, 250, thermostat=1.0, mean_cell=3 * PS, every=EVERY),
+        Stage("cell", 5 * PS // 2, 250, 250, thermostat=0.2, barostat="axes",
+              compressibility=1e-5),
+        Stage("production", 12 * PS, 250, 250, thermostat=1.0, mean_cell=3 * PS // 2,
+              every=EVERY),
     ],
     "liquid": [
         Stage("warm", PS // 2, 300, 300, thermostat=0.1, barostat="volume"),
-        Stage("cool", 4 * PS, 300, 250, thermostat=0.2, barostat="volume"),
-        Stage("hold", 6 * PS, 250, 250, thermostat=0.2, barostat="volume"),
-        Stage("production", 12 * PS, 250, 250, thermostat=1.0, mean_cell=3 * PS, every=EVERY),
+        Stage("cool", 3 * PS, 300, 250, thermostat=0.2, barostat="volume"),
+        Stage("hold", 3 * PS, 250, 250, thermostat=0.2, barostat="volume"),
+        Stage("production", 12 * PS, 250, 250, thermostat=1.0, mean_cell=2 * PS, every=EVERY),
     ],
 }
 

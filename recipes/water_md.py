@@ -17,7 +17,7 @@ from ase.md.velocitydistribution import Stationary
 
 COLUMNS = ("step", "temperature_K", "potential_eV", "conserved_eV", "pressure_bar",
            "length_a_A", "length_b_A", "length_c_A")
-SAVE_STATE = 500  # steps
+SAVE_STATE = 200  # steps
 BAR = 1e5 * units.Pascal
 
 
