@@ -1,0 +1,340 @@
+"""Named data sets: embedded, fetched with a checksum, or the user's own files.
+
+Embedded sets lie in ``defectkit/data`` as NAME.extxyz.gz (any program that reads extended XYZ
+opens them) beside NAME.json, which says what made them. Fetched files go to a cache folder:
+the environment variable DEFECTKIT_CACHE, or the user's usual cache folder.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import warnings
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import ase.io
+import numpy as np
+from tqdm import tqdm
+
+_DATA = Path(__file__).parent / "data"
+_GAP = "si-gap-18"
+_GAP_FILE = "gp_iter6_sparse9k.xml.xyz"
+_GAP_ZIP = "silicon-testing-framework-v1.0.zip"
+_GAP_ZIP_SHA256 = "97eb063f9655"  # the first 12 digits, as load-atoms 0.3.10 states them
+_GAP_INFO = {
+    "name": _GAP,
+    "description": "The DFT database of the GAP potential for silicon (Bartok et al. 2018), the "
+                   "paper's own data: 2475 structures by config_type. Fetched, not embedded.",
+    "licence": "CC BY-NC-SA 4.0",
+    "citation": "A. P. Bartok, J. Kermode, N. Bernstein, G. Csanyi, Phys. Rev. X 8, 041048 "
+                "(2018), doi:10.1103/PhysRevX.8.041048",
+    "units": "Å, eV",
+}
+_N2P2 = ("https://raw.githubusercontent.com/CompPhysVienna/n2p2/"
+         "61daa0dfd065c842eaabc40ab283658510e066a5/examples/")
+_WATER = "interface-LAMMPS/H2O_RPBE-D3/"
+_POTENTIALS = {
+    "h2o-rpbe-d3": {
+        "folder": "h2o_rpbe_d3",
+        "licence": "GPL-3.0 (distributed with n2p2); cite T. Morawietz, A. Singraber, C. Dellago, "
+                   "J. Behler, PNAS 113, 8368 (2016), doi:10.1073/pnas.1602375113",
+        "files": {
+            "input.nn": (_WATER + "hdnnp-data/input.nn",
+                         "a0983db646016aeaf4bb82c87390bd14d08e759bd0751a92456347e7f2667ef2"),
+            "scaling.data": (_WATER + "hdnnp-data/scaling.data",
+                             "468998f9b880d96f4b49f192fc8c3c8229e3ca53b9036c7ec6e66ae58a54c1e3"),
+            "weights.001.data": (
+                _WATER + "hdnnp-data/weights.001.data",
+                "207728de9f248d4d8440620075086b60c6ab188a82ae8af91ac403e2aecf3379"),
+            "weights.008.data": (
+                _WATER + "hdnnp-data/weights.008.data",
+                "f0337923e3cf2425741d408aa4ea6c457aea67c0d743808cd7e4addc45db3fd8"),
+        },
+    },
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Frames with what is known about them.
+
+    ``frames``: list of ase.Atoms. ``truth``: dict of arrays; ``truth["frame"]`` gives the frame
+    of each environment (each atom of the concatenated frames), and a label array such as
+    ``truth["phase"]`` indexes ``classes``. ``dt``: time (ps) between consecutive frames of one
+    run, or None where frames are decorrelated. ``info``: all metadata.
+    """
+
+    name: str
+    frames: list
+    truth: dict
+    classes: tuple
+    dt: float | None
+    units: str
+    licence: str
+    citation: str
+    description: str
+    info: dict
+
+
+def cache_folder():
+    """Folder (Path) of fetched files: DEFECTKIT_CACHE, or the user's cache folder."""
+    if os.environ.get("DEFECTKIT_CACHE"):
+        return Path(os.environ["DEFECTKIT_CACHE"])
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "defectkit"
+
+
+def available():
+    """One line for every data set that ``load`` knows (dict, by name)."""
+    embedded = {path.stem: _metadata(path.stem)["description"]
+                for path in sorted(_DATA.glob("*.json"))
+                if path.with_suffix(".extxyz.gz").exists()}
+    return embedded | {_GAP: _GAP_INFO["description"]}
+
+
+def load(name, kinds=None):
+    """Frames of a named data set with the truth beside them.
+
+    Parameters
+    ----------
+    name : a key of ``available()``.
+    kinds : keep only these kinds of frame: phases or runs of an embedded set, the
+        ``config_type`` of si-gap-18 ("dia", "bt", "sh", "liq", "vacancy", "interstitial",
+        "surface_001", ...). Default: all.
+
+    Returns
+    -------
+    Dataset
+
+    Raises ValueError for an unknown name or kind (the sentence lists the known), and
+    FileNotFoundError, with where to put the file by hand, when si-gap-18 cannot be fetched.
+
+    >>> data = load("si-phases-test", kinds=["diamond"])
+    >>> data.classes
+    ('diamond',)
+    """
+    if isinstance(kinds, str):
+        kinds = [kinds]
+    known = available()
+    if name not in known:
+        raise ValueError(f"Unknown data set {name!r}; the known ones are {', '.join(known)}.")
+    if name == _GAP:
+        return _labelled(_gap_frames(), "config_type", kinds, _GAP_INFO)
+    info = _metadata(name)
+    frames = ase.io.read(_DATA / f"{name}.extxyz.gz", ":")
+    return _labelled(frames, info.get("kind_key", "phase"), kinds, info)
+
+
+def _metadata(name):
+    return json.loads((_DATA / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _labelled(frames, key, kinds, info):
+    """A Dataset of the frames whose ``info[key]`` is in ``kinds``, with the label arrays."""
+    found = [str(atoms.info.get(key, "unknown")) for atoms in frames]
+    order = info.get("classes") or sorted(set(found))
+    unknown = [kind for kind in kinds or [] if kind not in found]
+    if unknown:
+        raise ValueError(f"{info['name']} has no kind {unknown[0]!r}; it has "
+                         f"{', '.join(sorted(set(found)))}.")
+    classes = tuple(kinds) if kinds else tuple(order)
+    frames = [atoms for atoms, kind in zip(frames, found, strict=True) if kind in classes]
+    return Dataset(info["name"], frames, _truth(frames, key, classes, info), classes,
+                   info.get("dt_ps"), info["units"], info["licence"], info["citation"],
+                   info["description"], info)
+
+
+def _truth(frames, key, classes, info):
+    """Arrays beside the frames: per environment, or per frame."""
+    sizes = [len(atoms) for atoms in frames]
+    labels = [classes.index(str(atoms.info.get(key, "unknown"))) for atoms in frames]
+    truth = {"frame": np.repeat(np.arange(len(frames)), sizes)}
+    truth["phase" if key == "config_type" else key] = np.repeat(np.array(labels, int), sizes)
+    for name, short in (("temperature_K", "temperature"), ("time_ps", "time")):
+        if frames and name in frames[0].info:
+            truth[short] = np.array([float(atoms.info[name]) for atoms in frames])
+    if frames and "run" in frames[0].info:
+        runs = [str(atoms.info["run"]) for atoms in frames]
+        numbers = {run: i for i, run in enumerate(dict.fromkeys(runs))}
+        truth["run"] = np.array([numbers[run] for run in runs])
+    for name in info.get("truth", {}):
+        if frames and name in frames[0].arrays:
+            truth[name] = np.concatenate([atoms.arrays[name] for atoms in frames])
+        elif frames:
+            truth[name] = np.array([atoms.info[name] for atoms in frames])
+    return truth
+
+
+def _gap_frames():
+    """All structures of Si-GAP-18: a file placed by hand, or through load-atoms."""
+    warnings.warn(f"Si-GAP-18 is covered by {_GAP_INFO['licence']}; cite "
+                  f"{_GAP_INFO['citation']}.", stacklevel=3)
+    folder = cache_folder() / _GAP
+    if (folder / _GAP_FILE).exists():
+        return read_frames(folder / _GAP_FILE)
+    if (folder / _GAP_ZIP).exists():
+        return read_frames(_unpacked(folder / _GAP_ZIP))
+    by_hand = (f"Si-GAP-18 could not be fetched ({{}}); put {_GAP_ZIP} of "
+               f"zenodo.org/records/1250555 (SHA-256 begins {_GAP_ZIP_SHA256}), or "
+               f"models/GAP/{_GAP_FILE} from inside it, into {folder} (the variable "
+               "DEFECTKIT_CACHE moves that folder), or install load-atoms and go online.")
+    try:
+        from load_atoms import load_dataset
+    except ImportError:
+        raise FileNotFoundError(by_hand.format("load-atoms is not installed")) from None
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Checksum mismatch")
+            return list(load_dataset("Si-GAP-18", root=cache_folder() / "load-atoms"))
+    except Exception as err:  # load-atoms wraps each failure of network or file in its own kind
+        reason = type(err.__cause__ or err).__name__
+        raise FileNotFoundError(by_hand.format(reason)) from err
+
+
+def _unpacked(archive):
+    """Path of the structures' file, extracted beside its archive after a check."""
+    digest = _sha256(archive)
+    if not digest.startswith(_GAP_ZIP_SHA256):
+        raise ValueError(f"{archive} is not the file expected (its SHA-256 begins {digest[:12]}, "
+                         f"not {_GAP_ZIP_SHA256}); delete it and download it again.")
+    path = archive.with_name(_GAP_FILE)
+    with zipfile.ZipFile(archive) as packed:
+        member = next(n for n in packed.namelist() if n.endswith("models/GAP/" + _GAP_FILE))
+        with packed.open(member) as source:
+            _write_then_rename(source, path, None)
+    return path
+
+
+def read_frames(path, elements=None):
+    """Frames (list of ase.Atoms) of a user's own file, in any format that ASE reads.
+
+    ``elements``: symbols of the types 1, 2, ... where the file (a LAMMPS dump or data file) has
+    types only. A file that breaks off gives its whole frames, and a warning says how many.
+    Raises FileNotFoundError, or ValueError for a file that is empty, unreadable or without
+    elements.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path} is empty; write it again or give another file.")
+    frames = _whole_frames(path)
+    if not frames or not any(len(atoms) for atoms in frames):
+        raise ValueError(f"{path} has no atoms in it; give a file with at least one frame.")
+    for atoms in frames:
+        types = atoms.arrays.get("type")
+        if types is not None and elements is not None:
+            if not 1 <= types.min() <= types.max() <= len(elements):
+                raise ValueError(f"{path} has atom types up to {types.max()}, but elements names "
+                                 f"{len(elements)}; name one for each type.")
+            atoms.symbols = [elements[t - 1] for t in types]
+        elif types is not None and np.array_equal(types, atoms.numbers):
+            raise ValueError(f"{path} has atom types but no elements; name them in the order of "
+                             'the types, e.g. elements=["Si"].')
+        if np.any(atoms.numbers == 0):
+            raise ValueError(f"{path} has atoms without an element (X); write the elements.")
+    return frames
+
+
+def _whole_frames(path):
+    frames = []
+    try:
+        for atoms in ase.io.iread(path, ":"):
+            frames.append(atoms)
+    except Exception as err:  # each of ASE's readers raises its own kind
+        frames = frames or _dump_frames(path)
+        if not frames:
+            detail = " ".join(str(err).split()) or type(err).__name__
+            raise ValueError(f"ASE cannot read {path} ({detail}); convert it, e.g. to extended "
+                             "XYZ, or give another file.") from err
+        warnings.warn(f"{path} breaks off; its {len(frames)} whole frames are kept.", stacklevel=3)
+    return frames
+
+
+def _dump_frames(path):
+    """All but the last frame of a LAMMPS text dump, [] for any other file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return ase.io.read(path, f":{text.count('ITEM: TIMESTEP') - 1}", format="lammps-dump-text")
+    except (UnicodeDecodeError, ValueError, RuntimeError, IndexError):
+        return []
+
+
+def potential_folder(name="h2o-rpbe-d3", progress=True):
+    """Folder (Path) of a neural network potential in n2p2's format, fetched where needed.
+
+    Each file is checked against its SHA-256 and kept in ``cache_folder()``. The one potential
+    known is "h2o-rpbe-d3" (RPBE-D3 water; Morawietz et al. 2016), which is GPL-3.0 data.
+    Raises ValueError for an unknown name or a corrupt file, FileNotFoundError without a network.
+    """
+    if name not in _POTENTIALS:
+        raise ValueError(f"Unknown potential {name!r}; the known ones are "
+                         f"{', '.join(_POTENTIALS)}.")
+    entry = _POTENTIALS[name]
+    folder = cache_folder() / entry["folder"]
+    if not all((folder / file).exists() for file in entry["files"]):
+        warnings.warn(f"{name} is covered by {entry['licence']}.", stacklevel=2)
+    for file, (address, sha256) in entry["files"].items():
+        fetch(_N2P2 + address, sha256, folder / file, progress)
+    return folder
+
+
+def fetch(url, sha256, path, progress=True):
+    """Path of a downloaded file whose SHA-256 is the one expected.
+
+    A file that is there and right is not fetched again. The download goes to a temporary name
+    in the same folder, is checked, then renamed, so that ``path`` is whole or absent.
+    Raises ValueError where the content is not the expected (nothing is kept), and
+    FileNotFoundError where ``url`` cannot be reached.
+    """
+    path = Path(path)
+    if path.exists():
+        if _sha256(path) == sha256:
+            return path
+        raise ValueError(f"{path} is not the file expected (SHA-256 {sha256}); delete it and load "
+                         "again.")
+    try:
+        with urllib.request.urlopen(url, timeout=30) as source:
+            size = int(source.headers.get("Content-Length") or 0) or None
+            with tqdm(total=size, unit="B", unit_scale=True, desc=path.name, delay=2,
+                      disable=not progress) as bar:
+                _write_then_rename(source, path, sha256, bar)
+    except (urllib.error.URLError, OSError) as err:
+        raise FileNotFoundError(
+            f"{url} cannot be fetched ({getattr(err, 'reason', err)}); go online, or put the file "
+            f"with SHA-256 {sha256} at {path} by hand.") from err
+    return path
+
+
+def _write_then_rename(source, path, sha256, bar=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    digest = hashlib.sha256()
+    try:
+        with os.fdopen(handle, "wb") as target:
+            while block := source.read(1 << 16):
+                target.write(block)
+                digest.update(block)
+                if bar is not None:
+                    bar.update(len(block))
+        if sha256 and digest.hexdigest() != sha256:
+            raise ValueError(f"{path.name} arrived corrupt or cut off (SHA-256 "
+                             f"{digest.hexdigest()}, not {sha256}); nothing was kept, try again.")
+        os.replace(temporary, path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
