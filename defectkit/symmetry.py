@@ -5,6 +5,7 @@ features of each centre.  `features` does the same for a trajectory.
 """
 
 import threading
+from contextlib import contextmanager
 from warnings import warn
 
 import numba
@@ -141,11 +142,12 @@ class SymmetryFunctions:
             raise ValueError(f"these centres have different numbers of features ({counts}); "
                              f"choose one element, for instance centres='{names[0]}', "
                              "or call by_element.")
-        first, neigh, shift = neighbour_list(atoms, self.cutoff, copy=False)
         out = np.zeros((len(index), sizes[names[0]]))
-        for e in names:
-            rows = np.flatnonzero(symbols == e)
-            out[rows] = self.raw(atoms, e, index[rows], first, neigh, shift)
+        with threads(atoms):
+            pairs = neighbour_list(atoms, self.cutoff, copy=False)
+            for e in names:
+                rows = np.flatnonzero(symbols == e)
+                out[rows] = self.raw(atoms, e, index[rows], *pairs)
         return out
 
     def by_element(self, atoms):
@@ -154,9 +156,10 @@ class SymmetryFunctions:
         One neighbour search serves all elements; rows are in the order of the atoms.
         """
         check_atoms(atoms, self.elements)
-        pairs = neighbour_list(atoms, self.cutoff, copy=False)
         index = {e: np.flatnonzero(atoms.numbers == atomic_numbers[e]) for e in self._plans}
-        return {e: self.raw(atoms, e, rows, *pairs) for e, rows in index.items() if len(rows)}
+        with threads(atoms):
+            pairs = neighbour_list(atoms, self.cutoff, copy=False)
+            return {e: self.raw(atoms, e, rows, *pairs) for e, rows in index.items() if len(rows)}
 
     def raw(self, atoms, element, centres, first, neigh, shift):
         """Features of centres of one element from a neighbour list (see `neighbour_list`)."""
@@ -206,6 +209,27 @@ class SymmetryFunctions:
         if len(index) == 0 or index.min() < 0 or index.max() >= len(atoms):
             raise ValueError(f"centres must be indices from 0 to {len(atoms) - 1}, at least one.")
         return index.astype(np.int64)
+
+
+def check_threads(n_jobs):
+    """Raises ValueError for a number of threads that numba does not have."""
+    if n_jobs is not None and not 1 <= n_jobs <= numba.config.NUMBA_NUM_THREADS:
+        raise ValueError(f"n_jobs={n_jobs} is outside 1 to {numba.config.NUMBA_NUM_THREADS}, "
+                         "the number of threads on this machine.")
+
+
+@contextmanager
+def threads(atoms, n_jobs=None):
+    """Within it numba uses n_jobs threads, or fewer where the frame is too small for them.
+
+    Waking a thread takes as long as 200 atoms; a small frame on many threads mostly waits.
+    """
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(n_jobs or before, 1 + len(atoms) // 200))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
 
 
 def check_atoms(atoms, elements):
@@ -266,25 +290,16 @@ def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
     Returns (n_frames, n_centres, n_features) float64, or a list of (n_centres, n_features) where
     the numbers of centres differ.  Only one frame's neighbours are in memory at a time.
     """
-    single = hasattr(frames, "positions")
-    frames = [frames] if single else frames
-    before = numba.get_num_threads()
-    if n_jobs is not None:
-        if not 1 <= n_jobs <= numba.config.NUMBA_NUM_THREADS:
-            raise ValueError(f"n_jobs={n_jobs} is outside 1 to {numba.config.NUMBA_NUM_THREADS}, "
-                             "the number of threads on this machine.")
-        numba.set_num_threads(n_jobs)
-    bar = tqdm(frames, desc="features", unit="frame", delay=2, disable=progress is False)
-    try:
-        rows = []
-        for n, atoms in enumerate(bar):
-            try:
+    check_threads(n_jobs)
+    frames = [frames] if hasattr(frames, "positions") else frames
+    rows = []
+    for n, atoms in enumerate(tqdm(frames, desc="features", unit="frame", delay=2,
+                                   disable=progress is False)):
+        try:
+            with threads(atoms, n_jobs):
                 rows.append(symmetry(atoms, centres))
-            except ValueError as error:
-                raise ValueError(f"frame {n}: {error}") from None
-    finally:
-        numba.set_num_threads(before)
+        except ValueError as error:
+            raise ValueError(f"frame {n}: {error}") from None
     if not rows:
         raise ValueError("there are no frames; check the file or the selection.")
-    same = len({len(r) for r in rows}) == 1
-    return np.stack(rows) if same else rows
+    return np.stack(rows) if len({len(r) for r in rows}) == 1 else rows
