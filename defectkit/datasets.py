@@ -338,3 +338,44 @@ def _write_then_rename(source, path, sha256, bar=None):
 def _sha256(path):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_frames(path, frames, **columns):
+    """Writes frames as extended XYZ, one column per array, for OVITO, ASE and the like.
+
+    Parameters
+    ----------
+    path : file name ending in .extxyz, .xyz, or either with .gz.
+    frames : list of ase.Atoms; left as they are.
+    columns : arrays (n_atoms of all frames together,) or (…, k), such as ``cluster=labels``;
+        in the file the column has the name of the argument.
+
+    Raises ValueError for another ending, a column of another length, or the name of a column
+    that every file has. The file appears only when it is whole.
+    """
+    path, frames = Path(path), list(frames)
+    if not path.name.endswith((".extxyz", ".xyz", ".extxyz.gz", ".xyz.gz")):
+        raise ValueError(f"{path} is not a name for extended XYZ; end it in .extxyz or "
+                         ".extxyz.gz.")
+    size = sum(map(len, frames))
+    for name, values in columns.items():
+        if name in ("numbers", "positions", "species", "pos"):
+            raise ValueError(f"a column cannot be called {name!r}, which every file has; "
+                             "rename it.")
+        if len(values) != size:
+            raise ValueError(f"{name} has {len(values)} values for {size} atoms in {len(frames)} "
+                             "frames; give one for each atom.")
+    written, start = [], 0
+    for atoms in frames:
+        copy = atoms.copy()
+        for name, values in columns.items():
+            copy.arrays[name] = np.asarray(values)[start:start + len(atoms)]
+        start += len(atoms)
+        written.append(copy)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        ase.io.write(partial, written, format="extxyz")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

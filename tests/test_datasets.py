@@ -431,3 +431,30 @@ def test_embedded_files_open_as_plain_extended_xyz():
         first = ase.io.read(file, 0, format="extxyz")
     assert isinstance(first, Atoms)
     assert first.info["phase"] == "diamond"
+
+
+@pytest.mark.parametrize("name", ["labelled.extxyz", "labelled.extxyz.gz"])
+def test_written_frames_are_read_back_with_their_columns(tmp_path, name):
+    frames = datasets.load("si-phases-test").frames[:3]
+    size = sum(map(len, frames))
+    cluster = np.arange(size) % 4 - 1
+    xy = np.random.default_rng(0).normal(size=(size, 2))
+    before = frames[0].arrays.copy()
+    datasets.write_frames(tmp_path / name, frames, cluster=cluster, map=xy)
+    assert frames[0].arrays.keys() == before.keys()
+    back = ase.io.read(tmp_path / name, ":")
+    np.testing.assert_array_equal(np.concatenate([f.arrays["cluster"] for f in back]), cluster)
+    np.testing.assert_allclose(np.concatenate([f.arrays["map"] for f in back]), xy, atol=1e-7)
+    np.testing.assert_allclose(back[1].positions, frames[1].positions, atol=1e-7)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_frames_that_cannot_be_written_are_refused(tmp_path):
+    frames = datasets.load("si-phases-test").frames[:1]
+    with pytest.raises(ValueError, match="end it in .extxyz"):
+        datasets.write_frames(tmp_path / "x.pdb", frames)
+    with pytest.raises(ValueError, match=r"cluster has 3 values for \d+ atoms in 1 frames"):
+        datasets.write_frames(tmp_path / "x.extxyz", frames, cluster=[0, 1, 2])
+    with pytest.raises(ValueError, match="cannot be called 'positions'"):
+        datasets.write_frames(tmp_path / "x.extxyz", frames, positions=np.zeros(len(frames[0])))
+    assert not list(tmp_path.iterdir())
