@@ -38,7 +38,7 @@ STAGES = {
     "liquid": [
         Stage("warm", PS // 2, 300, 300, thermostat=0.1, barostat="volume"),
         Stage("cool", 3 * PS, 300, 250, thermostat=0.2, barostat="volume"),
-        Stage("hold", 3 * PS, 250, 250, thermostat=0.2, barostat="volume"),
+        Stage("hold", 4 * PS, 250, 250, thermostat=0.2, barostat="volume"),
         Stage("production", 12 * PS, 250, 250, thermostat=1.0, mean_cell=2 * PS, every=EVERY),
     ],
 }

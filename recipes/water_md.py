@@ -38,10 +38,10 @@ class Stage:
 
 
 def run(atoms, stages, folder, seed, dt=0.5, log_every=25):
-    """Runs the stages; atoms carry a calculator. Writes log.npy-like files into `folder`.
+    """Runs the stages on atoms that carry a calculator; goes on where `folder` says it stopped.
 
     folder  log.txt (columns COLUMNS), frames.f32 (n_frames, n_atoms, 3) of unwrapped positions in
-            Å, state.npz, stages.json
+            Å, state.npz (written every SAVE_STATE steps under a temporary name, then renamed)
     dt      fs
     """
     folder = Path(folder)
@@ -49,15 +49,14 @@ def run(atoms, stages, folder, seed, dt=0.5, log_every=25):
     rng = np.random.default_rng(seed)
     total = sum(s.steps for s in stages)
     if (folder / "state.npz").exists():
-        step, work = _load(atoms, folder, rng, stages)
+        step, work, forces = _load(atoms, folder, rng)
     else:
         sigma = np.sqrt(units.kB * stages[0].start / atoms.get_masses())[:, None]
         atoms.set_velocities(rng.normal(size=(len(atoms), 3)) * sigma)
         Stationary(atoms)
-        step, work = 0, 0.0
+        step, work, forces = 0, 0.0, atoms.get_forces()
         (folder / "log.txt").write_text("# " + " ".join(COLUMNS) + "\n")
         (folder / "frames.f32").write_bytes(b"")
-    forces = atoms.get_forces()
     masses, h = atoms.get_masses()[:, None], dt * units.fs
     with open(folder / "log.txt", "a") as log, open(folder / "frames.f32", "ab") as frames:
         while step < total:
@@ -90,7 +89,7 @@ def run(atoms, stages, folder, seed, dt=0.5, log_every=25):
                 for file in (log, frames):
                     file.flush()
                     os.fsync(file.fileno())
-                _save(atoms, folder, step, work, rng, stages)
+                _save(atoms, folder, step, work, forces, rng, stages)
     return atoms
 
 
@@ -132,17 +131,17 @@ def _set_mean_cell(atoms, folder, step, past):
     atoms.set_cell(np.diag(rows[:, 5:8].mean(axis=0)), scale_atoms=True)
 
 
-def _save(atoms, folder, step, work, rng, stages):
+def _save(atoms, folder, step, work, forces, rng, stages):
     temporary = folder / "state.new.npz"
     np.savez(temporary, positions=atoms.positions, momenta=atoms.get_momenta(),
-             cell=atoms.cell.array, step=step, work=work,
+             cell=atoms.cell.array, step=step, work=work, forces=forces,
              rng=json.dumps(rng.bit_generator.state), frames=_n_frames(stages, step))
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, folder / "state.npz")
 
 
-def _load(atoms, folder, rng, stages):
+def _load(atoms, folder, rng):
     """Sets atoms and rng as saved and drops log lines and frames written after that."""
     state = np.load(folder / "state.npz")
     atoms.set_cell(state["cell"])
@@ -157,7 +156,7 @@ def _load(atoms, folder, rng, stages):
     temporary.write_text("\n".join(kept) + "\n")
     os.replace(temporary, folder / "log.txt")
     os.truncate(folder / "frames.f32", int(state["frames"]) * len(atoms) * 12)
-    return step, float(state["work"])
+    return step, float(state["work"]), state["forces"]
 
 
 def _n_frames(stages, step):
