@@ -26,7 +26,7 @@ def demo(folder, n_environments, seed):
     G = np.concatenate(dk.features(data.frames, dk.SymmetryFunctions.silicon()))
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(len(G))[:n_environments])
-    phase = np.array(data.classes)[data.truth["phase"][chosen]]
+    phase = data.truth["phase"][chosen]
     rows, maps, labels = [], {}, {}
     for method in PAPER:
         print(f"{method} of {len(chosen)} environments ...", flush=True)
@@ -38,8 +38,8 @@ def demo(folder, n_environments, seed):
                      "paper_%": PAPER[method]})
     print(f"\n{table(rows)}\n")
     folder.mkdir(parents=True, exist_ok=True)
-    figure = plots.embeddings(maps, phase)
-    figure.savefig(folder / "si_phases_maps.png", dpi=150)
+    axes = plots.embeddings(maps, phase, data.classes)
+    axes.flat[0].figure.savefig(folder / "si_phases_maps.png", dpi=150)
     _write_atoms(datasets, folder / "si_phases_labelled.extxyz", data, chosen, labels, maps)
     (folder / "si_phases.json").write_text(json.dumps(rows, indent=1) + "\n")
     print(f"{folder}: si_phases_maps.png (the maps), si_phases_labelled.extxyz (atoms with phase, "
