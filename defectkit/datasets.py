@@ -5,7 +5,9 @@ opens them) beside NAME.json, which says what made them. Fetched files go to a c
 the environment variable DEFECTKIT_CACHE, or the user's usual cache folder.
 """
 
+import gzip
 import hashlib
+import io
 import json
 import os
 import sys
@@ -131,12 +133,17 @@ def load(name, kinds=None):
     if name == _GAP:
         return _labelled(_gap_frames(), "config_type", kinds, _GAP_INFO)
     info = _metadata(name)
-    frames = ase.io.read(_DATA / f"{name}.extxyz.gz", ":")
+    frames = ase.io.read(_unzipped(_DATA / f"{name}.extxyz.gz"), ":", format="extxyz")
     return _labelled(frames, info.get("kind_key", "phase"), kinds, info)
 
 
 def _metadata(name):
     return json.loads((_DATA / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _unzipped(path):
+    """Text in memory: ASE seeks each frame, which in a gzip file starts again from its top."""
+    return io.StringIO(gzip.decompress(path.read_bytes()).decode())
 
 
 def _labelled(frames, key, kinds, info):
@@ -249,7 +256,9 @@ def read_frames(path, elements=None):
 def _whole_frames(path):
     frames = []
     try:
-        for atoms in ase.io.iread(path, ":"):
+        zipped = path.name.endswith("xyz.gz")
+        source, kind = (_unzipped(path), "extxyz") if zipped else (path, None)
+        for atoms in ase.io.iread(source, ":", format=kind):
             frames.append(atoms)
     except Exception as err:  # each of ASE's readers raises its own kind
         frames = frames or _dump_frames(path)
@@ -376,6 +385,20 @@ def write_frames(path, frames, **columns):
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
         ase.io.write(partial, written, format="extxyz")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_results(path, numbers):
+    """Writes a notebook's measured numbers, {name with unit: number}, as JSON to four digits."""
+    text = json.dumps({name: value if isinstance(value, int | str) else float(f"{value:.4g}")
+                       for name, value in numbers.items()}, indent=1)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    try:
+        partial.write_text(text + "\n")
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
