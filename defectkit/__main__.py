@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-PAPER = {"pca": None, "umap": 0.10, "pacmap": 0.08}  # misclassified, %, article's section on silicon
+PAPER = {"pca": None, "umap": 0.10, "pacmap": 0.08}  # misclassified, %
 
 
 def demo(folder, n_environments, seed):
@@ -42,9 +42,9 @@ def demo(folder, n_environments, seed):
     axes.flat[0].figure.savefig(folder / "si_phases_maps.png", dpi=150)
     _write_atoms(datasets, folder / "si_phases_labelled.extxyz", data, chosen, labels, maps)
     (folder / "si_phases.json").write_text(json.dumps(rows, indent=1) + "\n")
-    print(f"{folder}: si_phases_maps.png (the maps), si_phases_labelled.extxyz (atoms with phase, "
-          f"cluster and map columns; opens in OVITO and ASE), si_phases.json (the table)\n"
-          f"{time.perf_counter() - start:.0f} s")
+    print(f"{folder}/si_phases_maps.png: the maps\n"
+          f"{folder}/si_phases_labelled.extxyz: atoms with phase, cluster and map columns, for "
+          f"OVITO or ASE\n{folder}/si_phases.json: the table\n{time.perf_counter() - start:.0f} s")
 
 
 def table(rows):
@@ -80,6 +80,8 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     if given.environments < 1000:
         parser.error("--environments below 1000 leaves too few of each phase; use 1000 or more.")
+    if given.output.exists() and not given.output.is_dir():
+        sys.exit(f"defectkit: {given.output} is a file; choose another --output folder.")
     try:
         demo(given.output, given.environments, given.seed)
     except (ValueError, OSError) as error:
