@@ -110,7 +110,7 @@ def load(name, kinds=None):
     Parameters
     ----------
     name : a key of ``available()``.
-    kinds : keep only these kinds of frame: phases or runs of an embedded set, the
+    kinds : keep only these kinds of frame: the ``classes`` of an embedded set, the
         ``config_type`` of si-gap-18 ("dia", "bt", "sh", "liq", "vacancy", "interstitial",
         "surface_001", ...). Default: all.
 
