@@ -7,7 +7,6 @@ running simulation cost nothing; `feature_writer` stores them.
 from pathlib import Path
 from warnings import catch_warnings, simplefilter, warn
 
-import numba
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from ase.data import atomic_numbers
@@ -18,7 +17,14 @@ from scipy.special import expit
 
 from . import _kernels
 from .n2p2 import read_input_nn, read_number
-from .symmetry import N_CHUNKS, SymmetryFunctions, check_atoms, neighbour_list
+from .symmetry import (
+    N_CHUNKS,
+    SymmetryFunctions,
+    check_atoms,
+    check_threads,
+    neighbour_list,
+    threads,
+)
 
 
 def _tanh(x):
@@ -88,9 +94,7 @@ class NeuralNetworkPotential(Calculator):
 
     def __init__(self, folder, length_unit=Bohr, energy_unit=Hartree, skin=0.6, n_jobs=None):
         super().__init__()
-        if n_jobs is not None and not 1 <= n_jobs <= numba.config.NUMBA_NUM_THREADS:
-            raise ValueError(f"n_jobs={n_jobs} is outside 1 to {numba.config.NUMBA_NUM_THREADS}, "
-                             "the number of threads on this machine.")
+        check_threads(n_jobs)
         if not 0.0 <= skin < np.inf:
             raise ValueError(f"skin={skin} Å must be 0 or more; 0.6 suits most simulations.")
         folder = Path(folder)
@@ -116,13 +120,8 @@ class NeuralNetworkPotential(Calculator):
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         """Fills `results`; called by ASE."""
         super().calculate(atoms, properties, system_changes)
-        before = numba.get_num_threads()
-        if self.n_jobs is not None:
-            numba.set_num_threads(self.n_jobs)
-        try:
+        with threads(self.atoms, self.n_jobs):
             self._evaluate(self.atoms, "forces" in properties or "stress" in properties)
-        finally:
-            numba.set_num_threads(before)
 
     def _evaluate(self, atoms, slopes):
         sf, n = self.symmetry, len(atoms)
