@@ -1,0 +1,212 @@
+"""Maps: the settings really used, the start really used, the same bits for the same seed."""
+
+import logging
+import re
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from defectkit.clusters import cluster
+from defectkit.embedding import INITS, embed, standardise
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Four groups of 100 in 12 dimensions, with features of very different scale."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 6, (4, 12))
+    truth = np.repeat(np.arange(4), 100)
+    return (centres[truth] + rng.normal(size=(400, 12))) * 10.0 ** np.arange(-6, 6) + 3, truth
+
+
+def same_axes(a, b):
+    """Smallest absolute correlation between matching columns."""
+    return min(abs(np.corrcoef(a[:, k], b[:, k])[0, 1]) for k in (0, 1))
+
+
+# standardise
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.floats(0.01, 1e3), st.floats(-1e3, 1e3))
+def test_standardised_features_have_no_scale_or_origin(seed, scale, shift):
+    X = np.random.default_rng(seed).normal(size=(50, 3))
+    Z = standardise(X)
+    assert np.allclose(Z.mean(axis=0), 0, atol=1e-12)
+    assert np.allclose(Z.var(axis=0), 1)
+    assert np.allclose(standardise(scale * X + shift), Z, atol=1e-8)
+
+
+def test_constant_features_become_zero_also_when_only_round_off_varies():
+    X = np.random.default_rng(0).normal(size=(100, 3))
+    X[:, 0], X[:, 1] = 0.1, 7 * (1 + 1e-15 * X[:, 1])
+    before = X.copy()
+    Z = standardise(X)
+    assert (Z[:, :2] == 0).all() and Z[:, 2].std() == pytest.approx(1)
+    assert (X == before).all()
+
+
+def test_reference_sets_the_scale():
+    Z = standardise([[3.0, 1.0]], reference=[[0.0, 5.0], [2.0, 5.0]])
+    assert Z.tolist() == [[2.0, 0.0]]
+
+
+@pytest.mark.parametrize("X, text", [
+    ([[1.0, np.nan], [1, 2]], "X has NaN or infinite features in 1 of 2 rows, first in row 0"),
+    ([[1.0, 2.0], [np.inf, 2]], "first in row 1; check the positions of that atom"),
+    (np.zeros((3, 4, 5)), "np.concatenate(features) joins frames"),
+    (np.zeros((0, 5)), "X is empty (shape (0, 5))"),
+])
+def test_bad_features_are_refused(X, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        standardise(X)
+    with pytest.raises(ValueError, match=re.escape(text)):
+        embed(X, "umap")
+
+
+def test_reference_must_have_the_same_features():
+    with pytest.raises(ValueError, match="reference has 2 features but X has 3"):
+        standardise(np.eye(3), reference=np.eye(2))
+
+
+# embed: bad input
+
+@pytest.mark.parametrize("n, arguments, text", [
+    (10, {"method": "umap"}, "n_neighbors=15 needs more than 15 environments, got 10; use "
+                             "n_neighbors <= 9"),
+    (10, {"method": "pacmap"}, "n_neighbors=10 needs more than 10 environments, got 10"),
+    (50, {"method": "umap", "n_neighbors": 1}, "n_neighbors=1 is too few; use at least 2"),
+    (50, {"method": "tsne"}, "unknown method 'tsne'; use one of pca, umap, pacmap"),
+    (50, {"method": "pacmap", "init": "spectral"}, "pacmap has no initialisation 'spectral'; use "
+                                                   "one of pca, random"),
+    (50, {"method": "umap", "snapshots": [0]}, "snapshots are kept by pacmap only"),
+    (50, {"method": "pacmap", "snapshots": [451]}, "snapshots must be iterations from 0 to 450"),
+    (50, {"method": "pca", "n_neighbors": 5}, "pca takes no n_neighbors"),
+    (2, {"method": "pca"}, "a map needs at least 3 environments, got 2"),
+])
+def test_bad_settings_are_refused(n, arguments, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        embed(np.random.default_rng(0).normal(size=(n, 4)), **arguments)
+
+
+@pytest.mark.parametrize("method", INITS)
+def test_identical_environments_are_refused(method):
+    with pytest.raises(ValueError, match="all 60 environments have the same features"):
+        embed(np.full((60, 4), 0.3), method)
+
+
+# embed: what comes out
+
+def test_pca_is_the_singular_value_decomposition(blobs):
+    Z = standardise(blobs[0])
+    left, values, _ = np.linalg.svd(Z, full_matrices=False)
+    assert np.allclose(abs(embed(blobs[0], "pca")), abs(left[:, :2] * values[:2]))
+
+
+@pytest.mark.parametrize("method", ["umap", "pacmap"])
+def test_planted_groups_are_found_and_the_input_is_left_alone(blobs, method):
+    X, truth = blobs
+    before = X.copy()
+    Y = embed(X, method, seed=3)
+    assert Y.shape == (400, 2) and Y.dtype == float
+    assert adjusted_rand_score(truth, cluster(Y)) == 1
+    assert (X == before).all()
+
+
+@pytest.mark.parametrize("method, init", [(m, i) for m in ("umap", "pacmap") for i in INITS[m]])
+def test_same_seed_same_bits(blobs, method, init):
+    first = embed(blobs[0], method, seed=1, init=init)
+    assert (embed(blobs[0], method, seed=1, init=init) == first).all()
+    assert not np.allclose(embed(blobs[0], method, seed=2, init=init), first)
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="one thread only")
+@pytest.mark.parametrize("method", ["umap", "pacmap"])
+def test_same_bits_on_one_and_two_threads(blobs, method):
+    maps = []
+    for threads in (1, 2):
+        numba.set_num_threads(threads)
+        maps.append(embed(blobs[0], method))
+        assert numba.get_num_threads() == threads
+    assert (maps[0] == maps[1]).all()
+
+
+def test_scale_of_a_feature_matters_only_without_standardising(blobs):
+    X = blobs[0]
+    assert np.allclose(embed(X * np.arange(1, 13), "pca"), embed(X, "pca"))
+    raw = embed(X, "pca", standardise=False)
+    largest = X[:, -1] - X[:, -1].mean()
+    assert abs(np.corrcoef(raw[:, 0], largest)[0, 1]) > 0.999
+
+
+def test_pacmap_starts_from_pca_and_ends_at_the_map(blobs):
+    pca = embed(blobs[0], "pca")
+    end, start = embed(blobs[0], "pacmap", snapshots=[450, 0])
+    scale = start.std(axis=0) / pca.std(axis=0)
+    assert scale[0] == pytest.approx(scale[1], rel=1e-4)  # proportions kept
+    assert same_axes(start, pca) > 0.99999
+    assert (end == embed(blobs[0], "pacmap")).all()
+    random, = embed(blobs[0], "pacmap", init="random", snapshots=[0])
+    assert same_axes(random, pca) < 0.3
+
+
+def test_umap_starts_from_pca(blobs):
+    pca = embed(blobs[0], "pca")
+    assert same_axes(embed(blobs[0], "umap", n_epochs=0), pca) > 0.9999
+    assert same_axes(embed(blobs[0], "umap", n_epochs=0, init="random"), pca) < 0.3
+    assert same_axes(embed(blobs[0], "umap", n_epochs=0, init="spectral"), pca) < 0.98
+
+
+def test_the_papers_settings_reach_the_libraries(blobs, monkeypatch):
+    import pacmap
+    import umap
+
+    made = {}
+
+    def recorded(library):
+        class Recorded(library):
+            def __init__(self, *args, **kwargs):
+                super().__init__(*args, **kwargs)
+                made[library.__name__] = self
+        return Recorded
+
+    monkeypatch.setattr(pacmap, "PaCMAP", recorded(pacmap.PaCMAP))
+    embed(blobs[0], "pacmap")
+    used = made["PaCMAP"]
+    assert (used.n_neighbors, used.n_MN, used.n_FP) == (10, 5, 25)
+    assert tuple(used.num_iters) == (100, 100, 250)
+    monkeypatch.setattr(umap, "UMAP", recorded(umap.UMAP))
+    embed(blobs[0], "umap", n_epochs=1)
+    used = made["UMAP"]
+    assert (used.n_neighbors, used.min_dist, used.init) == (15, 0.1, "pca")
+
+
+def test_options_change_the_map(blobs):
+    base = embed(blobs[0], "umap")
+    spread = embed(blobs[0], "umap", min_dist=0.9)
+    assert not np.allclose(base, spread)
+    with pytest.raises(TypeError, match="min_distance"):
+        embed(blobs[0], "umap", min_distance=0.9)
+
+
+def test_too_few_points_for_all_pairs_warn(blobs):
+    with pytest.warns(UserWarning, match="30 environments are too few for 40 pairs each"):
+        embed(blobs[0][:390:13], "pacmap")
+
+
+def test_pacmap_leaves_no_trace_in_global_state(blobs, caplog):
+    import faiss
+    import pacmap.pacmap
+
+    faiss.omp_set_num_threads(2)
+    np.random.seed(5)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    with caplog.at_level(logging.WARNING):
+        embed(blobs[0], "pacmap", init="random")
+    assert (np.random.get_state()[1] == before).all()  # noqa: NPY002
+    assert faiss.omp_get_max_threads() == 2
+    assert pacmap.pacmap._RANDOM_STATE is None
+    assert not caplog.records
