@@ -305,6 +305,11 @@ def make_set(name):
         "potential of Bartok et al. (2018). Ours are classical MD with a modified Tersoff "
         "potential: other forces, other strains, and a liquid of slightly other structure.",
         "counts": {"frames": len(frames), "environments": counts, "cells": cells},
+        "limits": {"largest_rms_shift_A": LARGEST_RMS, "largest_shift_A": LARGEST_SHIFT,
+                   "window_ps": WINDOW, "neighbours_within_A": COORDINATION,
+                   "note": "First 0.2 Å rms; lowered to 0.15 Å after a map of si-phases showed "
+                           "simple hexagonal runs between 0.15 and 0.2 Å beside beta-Sn. It "
+                           "takes out the cells with the softest shear."},
         "checks": summary(records), "not_available": missing, "refused_runs": refused})
     size = (md.DATA / f"{name}.extxyz.gz").stat().st_size
     tqdm.write(f"{name}: {counts}, {len(refused)} runs refused, {size / 1e6:.2f} MB")
