@@ -1,6 +1,8 @@
 # Everything runs in .venv, which every target makes first; PYTHON picks another interpreter.
 PYTHON ?= python3
 BIN := .venv/bin
+# Containers run as root, which JupyterLab accepts only when told.
+ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: install demo lab test test-unit test-notebooks bench clean
 
@@ -16,7 +18,7 @@ demo: install
 	$(BIN)/python -m defectkit demo
 
 lab: install
-	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --notebook-dir=notebooks
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=notebooks $(ROOT_OK)
 
 test: test-unit test-notebooks
 
