@@ -75,8 +75,9 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
     "pacmap"  10 near, 5 mid-near, 25 further pairs, 100 + 100 + 250 iterations, from PCA
     ========  ==================================================================================
 
-    The same seed gives the same bits on the same machine; both libraries run in one thread. UMAP stretches its PCA start to a square; PaCMAP shrinks it to
-    about 0.01 and keeps its proportions. Above 100 features PaCMAP first reduces to 100 by PCA.
+    The same seed gives the same bits on the same machine; both libraries run in one thread. UMAP
+    stretches its PCA start to a square; PaCMAP shrinks it to about 0.01 and keeps its proportions.
+    Above 100 features PaCMAP first reduces to 100 by PCA.
 
     Parameters
     ----------
