@@ -1,0 +1,328 @@
+"""Put a damaged crystal right: which sites the order of the bulk asks for, without a lattice.
+
+The order is learnt from the frame itself: the pair distribution of its unflagged atoms and how
+many neighbours they have. Flagged atoms are taken out and the hole is filled again, one atom at a
+time, wherever an atom more would fit as the atoms of the bulk do. A filled site that no removed
+atom belongs to is a vacancy; a removed atom that no filled site is left for is an interstitial.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from ase.geometry import find_mic
+from scipy.ndimage import gaussian_filter1d
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+REACH = 2.0      # range of the order learnt, in nearest-neighbour spacings
+RANGE = 4.5      # of the surroundings of a group of flagged atoms, in spacings
+WIDTH = 0.08     # smoothing of the pair distribution, in spacings: heat and relaxation
+FLOOR = -3.0     # log likelihood of a distance that the bulk never shows
+SLACK = 0.25     # neighbours beyond the bulk's number that cost nothing
+# shares of the median fit of the bulk's atoms:
+GOOD_FIT = 0.2   # a place that fits better is a site
+KEEP_FIT = 0.9   # a flagged atom that fits better stays
+MISFITS = (0.05, 0.5, np.inf)  # an atom bonded to flagged ones that fits worse is taken out too:
+#                  the next limit is tried where the one before shows no defect
+MAX_SITES = 200  # filled per group of flagged atoms
+
+
+@dataclass(frozen=True)
+class Order:
+    """Order round an atom of the bulk, as tables over distance, and the fit of its atoms.
+
+    `table` holds, at distances 0, step, 2 step ... (Å): log of the pair distribution, its slope,
+    the bond weight (1 within the first shell, 0 beyond) and its slope.
+    """
+
+    spacing: float
+    step: float
+    table: np.ndarray
+    bond: float
+    coordination: float
+    typical_fit: float = np.nan
+
+
+def ghosts(positions, cell, pbc, margin):
+    """Positions in the cell and all their periodic images up to `margin` Å outside it.
+
+    Returns points (n, 3) in Å, of which the first are the wrapped positions in their order, and
+    the index of the atom each belongs to (n,).
+    """
+    inverse = np.linalg.inv(cell)
+    points = positions @ inverse
+    points[:, pbc] -= np.floor(points[:, pbc])
+    owner = np.arange(len(points))
+    width = margin * np.linalg.norm(inverse, axis=0)
+    for axis in np.flatnonzero(pbc):
+        images, owners = [points], [owner]
+        for shift in range(1, int(np.ceil(width[axis])) + 1):
+            for sign in (shift, -shift):
+                moved = points[:, axis] + sign
+                near = (moved > -width[axis]) & (moved < 1 + width[axis])
+                image = points[near]
+                image[:, axis] += sign
+                images.append(image)
+                owners.append(owner[near])
+        points, owner = np.concatenate(images), np.concatenate(owners)
+    return points @ cell, owner
+
+
+def wrap(positions, cell, pbc):
+    """Positions (n, 3) moved into the cell along its periodic axes."""
+    scaled = positions @ np.linalg.inv(cell)
+    return positions - (np.floor(scaled) * pbc) @ cell
+
+
+def distances(a, b, cell, pbc):
+    """Shortest distances (n, m) in Å between positions (n, 3) and (m, 3)."""
+    vectors = np.reshape(a, (-1, 1, 3)) - np.reshape(b, (1, -1, 3))
+    if not vectors.size:
+        return np.empty(vectors.shape[:2])
+    return find_mic(vectors.reshape(-1, 3), cell, pbc)[1].reshape(vectors.shape[:2])
+
+
+def nearest_spacing(positions, cell, pbc):
+    """Median distance from an atom to its nearest neighbour, in Å."""
+    volume = abs(np.linalg.det(cell)) if pbc.all() else np.prod(np.ptp(positions, axis=0) + 1.0)
+    points, _ = ghosts(positions, cell, pbc, 3 * (volume / len(positions)) ** (1 / 3))
+    return float(np.median(cKDTree(points).query(points[: len(positions)], k=2)[0][:, 1]))
+
+
+def learn_order(points, n_atoms, bulk, spacing):
+    """Order round the atoms where `bulk` is True; `points` starts with the cell's own atoms."""
+    reach, step = REACH * spacing, 0.002 * spacing
+    tree, n_bins = cKDTree(points), 1200
+    pairs = cKDTree(points[:n_atoms][bulk]).sparse_distance_matrix(
+        tree, n_bins * step, output_type="ndarray")
+    distance = pairs["v"][pairs["v"] > 1e-6]
+    radius = (np.arange(n_bins) + 0.5) * step
+    counts = np.histogram(distance, n_bins, (0, n_bins * step))[0].astype(float)
+    # the density inside the sphere, not of the cell, which may hold vacuum
+    density = (counts.sum() / bulk.sum() + 1) / (4 / 3 * np.pi * (n_bins * step) ** 3)
+    smooth = WIDTH * spacing / step
+    shell = 4 * np.pi * radius**2 * step * density * bulk.sum()
+    g = gaussian_filter1d(counts, smooth, mode="constant") / gaussian_filter1d(shell, smooth)
+    log_g = np.log(np.maximum(g, np.exp(FLOOR)))
+    # nearer than any bond: steeper the nearer, so that a site moves away from an atom
+    log_g = np.where(radius < 0.75 * spacing, FLOOR - 15 * (0.75 - radius / spacing), log_g)
+    log_g *= np.cos(np.pi / 2 * np.clip((radius - 1.4 * spacing) / (0.6 * spacing), 0, 1)) ** 2
+    between = (radius > spacing) & (radius < 1.5 * spacing)
+    bond = radius[between][np.argmin(g[between])]
+    weight = np.clip((bond - radius) / (0.24 * spacing) + 0.5, 0, 1)
+    weight = weight**2 * (3 - 2 * weight)
+    table = np.stack([log_g, np.gradient(log_g, step), weight, np.gradient(weight, step)], axis=1)
+    table = table[: int(reach / step)]
+    table[-1] = 0
+    coordination = np.interp(distance, radius, weight).sum() / bulk.sum()
+    return Order(spacing, step, table, float(bond), float(coordination))
+
+
+def look_up(order, distance):
+    """The four tables of `order` at `distance`, linear in between; zero beyond the reach."""
+    at = np.minimum(distance / order.step - 0.5, len(order.table) - 1.001)
+    low = np.maximum(at, 0).astype(int)
+    part = (at - low)[..., None]
+    return order.table[low] * (1 - part) + order.table[low + 1] * part
+
+
+def own_fit(order, tree, points):
+    """How well the atoms at `points`, themselves in `tree`, fit the order of the bulk."""
+    distance, _ = tree.query(points, k=min(64, tree.n),
+                             distance_upper_bound=REACH * order.spacing)
+    values = look_up(order, distance[:, 1:])
+    crowding = values[..., 2].sum(1) - order.coordination - SLACK
+    return values[..., 0].sum(1) - np.maximum(0, crowding) ** 2
+
+
+def crowding(order, tree, near):
+    """Smooth coordination beyond the bulk's number and slack, of the points `near` of `tree`."""
+    distance, _ = tree.query(tree.data[near], k=min(40, tree.n),
+                             distance_upper_bound=1.2 * order.bond)
+    distance = distance[:, 1:np.isfinite(distance).sum(1).max()]
+    load = np.full(tree.n, -np.inf)
+    load[near] = look_up(order, distance)[..., 2].sum(1) - order.coordination - SLACK
+    return load
+
+
+def climb(order, tree, crowd, starts, n_steps=40, tolerance=1e-3):
+    """Nearest places of best fit for one atom more, and that fit: steepest ascent from `starts`.
+
+    The fit is the log likelihood of the distances to the atoms around, less the squares of what
+    the new atom and its neighbours get too many of bonds. A start that is a point of `tree` is
+    moved as if it were not there.
+    """
+    reach = (REACH + 0.6) * order.spacing
+    distance, near = tree.query(starts, k=min(90, tree.n), distance_upper_bound=reach)
+    most = np.isfinite(distance).sum(1).max()
+    distance, near = distance[:, :most], near[:, :most]
+    there = np.isfinite(distance) & (distance > 1e-6)
+    occupied = distance[:, :1] <= 1e-6
+    near = np.where(there, near, 0)
+    around = np.where(there[..., None], tree.data[near], 1e9)
+    load = crowd[near] - occupied * look_up(order, distance)[..., 2]
+    load = np.where(there, load, -np.inf)
+
+    def evaluate(place):
+        vector = place[:, None] - around
+        length = np.maximum(np.linalg.norm(vector, axis=-1), 1e-9)
+        log_g, slope, weight, weight_slope = np.moveaxis(look_up(order, length), -1, 0)
+        over = np.maximum(0, weight.sum(1) - order.coordination - SLACK)
+        over_near = np.maximum(0, load + weight)
+        fit = log_g.sum(1) - over**2 - (over_near**2 - np.maximum(0, load) ** 2).sum(1)
+        pull = (slope - 2 * (over[:, None] + over_near) * weight_slope) / length
+        return fit, (pull[..., None] * vector).sum(1)
+
+    place = starts.copy()
+    fit, gradient = evaluate(place)
+    step = np.full(len(place), 0.1 * order.spacing)
+    for _ in range(n_steps):
+        norm = np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-12)
+        move = place + gradient / norm * step[:, None] - starts
+        length = np.maximum(np.linalg.norm(move, axis=1, keepdims=True), 1e-12)
+        trial = starts + move * np.minimum(1, 0.6 * order.spacing / length)
+        trial_fit, trial_gradient = evaluate(trial)
+        better = trial_fit > fit
+        place[better], fit[better] = trial[better], trial_fit[better]
+        gradient[better] = trial_gradient[better]
+        step = np.where(better, 1.2 * step, 0.5 * step)
+        if step.max() < tolerance * order.spacing:
+            break
+    return place, fit
+
+
+def open_bonds(order, tree, around, limit):
+    """Where a neighbour is missing: one spacing along the open side of each unsaturated atom."""
+    near = np.unique(np.concatenate(tree.query_ball_point(around, limit)).astype(int))
+    points = tree.data[near]
+    distance, j = tree.query(points, k=min(24, tree.n), distance_upper_bound=1.2 * order.bond)
+    distance, j = distance[:, 1:], j[:, 1:]
+    there = np.isfinite(distance)
+    weight = look_up(order, distance)[..., 2]
+    unit = (tree.data[np.where(there, j, 0)] - points[:, None])
+    unit /= np.where(there, np.maximum(distance, 1e-9), np.inf)[..., None]
+    side = -(weight[..., None] * unit).sum(1)
+    missing = weight.sum(1) < order.coordination - 0.5
+    side, points = side[missing], points[missing]
+    norm = np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    return points + order.spacing * side / norm
+
+
+def fill(order, pool, homes, shifts, least):
+    """Sites (n, 3) near `homes`, and their fits, that complete the crystal of `pool`.
+
+    The best place for one atom more is taken, all sites settle, and again, until none is as good
+    as `least`. `shifts` are the lattice vectors of the images that count.
+    """
+    home_tree, sites, fits = cKDTree(homes), np.empty((0, 3)), np.empty(0)
+
+    def with_sites():
+        images = (sites[:, None] + shifts).reshape(-1, 3)
+        close = home_tree.query(images)[0] < RANGE * order.spacing if len(sites) else []
+        tree = cKDTree(np.concatenate([pool, images[close]]))
+        near = home_tree.query(tree.data, distance_upper_bound=4 * order.spacing)[0] < np.inf
+        return tree, crowding(order, tree, np.flatnonzero(near))
+
+    while len(sites) < MAX_SITES:
+        tree, crowd = with_sites()
+        starts = np.concatenate([homes, open_bonds(order, tree, homes, 1.35 * order.spacing)])
+        starts = starts[tree.query(starts)[0] > 0.4 * order.spacing]
+        if not len(starts):
+            break
+        place, fit = climb(order, tree, crowd, starts, n_steps=8)
+        lead = np.argsort(-fit)[:6]
+        place, fit = climb(order, tree, crowd, place[lead])
+        best = np.argmax(fit)
+        if not fit[best] >= least:
+            break
+        sites = np.concatenate([sites, place[best: best + 1]])
+        tree, crowd = with_sites()
+        sites, fits = climb(order, tree, crowd, sites, 60, 1e-4)
+    return sites, fits
+
+
+@dataclass(frozen=True)
+class Group:
+    """A group of flagged atoms, put right.
+
+    `removed` atoms were taken out, `sites` (n, 3) in Å filled in, with their `fits` in units of
+    the bulk's median. `site_of` gives each removed atom's site, or -1 where none is left for it.
+    """
+
+    flagged: np.ndarray
+    removed: np.ndarray
+    sites: np.ndarray
+    fits: np.ndarray
+    site_of: np.ndarray
+
+    @property
+    def vacant(self):
+        """Sites (indices) that no removed atom belongs to."""
+        return np.setdiff1d(np.arange(len(self.sites)), self.site_of)
+
+
+def heal(positions, cell, pbc, flagged):
+    """Take the flagged atoms out, fill the holes as the bulk is ordered, say who belongs where.
+
+    Returns the Order, the tree of the atoms and their images, the atom of each point of the tree,
+    the fit of each atom in units of the bulk's median, and the Groups.
+    """
+    n_atoms, spacing = len(positions), nearest_spacing(positions, cell, pbc)
+    points, owner = ghosts(positions, cell, pbc, (RANGE + 0.5) * spacing)
+    order, tree = learn_order(points, n_atoms, ~flagged, spacing), cKDTree(points)
+    own = own_fit(order, tree, points[:n_atoms])
+    typical = np.median(own[~flagged])
+    own = own / typical
+    steps = np.ceil(RANGE * spacing * np.linalg.norm(np.linalg.inv(cell), axis=0)).astype(int)
+    shifts = np.array(list(product(*[range(-n, n + 1) if periodic else (0,)
+                                     for n, periodic in zip(steps, pbc, strict=True)]))) @ cell
+
+    def bonded_to(group, limit):
+        near = np.concatenate(tree.query_ball_point(points[group], order.bond)).astype(int)
+        near = np.unique(owner[near])
+        return near[own[near] < limit]
+
+    chosen = np.flatnonzero(flagged)
+    found, chosen = [], np.union1d(chosen, bonded_to(chosen, MISFITS[0]))
+    for group in groups_of(points, owner, chosen, REACH * spacing):
+        if len(group) == 1 and own[group[0]] > MISFITS[1]:
+            continue
+        for limit in MISFITS:
+            removed = np.union1d(group[own[group] < KEEP_FIT], bonded_to(group, limit))
+            homes = points[np.union1d(group, removed)]
+            near = np.concatenate(tree.query_ball_point(homes, RANGE * spacing)).astype(int)
+            near = np.unique(near)
+            pool = points[near[~np.isin(owner[near], removed)]]
+            sites, fits = fill(order, pool, homes, shifts, GOOD_FIT * typical)
+            site_of = assign(points[removed], sites, cell, pbc, spacing)
+            if (site_of < 0).any() or len(sites) > len(removed):
+                break
+        found.append(Group(group[flagged[group]], removed, wrap(sites, cell, pbc),
+                           fits / typical, site_of))
+    return order, tree, owner, own, found
+
+
+def groups_of(points, owner, members, cutoff):
+    """Members (atom indices) in connected groups, linked when nearer than `cutoff` Å."""
+    place = np.full(owner.max() + 1, -1)
+    place[members] = np.arange(len(members))
+    mine = np.flatnonzero(place[owner] >= 0)
+    pairs = cKDTree(points[mine]).query_pairs(cutoff, output_type="ndarray")
+    i, j = place[owner[mine[pairs]]].T
+    graph = coo_array((np.ones(len(i)), (i, j)), shape=(len(members),) * 2)
+    count, label = connected_components(graph, directed=False)
+    return [members[label == group] for group in range(count)]
+
+
+def assign(positions, sites, cell, pbc, limit):
+    """Site of each position, one to one and at most `limit` Å away; -1 for none."""
+    site_of = np.full(len(positions), -1)
+    if len(positions) and len(sites):
+        away = distances(positions, sites, cell, pbc)
+        i, j = linear_sum_assignment(np.minimum(away, 1.5 * limit) ** 2)
+        close = away[i, j] < limit
+        site_of[i[close]] = j[close]
+    return site_of
