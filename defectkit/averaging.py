@@ -292,13 +292,15 @@ def _checked(window, n_frames=None):
 
 
 def _stream(frames, window):
-    kept = deque(maxlen=window)
-    total, count = None, 0
+    kept = deque(maxlen=window)  # deviations from the first frame, as in moving_average
+    origin, total, count = None, None, 0
     for count, frame in enumerate(frames, 1):
         frame = np.array(frame, dtype=float)
-        if kept and frame.shape != kept[0].shape:
+        origin = frame if origin is None else origin
+        if frame.shape != origin.shape:
             raise ValueError(f"frame {count - 1} has shape {frame.shape} but those before have "
-                             f"{kept[0].shape}; average only over frames of the same atoms.")
+                             f"{origin.shape}; average only over frames of the same atoms.")
+        frame = frame - origin
         oldest = kept[0] if len(kept) == window else None
         kept.append(frame)
         if oldest is None or count % window == 0:  # a fresh sum, before round-off piles up
@@ -306,7 +308,7 @@ def _stream(frames, window):
         else:
             total = total + (frame - oldest)
         if count >= window:
-            yield total / window
+            yield origin + total / window
     if count < window:
         _checked(window, count)
 

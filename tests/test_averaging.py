@@ -1,0 +1,251 @@
+"""Averages against the direct mean, across boundaries, in bounded memory; the window search."""
+
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import defectkit as dk
+from defectkit.averaging import (
+    average_positions,
+    frame_index,
+    moving_average,
+    shortest_window,
+    stream_average,
+    window_from_ps,
+)
+
+
+def direct(features, window):
+    """The definition: mean of frames t to t + window - 1."""
+    return np.array([np.mean(features[t:t + window], axis=0)
+                     for t in range(len(features) - window + 1)])
+
+
+# moving_average, stream_average, frame_index
+
+@given(st.integers(1, 40), st.integers(0, 39), st.integers(0, 10**6))
+def test_moving_average_is_the_mean_of_each_window(n_frames, shorter, seed):
+    features = np.random.default_rng(seed).normal(size=(n_frames, 3, 2))
+    window = max(1, n_frames - shorter)
+    before = features.copy()
+    expected = direct(features, window)
+    assert np.allclose(moving_average(features, window), expected, rtol=0, atol=1e-13)
+    assert np.allclose(list(stream_average(iter(features), window)), expected, rtol=0, atol=1e-13)
+    assert (features == before).all()
+
+
+@pytest.mark.parametrize("average", [moving_average,
+                                     lambda f, w: np.array(list(stream_average(iter(f), w)))])
+def test_a_large_offset_costs_no_digits(average):
+    features = 1e6 + np.random.default_rng(0).normal(size=(20_000, 2))
+    exact = direct(features - 1e6, 50)  # this difference is exact
+    assert np.allclose(average(features, 50) - 1e6, exact, rtol=0, atol=2e-10)  # one rounding
+
+
+def test_window_of_one_changes_nothing_and_of_all_frames_is_the_mean():
+    features = np.random.default_rng(0).normal(size=(7, 4, 3))
+    assert np.allclose(moving_average(features, 1), features, rtol=0, atol=1e-15)
+    assert np.allclose(moving_average(features, 7), [features.mean(axis=0)])
+
+
+def test_averages_of_whole_numbers_are_not_whole():
+    assert moving_average(np.array([0, 1, 1], dtype=np.int8), 2).tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("window", [1, 4, 5])
+def test_frame_index_says_where_an_average_belongs(window):
+    time = np.arange(12.0)
+    means = moving_average(time, window)
+    centred = time[frame_index(12, window)]
+    assert np.allclose(means - centred, 0 if window % 2 else 0.5)
+    assert (time[frame_index(12, window, "trailing")] == time[window - 1:]).all()
+    with pytest.raises(ValueError, match="unknown mode 'leading'; use centred or trailing"):
+        frame_index(12, window, "leading")
+
+
+@pytest.mark.parametrize("window, text", [
+    (40, "window=40 exceeds the 32 frames in this trajectory; use window <= 32 or load more "
+         "frames."),
+    (0, "window=0 must be a whole number of frames, at least 1; window_from_ps converts a time."),
+    (0.75, "window=0.75 must be a whole number of frames"),
+])
+def test_impossible_windows_are_refused(window, text):
+    for call in (lambda: moving_average(np.zeros((32, 2)), window),
+                 lambda: frame_index(32, window),
+                 lambda: average_positions(np.zeros((32, 2, 3)), np.eye(3), window),
+                 lambda: list(stream_average(iter(np.zeros((32, 2))), window))):
+        with pytest.raises(ValueError, match=re.escape(text)):
+            call()
+
+
+def test_frames_of_changing_composition_are_refused():
+    frames = [np.zeros((4, 2)), np.zeros((4, 2)), np.zeros((5, 2))]
+    with pytest.raises(ValueError, match="changes between frames; average only over frames of"):
+        moving_average(frames, 2)
+    with pytest.raises(ValueError, match=re.escape("frame 2 has shape (5, 2) but those before "
+                                                   "have (4, 2)")):
+        list(stream_average(frames, 2))
+
+
+def test_no_frames_are_refused():
+    with pytest.raises(ValueError, match="there are no frames to average"):
+        moving_average(np.zeros((0, 3)), 1)
+
+
+def test_stream_keeps_only_the_window_in_memory():
+    frame = 8 * 20_000
+    peaks = []
+    for n_frames in (50, 400):
+        tracemalloc.start()
+        for _ in stream_average((np.full(20_000, float(t)) for t in range(n_frames)), 10):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+    assert peaks[1] < 30 * frame
+
+
+# window_from_ps
+
+@pytest.mark.parametrize("ps, dt, frames", [(0.75, 0.0125, 60), (0.375, 0.0125, 30), (0, 0.01, 1),
+                                            (0.0125, 0.0125, 1), (0.3, 0.1, 3), (1.005, 0.1, 10)])
+def test_time_becomes_frames(ps, dt, frames):
+    assert window_from_ps(ps, dt) == frames
+
+
+@pytest.mark.parametrize("ps, dt, text", [
+    (0.005, 0.0125, "window=0.005 ps is shorter than one interval of 0.0125 ps; use at least "
+                    "0.0125 ps"),
+    (0.38, 0.0125, "window=0.38 ps lies between 30 and 31 frames of 0.0125 ps; use 0.375 or "
+                   "0.3875 ps."),
+    (-1, 0.0125, "times must be positive"),
+    (1, 0, "times must be positive"),
+])
+def test_time_between_frames_is_refused(ps, dt, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        window_from_ps(ps, dt)
+
+
+# average_positions
+
+CELLS = {"cubic": 8 * np.eye(3),
+         "triclinic": np.array([[7.0, 0, 0], [3.0, 6.0, 0], [-2.0, 1.0, 8.0]])}
+
+
+@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+def test_positions_follow_atoms_through_the_boundary(cell):
+    rng = np.random.default_rng(0)
+    path = rng.random((1, 20, 3)) @ cell + np.cumsum(rng.normal(0.1, 0.4, (60, 20, 3)), axis=0)
+    wrapped = (path @ np.linalg.inv(cell) % 1) @ cell
+    assert abs(wrapped - path).max() > 5
+    shift = wrapped[0] - path[0]
+    assert np.allclose(average_positions(wrapped, cell, 9), direct(path, 9) + shift)
+
+
+def test_open_directions_are_not_unwrapped():
+    positions = np.array([[[0.0, 0, 0]], [[0.0, 0, 7.0]]])
+    average = average_positions(positions, 8 * np.eye(3), 2, pbc=(True, True, False))
+    assert np.allclose(average, [[[0, 0, 3.5]]])
+
+
+def test_a_breathing_cell_carries_its_atoms_along():
+    scaled = np.random.default_rng(0).random((5, 3))
+    cells = CELLS["triclinic"] * np.linspace(0.9, 1.1, 21)[:, None, None]
+    average = average_positions(scaled @ cells, cells, 21)
+    assert np.allclose(average, scaled @ CELLS["triclinic"])
+
+
+@pytest.mark.parametrize("positions, cell, text", [
+    (np.zeros((4, 2)), np.eye(3), "positions must be (n_frames, n_atoms, 3), got (4, 2)"),
+    (np.zeros((4, 2, 3)), np.ones(3), "cell must be (3, 3) or (4, 3, 3), got (3,)"),
+    (np.zeros((4, 2, 3)), np.zeros((3, 3)), "the cell has no volume"),
+])
+def test_bad_positions_are_refused(positions, cell, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        average_positions(positions, cell, 2)
+
+
+# shortest_window
+
+def noisy_phase(mean, n_atoms, n_frames=160, memory=0.6, seed=0):
+    """Features whose noise decays over a few frames, so that averaging takes it out slowly."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(n_frames, n_atoms, 6))
+    for t in range(1, n_frames):
+        noise[t] = memory * noise[t - 1] + np.sqrt(1 - memory**2) * noise[t]
+    return mean + noise
+
+
+@pytest.fixture(scope="module")
+def two_phases():
+    step = np.r_[1.4, 1.4, 1.4, 0, 0, 0]
+    return [noisy_phase(0, 160, seed=1), noisy_phase(step, 120, seed=2)]
+
+
+def test_shortest_window_separates_phases_it_was_not_told(two_phases):
+    windows = [1, 4, 8, 12, 16, 24, 32]
+    truth = ["liquid", "ice"]
+    window, curve = shortest_window(two_phases, dt=0.01, windows=windows, truth=truth,
+                                    progress=False)
+    rows = {row["window"]: row for row in curve}
+    assert list(rows) == windows and rows[8]["time_ps"] == 0.08
+    assert not rows[1]["accepted"] and rows[1]["vote_error"] > 0.05
+    assert rows[window]["n_clusters"] == 2
+    assert rows[window]["vote_error"] <= 0.02 and rows[window]["ari_to_truth"] > 0.93
+    shorter = max(w for w in windows if w < window)
+    assert rows[shorter]["vote_error"] > rows[window]["vote_error"]
+    again, blind = shortest_window(two_phases, windows=windows, progress=False)
+    assert again == window  # the known phases play no part in the choice
+    assert [r["lasting"] for r in blind] == [r["lasting"] for r in curve]
+
+
+def test_one_phase_has_no_window():
+    window, curve = shortest_window(noisy_phase(0, 200), windows=[1, 4, 16], progress=False)
+    assert window is None
+    assert [row["n_clusters"] for row in curve] == [1, 1, 1]
+
+
+def test_splits_that_come_later_are_final_only_if_allowed():
+    far = np.r_[6.0, 0, 0, 0, 0, 0]
+    near = np.r_[0, 1.8, 1.8, 0, 0, 0]
+    runs = [noisy_phase(mean, 80, seed=n) for n, mean in enumerate((0, near, far))]
+    arguments = {"windows": [1, 24, 32, 40], "progress": False}
+    whole, curve = shortest_window(runs, **arguments)
+    first, _ = shortest_window(runs, allow_splits=True, **arguments)
+    assert [row["n_clusters"] for row in curve] == [2, 3, 3, 3]
+    assert (first, whole) == (1, 24)
+
+
+def test_silicon_phases_get_apart_by_averaging():
+    """The paper's loop on MD of beta-Sn and simple hexagonal at 450 K (frames every 10 fs)."""
+    data = dk.load("si-phases-warm", kinds=["beta-Sn", "simple hexagonal"])
+    symmetry = dk.SymmetryFunctions.silicon()
+    runs, truth = [], []
+    for run in np.unique(data.truth["run"][data.truth["temperature"] == 450]):
+        frames = np.flatnonzero(data.truth["run"] == run)
+        runs.append(dk.features([data.frames[i] for i in frames], symmetry))
+        truth.append(data.truth["phase"][data.truth["frame"] == frames[0]][0])
+    window, curve = shortest_window(runs, dt=data.dt, windows=[1, 8, 16, 24, 30], truth=truth,
+                                    progress=False)
+    rows = {row["window"]: row for row in curve}
+    assert rows[1]["vote_error"] > 0.03
+    assert rows[window]["vote_error"] <= 0.015
+    assert rows[window]["n_clusters"] == 2
+
+
+@pytest.mark.parametrize("features, arguments, text", [
+    (np.zeros((30, 4, 2)), {"windows": [1, 16]}, "windows [1, 16] must fit twice into the "
+                                                 "shortest trajectory of 30 frames; use windows "
+                                                 "<= 15"),
+    ([], {}, "there are no trajectories"),
+    ([np.zeros((9, 4, 2)), np.zeros((9, 4, 3))], {}, "with the same n_features"),
+    (np.zeros((30, 4, 2)), {"truth": [0, 1]}, "truth has 2 entries for 1 trajectories"),
+    (np.zeros((30, 4, 2)), {"truth": ["ice"]}, "truth names only one phase; leave it out"),
+])
+def test_bad_searches_are_refused(features, arguments, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        shortest_window(features, progress=False, **arguments)
