@@ -11,10 +11,11 @@ from matplotlib.lines import Line2D
 __all__ = ["METHODS", "NOISE", "PALETTE", "atoms3d", "colours", "embedding", "embeddings",
            "error_curve", "snapshots"]
 
-#: Colours by cluster number: Okabe and Ito's, without yellow and black, then Tol's muted ones.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255",
-           "#999933", "#332288", "#44AA99", "#CC6677", "#117733")
-NOISE = "#B8B8B8"
+#: Colours by cluster number, from Okabe and Ito's and Paul Tol's sets, in an order chosen so that
+#: neighbours and noise stay apart also with red-green colour vision deficiency.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#882255", "#56B4E9", "#E69F00", "#332288", "#DDCC77",
+           "#A0522D", "#CC79A7", "#EE6677", "#999933")
+NOISE = "#C8C8C8"
 #: Colour and marker of each method in curves.
 METHODS = {"pca": ("#555555", "s"), "umap": ("#D55E00", "o"), "pacmap": ("#0072B2", "^")}
 
@@ -33,7 +34,7 @@ def colours(labels):
     Examples
     --------
     >>> colours([0, -1]).round(2).tolist()
-    [[0.0, 0.45, 0.7], [0.72, 0.72, 0.72]]
+    [[0.0, 0.45, 0.7], [0.78, 0.78, 0.78]]
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
@@ -167,7 +168,7 @@ def error_curve(x, errors, xlabel="averaging window (ps)", chosen=None, log=Fals
         if values.shape[1:] != x.shape:
             raise ValueError(f"{name} has {values.shape[1]} errors for {len(x)} values of x; give "
                              "one for each.")
-        colour, marker = METHODS.get(name.split()[0].lower(), (PALETTE[n % 12], "o"))
+        colour, marker = METHODS.get(name.split()[0].lower(), (PALETTE[n % len(PALETTE)], "o"))
         ax.plot(x, values.mean(axis=0), marker=marker, color=colour, label=name, markersize=4,
                 linewidth=1.4)
         ax.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2,
