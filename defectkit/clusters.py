@@ -322,7 +322,7 @@ def describe(labels, frames, cutoff, centres=None):
         close = nearest[here & np.isfinite(nearest)]
         rows.append({
             "label": label, "size": int(here.sum()), "fraction": float(here.mean()),
-            "per_frame": here.sum() / len(frames),
+            "per_frame": float(here.sum() / len(frames)),
             "coordination": float(number[here].mean()),
             "coordination_std": float(number[here].std()),
             "nearest": float(close.mean()) if len(close) else float("nan"),
