@@ -91,8 +91,8 @@ def _render(box, **choice):
                              f"{', '.join(map(str, box.options[name]))}.")
     choice = {name: control.value for name, control in box.controls.items()} | choice
     try:
-        box.image.value, text = _drawn(box, choice)
-        box.error, box.status.value = None, html.escape(text)
+        png, text = _drawn(box, choice)
+        box.image.value, box.error, box.status.value = png, None, html.escape(text)
     except Exception as error:
         box.error = error
         box.status.value = (f'<b style="color: #b00020">{type(error).__name__}: '
@@ -102,7 +102,7 @@ def _render(box, **choice):
     for name, value in choice.items():
         box.controls[name].value = value
     box.following = True
-    return box.image.value
+    return png
 
 
 def _drawn(box, choice):

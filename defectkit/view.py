@@ -93,8 +93,8 @@ def scene(atoms, labels=None, names=None, style="auto", cell=True, sites=None,
     if sites is not None:
         _add_shape(view, [["sphere", site, [0.1] * 3, 1.6 * radius] for site in sites.tolist()],
                    opacity=0.4)
-    _look(view, np.vstack([part.positions, *edges]), rotation)
     view._set_size("100%", height)
+    _look(view, np.vstack([part.positions, *edges]), rotation)
     return box
 
 
@@ -200,7 +200,7 @@ def _add_scheme(box, labels):
 
 def _sizes(style, radius, pale):
     if style == "point":
-        return {"point_size": 2 * radius, "use_texture": True, "alpha_test": 0.5}
+        return {"point_size": 3 * radius, "use_texture": True, "alpha_test": 0.5}
     scale = 0.18 if style == "ball+stick" else 1.0  # of a bond; an atom is aspect_ratio thicker
     sizes = {"radius_type": "size", "radius_size": scale * radius}
     if pale.any():
