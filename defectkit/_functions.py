@@ -112,8 +112,11 @@ def _core(kind, x):
 
 
 @_jit
-def cutoff_values(kind, alpha, rc, r, n, f, df):
-    """n2p2's cutoff functions 0-8 and their slopes at the first `n` distances, zero from rc on."""
+def cutoff_values(kind, alpha, rc, r, n, slopes, f, df):
+    """n2p2's cutoff functions 0-8 at the first `n` distances, zero from rc on.
+
+    Slopes are filled in if `slopes`; cheap ones always.
+    """
     inner = alpha * rc
     scale = 1.0 / (rc - inner)
     if kind == 0:
@@ -134,9 +137,9 @@ def cutoff_values(kind, alpha, rc, r, n, f, df):
         for m in range(n):
             x = 1.0 - r[m] * scale
             t = _tanh(x if x > 0.0 else 0.0)
-            q = norm * t * t
-            f[m] = q * t
-            df[m] = 3.0 * q * (t * t - 1.0) * scale
+            f[m] = norm * t * t * t
+            if slopes:
+                df[m] = 3.0 * norm * t * t * (t * t - 1.0) * scale
     else:
         core = 5 if kind == 4 else kind - 4
         for m in range(n):
@@ -166,8 +169,8 @@ def compact_values(kind, left, right, r, n, f, df):
 
 
 @_jit
-def radial_values(kind, a, b, r, n, fc, dfc, f, df):
-    """Radial factor F(r) and its slope; `fc`, `dfc` hold the Gaussian's cutoff function."""
+def radial_values(kind, a, b, r, n, fc, dfc, slopes, f, df):
+    """Radial factor F(r) and, if `slopes`, its slope; `fc`, `dfc` hold a Gaussian's cutoff."""
     if kind > 0:
         compact_values(kind, a, b, r, n, f, df)
         return
@@ -175,12 +178,13 @@ def radial_values(kind, a, b, r, n, fc, dfc, f, df):
         d = r[m] - b
         e = _exp(-a * d * d)
         f[m] = fc[m] * e
-        df[m] = (dfc[m] - 2.0 * a * d * fc[m]) * e
+        if slopes:
+            df[m] = (dfc[m] - 2.0 * a * d * fc[m]) * e
 
 
 @_jit
-def power_values(a, b, c, n, t, s, f, df):
-    """(1 + a cos(theta))^b, zero where the base is negative, and its slope in cos(theta)."""
+def power_values(a, b, c, n, slopes, t, s, f, df):
+    """(1 + a cos(theta))^b, zero where the base is negative; its slope if `slopes`."""
     if b == 1.0 or b == 2.0 or b == 4.0:
         for m in range(n):
             x = 1.0 + a * c[m]
@@ -189,7 +193,8 @@ def power_values(a, b, c, n, t, s, f, df):
             q = q * x * x if b > 2.0 else q
             q = q if x > 0.0 else 0.0
             f[m] = q * x
-            df[m] = a * b * q
+            if slopes:
+                df[m] = a * b * q
         return
     power = b - 1.0
     for m in range(n):

@@ -37,7 +37,7 @@ Plan = namedtuple("Plan", [
     "rc",         # (1,) largest cutoff of the element
 ])
 
-BLOCK = 384  # triples in a queue: its work arrays stay in the first-level cache
+BLOCK = 2048  # triples in a queue: its work arrays stay in the second-level cache
 _jit = njit(cache=True, fastmath=FAST, error_model="numpy")
 
 
@@ -74,7 +74,7 @@ def load_neighbours(i, first, neigh, shift, pos, cell, species, n_species, rc, p
 
 
 @_jit
-def tabulate(plan, r, start, n_species, weight, fc, dfc, F, dF):
+def tabulate(plan, r, start, n_species, weight, slopes, fc, dfc, F, dF):
     """Every radial factor of the plan for every neighbour, rows of `F` and `dF`."""
     for row in range(plan.rad.shape[0]):
         for s in range(n_species):
@@ -85,9 +85,9 @@ def tabulate(plan, r, start, n_species, weight, fc, dfc, F, dF):
             if cut >= 0 and (row == 0 or plan.rad_cut[row - 1] != cut
                              or not plan.need[row - 1, s]):
                 cutoff_values(int(plan.cut[cut, 0]), plan.cut[cut, 1], plan.cut[cut, 2],
-                              r[lo:hi], hi - lo, fc[lo:hi], dfc[lo:hi])
+                              r[lo:hi], hi - lo, slopes, fc[lo:hi], dfc[lo:hi])
             radial_values(int(plan.rad[row, 0]), plan.rad[row, 1], plan.rad[row, 2], r[lo:hi],
-                          hi - lo, fc[lo:hi], dfc[lo:hi], F[row, lo:hi], dF[row, lo:hi])
+                          hi - lo, fc[lo:hi], dfc[lo:hi], slopes, F[row, lo:hi], dF[row, lo:hi])
             if plan.rad[row, 3] > 0.0:
                 for m in range(lo, hi):
                     F[row, m] *= weight[s]
@@ -112,14 +112,14 @@ def queue_row(j, k0, k1, polar, rc, narrow, n, qk, qs, qc):
 
 
 @_jit
-def queue_angles(plan, g0, g1, n, c, t, s, A, dA):
+def queue_angles(plan, g0, g1, n, c, slopes, t, s, A, dA):
     """Rows of `A`, `dA`: the channel's angular factors and their slopes in cos(theta)."""
     have_theta = False
     for g in range(g0, g1):
         kind, a, b = int(plan.ang[g, 0]), plan.ang[g, 1], plan.ang[g, 2]
         f, df = A[g - g0], dA[g - g0]
         if kind == 0:
-            power_values(a, b, c, n, t, s, f, df)
+            power_values(a, b, c, n, slopes, t, s, f, df)
             have_theta = False
             continue
         if not have_theta:
@@ -134,14 +134,15 @@ def queue_angles(plan, g0, g1, n, c, t, s, A, dA):
 
 
 @_jit
-def queue_radial(plan, f, f0, n, rjk, fc, dfc, t, dt):
+def queue_radial(plan, f, f0, n, rjk, fc, dfc, slopes, t, dt):
     """F(r_jk) of the queued triples and its slope."""
     row = plan.ch_rad[f]
     cut = plan.rad_cut[row]
     if cut >= 0 and (f == f0 or plan.rad_cut[plan.ch_rad[f - 1]] != cut):
-        cutoff_values(int(plan.cut[cut, 0]), plan.cut[cut, 1], plan.cut[cut, 2], rjk, n, fc, dfc)
+        cutoff_values(int(plan.cut[cut, 0]), plan.cut[cut, 1], plan.cut[cut, 2], rjk, n, slopes,
+                      fc, dfc)
     radial_values(int(plan.rad[row, 0]), plan.rad[row, 1], plan.rad[row, 2], rjk, n, fc, dfc,
-                  t, dt)
+                  slopes, t, dt)
 
 
 @_jit
@@ -150,13 +151,13 @@ def add_values(plan, ch, rows, row_j, row_end, F, qk, qs, qc, W, A, dA, out):
     rjk, fc, dfc, t, dt, P = W[0], W[1], W[2], W[3], W[4], W[5]
     narrow, f0, f1, g0, g1, member, m1 = plan.channel[ch, 2:9]
     n = row_end[rows - 1]
-    queue_angles(plan, g0, g1, n, qc, t, dt, A, dA)
+    queue_angles(plan, g0, g1, n, qc, False, t, dt, A, dA)
     for m in range(n):
         rjk[m] = np.sqrt(qs[m])
         t[m] = 1.0
     for f in range(f0, f1):
         if narrow:
-            queue_radial(plan, f, f0, n, rjk, fc, dfc, t, dt)
+            queue_radial(plan, f, f0, n, rjk, fc, dfc, False, t, dt)
         Fr = F[plan.ch_rad[f]]
         m0 = 0
         for row in range(rows):
@@ -180,14 +181,14 @@ def add_slopes(plan, ch, rows, row_j, row_end, polar, F, dF, qk, qs, qc, W, A, d
     gj, gk, gjk, h = W[7], W[8], W[9], W[10]
     narrow, f0, f1, g0, g1, member, m1 = plan.channel[ch, 2:9]
     n = row_end[rows - 1]
-    queue_angles(plan, g0, g1, n, qc, t, dt, A, dA)
+    queue_angles(plan, g0, g1, n, qc, True, t, dt, A, dA)
     for m in range(n):
         rjk[m] = np.sqrt(qs[m])
         t[m] = 1.0
         dt[m] = gj[m] = gk[m] = gjk[m] = h[m] = 0.0
     for f in range(f0, f1):
         if narrow:
-            queue_radial(plan, f, f0, n, rjk, fc, dfc, t, dt)
+            queue_radial(plan, f, f0, n, rjk, fc, dfc, True, t, dt)
         for m in range(n):
             S[m] = T[m] = 0.0
         while member < m1 and plan.member[member, 0] == f:
@@ -311,7 +312,7 @@ def evaluate(centres, first, neigh, shift, pos, cell, species, weight, plan, slo
             if n < 0:
                 out[m] = np.nan
                 continue
-            tabulate(plan, polar[3], start, n_species, weight, W[1], W[2], F, dF)
+            tabulate(plan, polar[3], start, n_species, weight, slopes, W[1], W[2], F, dF)
             D[:n] = 0.0
             V[:, :n] = 0.0
             for p in range(plan.pair.shape[0]):

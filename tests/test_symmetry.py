@@ -141,7 +141,7 @@ def test_arccos_agrees_with_the_library():
 def test_cutoff_functions_start_at_one_fall_to_zero_and_match_their_slope(kind, inner):
     r = np.linspace(0.0, 5.5, 40001)
     f, df = np.empty_like(r), np.empty_like(r)
-    cutoff_values(kind, inner, 5.0, r, len(r), f, df)
+    cutoff_values(kind, inner, 5.0, r, len(r), True, f, df)
     assert f[0] == pytest.approx(np.tanh(1.0) ** 3 if kind == 2 else 1.0, abs=1e-12)
     assert np.all(f[r >= 5.0] == 0.0)
     assert np.all(np.diff(f) < 1e-13)
