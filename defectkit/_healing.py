@@ -27,6 +27,7 @@ GOOD_FIT = 0.2   # a place that fits better is a site
 KEEP_FIT = 0.9   # a flagged atom that fits better stays
 MISFITS = (0.05, 0.5, np.inf)  # an atom bonded to flagged ones that fits worse is taken out too:
 #                  the next limit is tried where the one before shows no defect
+ONE_SIDED = 0.55 # length of the mean direction to the atoms around that makes a place outside
 MAX_SITES = 200  # filled per group of flagged atoms
 
 
@@ -111,7 +112,7 @@ def learn_order(points, n_atoms, bulk, spacing):
     log_g = np.where(radius < 0.75 * spacing, FLOOR - 15 * (0.75 - radius / spacing), log_g)
     log_g *= np.cos(np.pi / 2 * np.clip((radius - 1.4 * spacing) / (0.6 * spacing), 0, 1)) ** 2
     between = (radius > spacing) & (radius < 1.5 * spacing)
-    bond = radius[between][np.argmin(g[between])]
+    bond = np.median(radius[between][g[between] <= g[between].min() + 1e-3])
     weight = np.clip((bond - radius) / (0.24 * spacing) + 0.5, 0, 1)
     weight = weight**2 * (3 - 2 * weight)
     table = np.stack([log_g, np.gradient(log_g, step), weight, np.gradient(weight, step)], axis=1)
@@ -211,6 +212,18 @@ def open_bonds(order, tree, around, limit):
     return points + order.spacing * side / norm
 
 
+def one_sidedness(order, tree, places):
+    """Length of the mean direction to all atoms within reach: 0.5 in the plane of a surface."""
+    if not len(places):
+        return np.empty(0)
+    distance, near = tree.query(places, k=min(64, tree.n),
+                                distance_upper_bound=REACH * order.spacing)
+    there = np.isfinite(distance)[..., None]
+    unit = np.where(there, tree.data[np.where(there[..., 0], near, 0)] - places[:, None], 0)
+    unit /= np.where(there, np.maximum(distance, 1e-9)[..., None], 1)
+    return np.linalg.norm(unit.sum(1) / np.maximum(there.sum(1), 1), axis=1)
+
+
 def fill(order, pool, homes, shifts, least):
     """Sites (n, 3) near `homes`, and their fits, that complete the crystal of `pool`.
 
@@ -235,6 +248,7 @@ def fill(order, pool, homes, shifts, least):
         place, fit = climb(order, tree, crowd, starts, n_steps=8)
         lead = np.argsort(-fit)[:6]
         place, fit = climb(order, tree, crowd, place[lead])
+        fit[one_sidedness(order, tree, place) > ONE_SIDED] = -np.inf
         best = np.argmax(fit)
         if not fit[best] >= least:
             break
@@ -288,9 +302,7 @@ def heal(positions, cell, pbc, flagged):
     chosen = np.flatnonzero(flagged)
     found, chosen = [], np.union1d(chosen, bonded_to(chosen, MISFITS[0]))
     for group in groups_of(points, owner, chosen, REACH * spacing):
-        if len(group) == 1 and own[group[0]] > MISFITS[1]:
-            continue
-        for limit in MISFITS:
+        for limit in MISFITS[:1] if len(group) == 1 else MISFITS:
             removed = np.union1d(group[own[group] < KEEP_FIT], bonded_to(group, limit))
             homes = points[np.union1d(group, removed)]
             near = np.concatenate(tree.query_ball_point(homes, RANGE * spacing)).astype(int)

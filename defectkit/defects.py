@@ -11,7 +11,16 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from ._healing import REACH, distances, ghosts, heal, learn_order, nearest_spacing, wrap
+from ._healing import (
+    REACH,
+    distances,
+    ghosts,
+    heal,
+    learn_order,
+    nearest_spacing,
+    one_sidedness,
+    wrap,
+)
 from ._tracks import Track, WignerSeitz, mean_square_displacement, score, track, wigner_seitz
 
 __all__ = ["Choice", "Site", "Track", "WignerSeitz", "defect_cluster", "locate_defects",
@@ -20,6 +29,7 @@ __all__ = ["Choice", "Site", "Track", "WignerSeitz", "defect_cluster", "locate_d
 
 OFF_LATTICE = 0.34  # spacings from its site: an atom of a dumbbell (0.8 Å in silicon)
 MIDWAY = 0.65       # spacings: an atom nearer to the vacancy than this is moving into it
+AT_SURFACE = 0.33   # mean direction to the atoms around: an atom of a surface, not an interstitial
 FEWEST = 20         # atoms to learn an order from
 VACANT = ("vacancy", "divacancy", "split vacancy")
 
@@ -59,11 +69,11 @@ class Choice:
     Attributes
     ----------
     flagged : array (n_env,) of bool
-        Environments of the chosen clusters.
+        Environments of the chosen clusters, and those of the fallback.
     clusters : list of int
         Their labels, in the order in which they were chosen.
     coverage : float
-        Share of the frames with at least one flagged environment.
+        Share of the frames that have an environment of the chosen clusters.
     table : list of dict
         For each label: size, per_frame (mean number), presence (share of the frames that have
         any), distance (from the bulk, in units of its spread), chosen, why.
@@ -75,7 +85,8 @@ class Choice:
     table: list
 
 
-def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as_far=0.6):
+def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as_far=0.6,
+                   fallback=0.0):
     """Which clusters are the defect, decided without the truth.
 
     The rule, in this order:
@@ -91,6 +102,10 @@ def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as
        than one cluster.
     5. Alike: further ones are taken that are at least `as_far` times as far as the last (the two
        kinds of neighbour of a vacancy in ice); without `points`, none.
+    6. Only if asked for, and if `coverage` is not reached because the map does not part the
+       defect from the bulk in all frames: the `fallback` share of every frame that is farthest
+       from the bulk is flagged too (Mahalanobis distance of the `points`). Most of these are not
+       the defect; `locate_vacancies` and `locate_interstitials` are made to find out.
 
     Parameters
     ----------
@@ -100,8 +115,9 @@ def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as
         Frame of each environment, or the number of environments in every frame.
     points : array (n_env, n), optional
         Standardised features (better: a map keeps no distances), or map coordinates.
-    max_share, coverage, as_far : float
-        See the rule; between 0 and 1.
+    max_share, coverage, as_far, fallback : float
+        See the rule; between 0 and 1. A `fallback` of 0.05 serves a vacancy that hops all the
+        time.
 
     Returns
     -------
@@ -121,22 +137,14 @@ def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as
     ([1], [8], 1.0)
     """
     labels, frames, points = _checked_labels(labels, frames, points)
-    for name, value in (("max_share", max_share), ("coverage", coverage), ("as_far", as_far)):
+    for name, value in (("max_share", max_share), ("coverage", coverage), ("as_far", as_far),
+                        ("fallback", fallback)):
         if not 0 <= value <= 1:
             raise ValueError(f"{name}={value}; use a share between 0 and 1.")
+    if fallback and points is None:
+        raise ValueError("fallback needs points; give the standardised features.")
     n_frames, bulk = frames.max() + 1, np.bincount(labels[labels >= 0]).argmax()
-    table = []
-    for label in np.unique(labels):
-        mine = labels == label
-        presence = len(np.unique(frames[mine])) / n_frames
-        table.append({"label": int(label), "size": int(mine.sum()),
-                      "per_frame": mine.sum() / n_frames, "presence": presence,
-                      "distance": np.nan, "chosen": False, "why": ""})
-    if points is not None:
-        off = np.linalg.norm(points - points[labels == bulk].mean(axis=0), axis=1)
-        spread = max(np.sqrt((off[labels == bulk] ** 2).mean()), 1e-300)
-        for row in table:
-            row["distance"] = float(np.median(off[labels == row["label"]]) / spread)
+    table = _cluster_table(labels, frames, points, bulk)
     rare = []
     for row in table:
         if row["label"] == bulk or row["label"] < 0:
@@ -159,7 +167,10 @@ def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as
         row["chosen"] = True
         chosen.append(row["label"])
         covered[frames[labels == row["label"]]] = True
-    return Choice(np.isin(labels, chosen), chosen, float(covered.mean()), table)
+    flagged = np.isin(labels, chosen)
+    if fallback and covered.mean() < coverage:
+        flagged |= _farthest(points, labels == bulk, frames, fallback)
+    return Choice(flagged, chosen, float(covered.mean()), table)
 
 
 def locate_vacancies(atoms, flagged):
@@ -326,6 +337,39 @@ def surface_layers(atoms, flagged=None, axis=None):
             np.where(connected, np.nan_to_num(sides), 0).astype(int))
 
 
+def _cluster_table(labels, frames, points, bulk):
+    """What the rule of `defect_cluster` asks about each cluster, as one dict each."""
+    distance = np.full(len(labels), np.nan)
+    if points is not None:
+        distance = np.linalg.norm(points - points[labels == bulk].mean(axis=0), axis=1)
+        distance /= max(np.sqrt((distance[labels == bulk] ** 2).mean()), 1e-300)
+    n_frames, table = frames.max() + 1, []
+    for label in np.unique(labels):
+        mine = labels == label
+        table.append({"label": int(label), "size": int(mine.sum()),
+                      "per_frame": float(mine.sum() / n_frames),
+                      "presence": len(np.unique(frames[mine])) / n_frames,
+                      "distance": float(np.median(distance[mine])), "chosen": False, "why": ""})
+    return table
+
+
+def _farthest(points, bulk, frames, share):
+    """The share of each frame, rounded up, with the largest Mahalanobis distance from the bulk."""
+    core = bulk
+    for _ in range(3):  # the covariance of the inner 95 %
+        off = points - points[core].mean(axis=0)
+        covariance = np.atleast_2d(np.cov(points[core].T))
+        ridge = 1e-6 * max(np.trace(covariance) / len(covariance), 1e-300)
+        inverse = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
+        distance = np.einsum("ni,ij,nj->n", off, inverse, off)
+        core = bulk & (distance <= np.quantile(distance[bulk], 0.95))
+    order = np.lexsort((-distance, frames))
+    counts = np.bincount(frames)
+    rank = np.empty(len(points), int)
+    rank[order] = np.arange(len(points)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rank < np.ceil(share * counts)[frames]
+
+
 def _vacant(group, order, tree, cell, pbc):
     """Place, flagged atoms and fit of each vacant site of a group."""
     places = group.sites[group.vacant]
@@ -339,8 +383,8 @@ def _vacant(group, order, tree, cell, pbc):
 
 def _extra(group, order, tree, own, cell, pbc):
     """Kind, place, atoms and fit of each atom of a group that no site is left for."""
-    found = []
-    for atom in group.removed[group.site_of < 0]:
+    found, extra = [], group.removed[group.site_of < 0]
+    for atom in extra[one_sidedness(order, tree, tree.data[extra]) < AT_SURFACE]:
         place, members = tree.data[atom], [atom]
         if len(group.sites):
             away = distances(group.sites, place[None], cell, pbc)[:, 0]
