@@ -16,7 +16,6 @@ from ._healing import (
     distances,
     ghosts,
     heal,
-    learn_order,
     nearest_spacing,
     one_sidedness,
     wrap,
@@ -286,10 +285,9 @@ def locate_defects(atoms, flagged):
 def surface_layers(atoms, flagged=None, axis=None):
     """Layer of each atom, counted from the nearer surface inwards, and on which side it lies.
 
-    Layer 0 are the atoms at a free surface: none of their bonded neighbours lies further out by
-    more than 0.4 nearest-neighbour spacings, so both atoms of a buckled dimer count. Layer n + 1
-    are the atoms bonded to layer n that have no lower number. Bonds end at the first minimum of
-    the pair distribution. A double layer of diamond (111) is one layer.
+    Layer 0 are the atoms at a free surface: their bonds point inwards, with a mean cosine beyond
+    0.165, so both atoms of a buckled dimer count. Layer n + 1 are the atoms bonded to layer n
+    that have no lower number. Bonds end at 1.25 nearest-neighbour spacings.
 
     Parameters
     ----------
@@ -318,23 +316,24 @@ def surface_layers(atoms, flagged=None, axis=None):
     spacing = nearest_spacing(positions, cell, pbc)
     height, axis = _heights(positions, cell, pbc, axis, 2 * spacing)
     points, owner = ghosts(positions, cell, pbc & (np.arange(3) != axis), 3 * spacing)
-    order = learn_order(points, len(atoms), all_atoms, spacing)
-    pairs = cKDTree(points).query_pairs(order.bond, output_type="ndarray")
-    i, j = owner[pairs[(pairs < len(atoms)).any(axis=1)]].T
-    i, j = np.concatenate([i, j]), np.concatenate([j, i])
+    bonds = cKDTree(points[:len(atoms)]).sparse_distance_matrix(
+        cKDTree(points), 1.25 * spacing, output_type="ndarray")
+    bonds = bonds[bonds["v"] > 0]
+    i, j = bonds["i"], owner[bonds["j"]]
+    rise = (height[j] - height[i]) / bonds["v"]
     graph = coo_array((np.ones(len(i)), (i, j)), shape=(len(atoms),) * 2).tocsr()
+    mean_rise = np.bincount(i, rise, len(atoms)) / np.maximum(np.bincount(i, None, len(atoms)), 1)
     steps = []
     for side in (1, -1):
-        covered = side * (height[j] - height[i]) > 0.4 * spacing
-        outermost = np.flatnonzero(flagged & ~np.isin(np.arange(len(atoms)), i[covered]))
+        outermost = np.flatnonzero(flagged & (side * mean_rise < -0.165))
         if not len(outermost):
             raise ValueError("None of the flagged atoms lies at a free surface; flag the surface "
                              "cluster, or leave out flagged.")
         steps.append(dijkstra(graph, unweighted=True, indices=outermost, min_only=True))
-    layers, sides = np.min(steps, axis=0), np.sign(steps[1] - steps[0])
-    connected = np.isfinite(layers)
-    return (np.where(connected, layers, -1).astype(int),
-            np.where(connected, np.nan_to_num(sides), 0).astype(int))
+    steps = np.minimum(steps, len(atoms))
+    layers = steps.min(axis=0).astype(int)
+    layers[layers == len(atoms)] = -1
+    return layers, np.sign(steps[1] - steps[0]).astype(int)
 
 
 def _cluster_table(labels, frames, points, bulk):
