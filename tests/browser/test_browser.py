@@ -1,0 +1,336 @@
+"""Scenes and menus in JupyterLab, seen by a real browser: pixels, not only widgets.
+
+Screenshots are kept in the folder that DEFECTKIT_SCREENSHOTS names.
+"""
+
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.utils import rotate
+from matplotlib.colors import rgb_to_hsv, to_rgb
+from matplotlib.image import imread
+
+from defectkit import plots
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+FLAGS = ["--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader",
+         "--enable-unsafe-swiftshader", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync", "--disable-quic"]
+SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
+            "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+             if re.search(r"view\.(scene|chooser)\(", path.read_text())]
+CANVAS = ".jp-OutputArea-output canvas"
+
+
+class Lab:
+    """A page in JupyterLab: open a notebook, run it, look at it."""
+
+    def __init__(self, page, url, token, folder, pictures):
+        self.page, self.url, self.token = page, url, token
+        self.folder, self.pictures = folder, pictures
+
+    def run(self, path, timeout=120):
+        """Open a notebook below `folder` and run all its cells."""
+        self.page.goto(f"{self.url}/lab/tree/{path}?reset&token={self.token}",
+                       wait_until="domcontentloaded")
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+            "?.status === 'idle'", timeout=60_000)
+        self._execute("notebook:clear-all-cell-outputs")
+        self._execute("notebook:run-all-cells")
+        self._finish(timeout)
+
+    def _execute(self, command, **arguments):
+        # Without waiting for the command: a dialogue would block it for ever.
+        self.page.evaluate("([name, args]) => void window.jupyterapp.commands.execute(name, args)",
+                           [command, arguments])
+
+    def _finish(self, timeout=60):
+        """Wait until every cell has run; an error in one is raised."""
+        # A cell that waits, runs or was never run has no number.
+        end = self.page.wait_for_function("""() => {
+            const cells = window.jupyterapp.shell.currentWidget.content.widgets
+                .map(cell => cell.model).filter(cell => cell.type === "code");
+            const error = cells.flatMap(cell => cell.outputs.toJSON())
+                .find(output => output.output_type === "error");
+            if (error) return `${error.ename}: ${error.evalue}`;
+            return cells.every(cell => cell.executionCount !== null
+                || cell.sharedModel.getSource().trim() === "") && "done";
+        }""", timeout=timeout * 1000).json_value()
+        if end != "done":
+            pytest.fail(end)
+
+    def cell(self, source):
+        """Run one more cell, at the end."""
+        before = self.page.locator(".jp-CodeCell").count()
+        self._execute("notebook:insert-cell-below")
+        self.page.wait_for_function("n => document.querySelectorAll('.jp-CodeCell').length > n",
+                                    arg=before)
+        self._execute("notebook:replace-selection", text=source)
+        self._execute("notebook:run-cell")
+        self._finish()
+
+    def notebook(self, name, *cells):
+        notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+        # Without a kernel's name JupyterLab asks for one in a dialogue.
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3"}
+        nbformat.write(notebook, self.folder / name)
+        self.run(name)
+
+    def picture(self, element, name):
+        """Pixels (height, width, 3) of an element, also kept as a file."""
+        element.scroll_into_view_if_needed()
+        path = self.pictures / f"{name}.png"
+        element.screenshot(path=path)
+        return imread(path)[..., :3]
+
+    def wait(self, condition, seconds=30):
+        """What `condition()` returns once that is neither None nor False."""
+        end = time.monotonic() + seconds
+        while True:
+            value = condition()
+            if value is not None and value is not False:
+                return value
+            assert time.monotonic() < end, f"not seen within {seconds} s"
+            self.page.wait_for_timeout(100)
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory):
+    """URL and token of JupyterLab with nobody's settings, and the folder it serves."""
+    folder = tmp_path_factory.mktemp("lab")
+    settings = tmp_path_factory.mktemp("settings")
+    (settings / "overrides.json").write_text(json.dumps(SETTINGS))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = {name: str(tmp_path_factory.mktemp(name.lower())) for name in (
+        "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR",
+        "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_RUNTIME_DIR")}
+    token = secrets.token_hex(16)
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
+         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
+         f"--ServerApp.root_dir={folder}",
+         f"--LabApp.app_settings_dir={settings}", "--LabApp.expose_app_in_browser=True"],
+        env=os.environ | own | {"PYTHONPATH": path, "JUPYTER_TOKEN": token},
+        stdout=(folder / "server.log").open("w"), stderr=subprocess.STDOUT)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                urllib.request.urlopen(f"{url}/api", timeout=1).close()
+                break
+            except OSError:
+                assert server.poll() is None, (folder / "server.log").read_text()
+                time.sleep(0.2)
+        yield url, token, folder
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium here (Debian: apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def lab(chromium, lab_server, request):
+    pictures = Path(os.environ.get("DEFECTKIT_SCREENSHOTS", lab_server[-1] / "screenshots"))
+    pictures.mkdir(parents=True, exist_ok=True)
+    page = chromium.new_page(viewport={"width": 1200, "height": 1000})
+    yield Lab(page, *lab_server, pictures)
+    page.screenshot(path=pictures / f"{re.sub('[^a-z0-9]+', '_', request.node.name)}.png")
+    page.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
+    page.close()
+
+
+def hues(picture, clusters):
+    """Number of each pixel's cluster by hue, -1 where the pixel is grey, -2 for another hue."""
+    hsv = rgb_to_hsv(picture)
+    wanted = rgb_to_hsv([to_rgb(plots.PALETTE[c]) for c in clusters])[:, 0]
+    off = np.abs((hsv[..., :1] - wanted + 0.5) % 1 - 0.5)
+    seen = np.where(off.min(axis=-1) < 0.03, np.asarray(clusters)[off.argmin(axis=-1)], -2)
+    return np.where((hsv[..., 1] > 0.35) & (hsv[..., 2] > 0.3), seen, -1)
+
+
+def canvas(lab, name, clusters, number=0):
+    """Clusters by pixel of a scene, once it shows all of them."""
+    lab.wait(lambda: lab.page.locator(CANVAS).count() > number)
+
+    def look():
+        seen = hues(lab.picture(lab.page.locator(CANVAS).nth(number), name), clusters)
+        return seen if all((seen == c).sum() > 50 for c in clusters) else None
+
+    return lab.wait(look)
+
+
+def test_clusters_have_their_palette_colours(lab):
+    lab.notebook("silicon.ipynb", """
+import numpy as np
+from ase.build import bulk
+from defectkit import view
+atoms = bulk("Si", cubic=True) * (2, 2, 2)
+box = view.scene(atoms, np.arange(64) % 4 - 1, names=["a", "b", "c"], sites=[[5.43] * 3])
+box""")
+    seen = canvas(lab, "silicon", [0, 1, 2])
+    assert np.mean(seen[seen != -1] == -2) < 0.03
+    assert "noise (16)" in lab.page.locator(".jp-OutputArea-output").last.inner_text()
+
+
+def test_skewed_cell_is_seen_where_the_twin_draws_it(lab):
+    """Four single-atom clusters in a left-handed triclinic cell, at their projected places."""
+    cell = np.array([[5.6, 0.9, -0.4], [1.7, 0.2, 6.3], [-1.2, 7.1, 1.0]])
+    atoms = Atoms("Sn8", scaled_positions=[[i, j, k] for i in (0.1, 0.6) for j in (0.1, 0.6)
+                                           for k in (0.1, 0.6)], cell=cell, pbc=True)
+    assert np.linalg.det(cell) < 0
+    labels = np.array([0, -1, 1, -1, -1, 2, -1, 3])
+    lab.notebook("triclinic.ipynb", f"""
+import numpy as np
+from ase import Atoms
+from defectkit import view
+atoms = Atoms("Sn8", scaled_positions=np.{atoms.get_scaled_positions()!r}, pbc=True,
+              cell=np.{cell!r})
+box = view.scene(atoms, {labels.tolist()}, radius=0.5, style="spacefill")
+box""")
+    clusters = [0, 1, 2, 3]
+    seen = canvas(lab, "triclinic", clusters)
+    middle = np.array([np.argwhere(seen == c).mean(axis=0)[::-1] for c in clusters])
+    true = (atoms.positions @ rotate("12z,-78x"))[[np.flatnonzero(labels == c)[0]
+                                                   for c in clusters], :2]
+    middle, true = middle - middle.mean(axis=0), true - true.mean(axis=0)
+    middle[:, 1] *= -1
+    scale = np.sum(middle * true) / np.sum(true**2)
+    assert scale > 5
+    np.testing.assert_allclose(middle / scale, true, atol=0.25)
+
+
+def test_recolouring_a_second_view_and_five_thousand_atoms(lab):
+    lab.notebook("large.ipynb", """
+import numpy as np
+from ase.build import bulk
+from defectkit import view
+atoms = bulk("Si", cubic=True) * (9, 9, 8)
+upper = (atoms.positions[:, 2] > 21).astype(int)
+box = view.scene(atoms, upper)
+box""", "box.view")
+    canvas(lab, "large", [0, 1])
+    # The same widget shown twice: what the second view was told by replay.
+    canvas(lab, "large_again", [0, 1], number=1)
+    lab.cell("view.recolour(box, upper + 2)")
+    seen = canvas(lab, "large_recoloured", [2, 3])
+    assert np.mean(seen[seen != -1] == -2) < 0.03
+
+
+def test_points_and_what_is_left_out(lab):
+    lab.notebook("points.ipynb", """
+import numpy as np
+from ase.build import bulk
+from defectkit import view
+atoms = bulk("Si", cubic=True) * (16, 16, 16)
+distance = np.linalg.norm(atoms.positions - atoms.cell.sum(axis=0) / 2, axis=1)
+labels = (distance < 20).astype(int)
+box = view.scene(atoms, labels)
+box""", "view.scene(atoms, labels, names=['bulk', 'nucleus'], max_atoms=5000)")
+    seen = canvas(lab, "points", [0])
+    assert np.mean(seen[seen != -1] == -2) < 0.03
+    seen = canvas(lab, "left_out", [1], number=1)
+    assert not (seen == 0).any()
+    assert "bulk left out" in lab.page.locator(".jp-OutputArea-output").last.inner_text()
+
+
+def test_menu_and_slider_change_the_figure(lab):
+    lab.notebook("chooser.ipynb", """
+import time
+import numpy as np
+from defectkit import view
+def draw(method, window):
+    if method == "broken":
+        raise RuntimeError("no <map> here")
+    time.sleep(1)
+    rng = np.random.default_rng(window)
+    Y = rng.normal(size=(20_000, 2)) * (1, 3 if method == "umap" else 1)
+    return Y, rng.integers(0, 4, 20_000)
+box = view.chooser({"method": ["pca", "umap", "broken"], "window": [0, 10, 20]}, draw)
+box""")
+    output = lab.page.locator(".jp-OutputArea-output").last
+    image, menu = output.locator("img"), output.locator("select")
+
+    def source():
+        return image.get_attribute("src") or None
+
+    def status():
+        return output.locator(".widget-html-content").inner_text()
+
+    first = lab.wait(source)
+    pca = lab.picture(image, "chooser_pca")
+    menu.select_option("umap")
+    lab.wait(lambda: status().startswith("computing method umap"))
+    lab.wait(lambda: source() != first)
+    umap = lab.picture(image, "chooser_umap")
+    assert pca.shape != umap.shape or np.abs(pca - umap).mean() > 0.01
+    second = source()
+    start = time.perf_counter()
+    menu.select_option("pca")
+    lab.wait(lambda: source() != second)
+    took = time.perf_counter() - start
+    print(f"a figure drawn before came back after {took:.2f} s")
+    assert took < 1  # `draw` sleeps that long
+    menu.select_option("broken")
+    lab.wait(lambda: "RuntimeError: no <map> here" in status())
+    third = source()
+    menu.select_option("umap")
+    lab.wait(lambda: source() != third)
+    handle = output.locator(".noUi-handle")
+    handle.focus()
+    handle.press("ArrowRight")
+    lab.wait(lambda: "window 10" in status() and "computing" not in status())
+    lab.picture(output, "chooser_slider")
+
+
+def test_an_error_in_a_cell_is_noticed(lab):
+    with pytest.raises(pytest.fail.Exception, match="ZeroDivisionError"):
+        lab.notebook("broken.ipynb", "1 / 0", "'never reached'")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_shows_atoms_and_figures(lab, path):
+    shutil.copytree(ROOT / "notebooks", lab.folder / "notebooks", dirs_exist_ok=True)
+    lab.run(f"notebooks/{path.name}", timeout=900)
+    source = "".join("".join(cell.source) for cell in nbformat.read(path, 4).cells)
+    scenes = lab.page.locator(CANVAS).count()
+    assert scenes >= len(re.findall(r"view\.scene\(", source))
+    for number in range(scenes):
+        def coloured(number=number):
+            picture = lab.picture(lab.page.locator(CANVAS).nth(number), f"{path.stem}_{number}")
+            return (rgb_to_hsv(picture)[..., 1] > 0.35).sum() > 500
+
+        lab.wait(coloured, 60)
+    menus = lab.page.locator(".jp-OutputArea-output .widget-image")
+    assert menus.count() >= len(re.findall(r"view\.chooser\(", source))
+    for number in range(menus.count()):
+        picture = lab.picture(menus.nth(number), f"{path.stem}_menu_{number}")
+        assert (rgb_to_hsv(picture)[..., 1] > 0.35).sum() > 200
