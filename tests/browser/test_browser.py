@@ -320,7 +320,8 @@ def test_an_error_in_a_cell_is_noticed(lab):
 def test_notebook_shows_atoms_and_figures(lab, path):
     shutil.copytree(ROOT / "notebooks", lab.folder / "notebooks", dirs_exist_ok=True)
     lab.run(f"notebooks/{path.name}", timeout=900)
-    source = "".join("".join(cell.source) for cell in nbformat.read(path, 4).cells)
+    source = "\n".join(cell.source for cell in nbformat.read(path, 4).cells
+                       if cell.cell_type == "code")
     scenes = lab.page.locator(CANVAS).count()
     assert scenes >= len(re.findall(r"view\.scene\(", source))
     for number in range(scenes):
