@@ -26,7 +26,7 @@ SLACK = 0.25     # neighbours beyond the bulk's number that cost nothing
 GOOD_FIT = 0.2   # a place that fits better is a site
 KEEP_FIT = 0.9   # a flagged atom that fits better stays
 MISFITS = (0.05, 0.5, np.inf)  # an atom bonded to flagged ones that fits worse is taken out too:
-#                  the next limit is tried where the one before shows no defect
+#                  the next limit is tried where the one before shows no defect, or several
 ONE_SIDED = 0.55 # length of the mean direction to the atoms around that makes a place outside
 MAX_SITES = 200  # filled per group of flagged atoms
 
@@ -277,6 +277,11 @@ class Group:
         """Sites (indices) that no removed atom belongs to."""
         return np.setdiff1d(np.arange(len(self.sites)), self.site_of)
 
+    @property
+    def n_defects(self):
+        """Number of vacant sites and of atoms without one."""
+        return len(self.vacant) + int((self.site_of < 0).sum())
+
 
 def heal(positions, cell, pbc, flagged):
     """Take the flagged atoms out, fill the holes as the bulk is ordered, say who belongs where.
@@ -299,21 +304,27 @@ def heal(positions, cell, pbc, flagged):
         near = np.unique(owner[near])
         return near[own[near] < limit]
 
+    def refill(group, limit):
+        removed = np.union1d(group[own[group] < KEEP_FIT], bonded_to(group, limit))
+        homes = points[np.union1d(group, removed)]
+        near = np.concatenate(tree.query_ball_point(homes, RANGE * spacing)).astype(int)
+        near = np.unique(near)
+        pool = points[near[~np.isin(owner[near], removed)]]
+        sites, fits = fill(order, pool, homes, shifts, GOOD_FIT * typical)
+        site_of = assign(points[removed], sites, cell, pbc, spacing)
+        return Group(group[flagged[group]], removed, wrap(sites, cell, pbc), fits / typical,
+                     site_of)
+
     chosen = np.flatnonzero(flagged)
     found, chosen = [], np.union1d(chosen, bonded_to(chosen, MISFITS[0]))
     for group in groups_of(points, owner, chosen, REACH * spacing):
+        tried = []
         for limit in MISFITS[:1] if len(group) == 1 else MISFITS:
-            removed = np.union1d(group[own[group] < KEEP_FIT], bonded_to(group, limit))
-            homes = points[np.union1d(group, removed)]
-            near = np.concatenate(tree.query_ball_point(homes, RANGE * spacing)).astype(int)
-            near = np.unique(near)
-            pool = points[near[~np.isin(owner[near], removed)]]
-            sites, fits = fill(order, pool, homes, shifts, GOOD_FIT * typical)
-            site_of = assign(points[removed], sites, cell, pbc, spacing)
-            if (site_of < 0).any() or len(sites) > len(removed):
+            tried.append(refill(group, limit))
+            count = [group.n_defects for group in tried]
+            if count[-1] == 1 or 0 < count[-1] == count[-2:][0] and len(count) > 1:
                 break
-        found.append(Group(group[flagged[group]], removed, wrap(sites, cell, pbc),
-                           fits / typical, site_of))
+        found.append(min(tried, key=lambda g: g.n_defects or np.inf))
     return order, tree, owner, own, found
 
 
