@@ -4,7 +4,7 @@ BIN := .venv/bin
 # Containers run as root, which JupyterLab accepts only when told.
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: install demo lab test test-unit test-notebooks bench clean
+.PHONY: install demo lab test test-unit test-notebooks test-browser bench clean
 
 install: .venv/installed
 
@@ -27,6 +27,11 @@ test-unit: install
 
 test-notebooks: install
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=900 notebooks
+
+# Needs Chromium (Debian's package); skips with a reason without it.
+test-browser: install
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt '.[browser]'
+	$(BIN)/python -m pytest tests/browser
 
 bench: install
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt '.[benchmarks]'
