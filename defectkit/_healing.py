@@ -33,10 +33,11 @@ MAX_SITES = 200  # filled per group of flagged atoms
 
 @dataclass(frozen=True)
 class Order:
-    """Order round an atom of the bulk, as tables over distance, and the fit of its atoms.
+    """Order round an atom of the bulk.
 
-    `table` holds, at distances 0, step, 2 step ... (Å): log of the pair distribution, its slope,
-    the bond weight (1 within the first shell, 0 beyond) and its slope.
+    `table` holds, at distances 0, step, 2 step, ... (Å): log of the pair distribution, its slope,
+    the weight of a bond (1 within the first shell, 0 beyond) and its slope. Bonds end at `bond` Å,
+    are `bond_length` Å long on average, and each atom has `coordination` of them.
     """
 
     spacing: float
@@ -44,7 +45,7 @@ class Order:
     table: np.ndarray
     bond: float
     coordination: float
-    typical_fit: float = np.nan
+    bond_length: float
 
 
 def ghosts(positions, cell, pbc, margin):
@@ -118,8 +119,9 @@ def learn_order(points, n_atoms, bulk, spacing):
     table = np.stack([log_g, np.gradient(log_g, step), weight, np.gradient(weight, step)], axis=1)
     table = table[: int(reach / step)]
     table[-1] = 0
-    coordination = np.interp(distance, radius, weight).sum() / bulk.sum()
-    return Order(spacing, step, table, float(bond), float(coordination))
+    bonds = np.interp(distance, radius, weight)
+    return Order(spacing, step, table, float(bond), float(bonds.sum() / bulk.sum()),
+                 float(np.average(distance, weights=bonds)))
 
 
 def look_up(order, distance):
@@ -291,7 +293,10 @@ def heal(positions, cell, pbc, flagged):
     """
     n_atoms, spacing = len(positions), nearest_spacing(positions, cell, pbc)
     points, owner = ghosts(positions, cell, pbc, (RANGE + 0.5) * spacing)
-    order, tree = learn_order(points, n_atoms, ~flagged, spacing), cKDTree(points)
+    tree = cKDTree(points)
+    # heat makes the distance to the nearest neighbour too small a unit
+    spacing = learn_order(points, n_atoms, ~flagged, spacing).bond_length
+    order = learn_order(points, n_atoms, ~flagged, spacing)
     own = own_fit(order, tree, points[:n_atoms])
     typical = np.median(own[~flagged])
     own = own / typical

@@ -29,7 +29,7 @@ __all__ = ["Choice", "Site", "Track", "WignerSeitz", "defect_cluster", "locate_d
            "surface_layers", "track", "wigner_seitz"]
 
 OFF_LATTICE = 0.34  # spacings from its site: an atom of a dumbbell (0.8 Å in silicon)
-MIDWAY = 0.65       # spacings: an atom nearer to the vacancy than this is moving into it
+MIDWAY = 0.6       # spacings: an atom nearer to the vacancy than this is moving into it
 AT_SURFACE = 0.33   # mean direction to the atoms around: an atom of a surface, not an interstitial
 FEWEST = 20         # atoms to learn an order from
 VACANT = ("vacancy", "divacancy", "split vacancy")
