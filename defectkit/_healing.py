@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 REACH = 2.0      # range of the order learnt, in nearest-neighbour spacings
+LINK = 1.9       # flagged atoms nearer than this, in spacings, are looked at together
 RANGE = 4.5      # of the surroundings of a group of flagged atoms, in spacings
 WIDTH = 0.08     # smoothing of the pair distribution, in spacings: heat and relaxation
 FLOOR = -3.0     # log likelihood of a distance that the bulk never shows
@@ -28,6 +29,8 @@ KEEP_FIT = 0.9   # a flagged atom that fits better stays
 MISFITS = (0.05, 0.5, np.inf)  # an atom bonded to flagged ones that fits worse is taken out too:
 #                  the next limit is tried where the one before shows no defect, or several
 ONE_SIDED = 0.55 # length of the mean direction to the atoms around that makes a place outside
+EXTRA_FIT = 0.6  # an atom that fits better is no interstitial
+MOST_REMOVED = 40  # atoms, and a third of all, beyond what is flagged
 MAX_SITES = 200  # filled per group of flagged atoms
 
 
@@ -265,24 +268,21 @@ class Group:
     """A group of flagged atoms, put right.
 
     `removed` atoms were taken out, `sites` (n, 3) in Å filled in, with their `fits` in units of
-    the bulk's median. `site_of` gives each removed atom's site, or -1 where none is left for it.
+    the bulk's median. `owners` gives each site's atom, or -1: it is vacant. `extra` are the atoms
+    that no site is left for.
     """
 
     flagged: np.ndarray
     removed: np.ndarray
     sites: np.ndarray
     fits: np.ndarray
-    site_of: np.ndarray
-
-    @property
-    def vacant(self):
-        """Sites (indices) that no removed atom belongs to."""
-        return np.setdiff1d(np.arange(len(self.sites)), self.site_of)
+    owners: np.ndarray
+    extra: np.ndarray
 
     @property
     def n_defects(self):
         """Number of vacant sites and of atoms without one."""
-        return len(self.vacant) + int((self.site_of < 0).sum())
+        return int((self.owners < 0).sum()) + len(self.extra)
 
 
 def heal(positions, cell, pbc, flagged):
@@ -311,25 +311,30 @@ def heal(positions, cell, pbc, flagged):
 
     def refill(group, limit):
         removed = np.union1d(group[own[group] < KEEP_FIT], bonded_to(group, limit))
+        if limit > MISFITS[0] and len(removed) - len(group) > min(MOST_REMOVED, n_atoms / 3):
+            return None
         homes = points[np.union1d(group, removed)]
         near = np.concatenate(tree.query_ball_point(homes, RANGE * spacing)).astype(int)
         near = np.unique(near)
         pool = points[near[~np.isin(owner[near], removed)]]
         sites, fits = fill(order, pool, homes, shifts, GOOD_FIT * typical)
-        site_of = assign(points[removed], sites, cell, pbc, spacing)
+        owners, alone = assign(removed, points[removed], sites, cell, pbc, spacing)
         return Group(group[flagged[group]], removed, wrap(sites, cell, pbc), fits / typical,
-                     site_of)
+                     owners, alone[own[alone] < EXTRA_FIT])
 
     chosen = np.flatnonzero(flagged)
     found, chosen = [], np.union1d(chosen, bonded_to(chosen, MISFITS[0]))
-    for group in groups_of(points, owner, chosen, REACH * spacing):
-        tried = []
-        for limit in MISFITS[:1] if len(group) == 1 else MISFITS:
-            tried.append(refill(group, limit))
-            count = [group.n_defects for group in tried]
-            if count[-1] == 1 or 0 < count[-1] == count[-2:][0] and len(count) > 1:
+    for group in groups_of(points, owner, chosen, LINK * spacing):
+        best = refill(group, MISFITS[0])
+        for limit in MISFITS[1:] if len(group) > 1 and best.n_defects != 1 else ():
+            more = refill(group, limit)
+            before, after = best.n_defects, more.n_defects if more else 0
+            # what only shows when more is taken out is one defect or two, not the refill's failure
+            if 0 < after < before or before == 0 < after <= 2:
+                best = more
+            if best.n_defects == 1 or 0 < before == after:
                 break
-        found.append(min(tried, key=lambda g: g.n_defects or np.inf))
+        found.append(best)
     return order, tree, owner, own, found
 
 
@@ -345,12 +350,12 @@ def groups_of(points, owner, members, cutoff):
     return [members[label == group] for group in range(count)]
 
 
-def assign(positions, sites, cell, pbc, limit):
-    """Site of each position, one to one and at most `limit` Å away; -1 for none."""
-    site_of = np.full(len(positions), -1)
-    if len(positions) and len(sites):
+def assign(atoms, positions, sites, cell, pbc, limit):
+    """Atom of each site, one to one, at most `limit` Å away, or -1; the atoms without a site."""
+    owners = np.full(len(sites), -1)
+    if len(atoms) and len(sites):
         away = distances(positions, sites, cell, pbc)
         i, j = linear_sum_assignment(np.minimum(away, 1.5 * limit) ** 2)
         close = away[i, j] < limit
-        site_of[i[close]] = j[close]
-    return site_of
+        owners[j[close]] = atoms[i[close]]
+    return owners, np.setdiff1d(atoms, owners)

@@ -53,7 +53,7 @@ class Site:
         All atoms within a bond of `position`, flagged or not.
     fit : float
         How well one atom more (vacancy), or the atom that is there (interstitial), fits the order
-        of the bulk: 1 as its atoms do, below 0 not at all.
+        of the bulk: 1 as its atoms do, 0 and below not at all.
     """
 
     kind: str
@@ -172,17 +172,13 @@ def _located(flagged, positions, cell, pbc):
 
     vacancies, extra = [], []
     for group in groups:
-        vacancies += [site("vacancy", *found) for found in _vacant(group, order, tree, cell, pbc)]
+        vacancies += [site("vacancy", place, [], fit) for place, fit, atom in
+                      zip(group.sites, group.fits, group.owners, strict=True) if atom < 0]
         extra += [site(*found) for found in _extra(group, order, tree, own, cell, pbc)]
     vacancies = _distinct(sorted(vacancies, key=lambda s: -s.fit), 0.5 * order.spacing, cell, pbc)
     extra = _distinct(sorted(extra, key=lambda s: s.fit), 0.25 * order.spacing, cell, pbc)
-    places = np.reshape([s.position for s in vacancies], (-1, 3))
-    alone = distances(places, places, cell, pbc) + np.diag([np.inf] * len(places)) > order.bond
-    for k, vacancy in enumerate(vacancies):
-        if tree.query(vacancy.position)[0] < MIDWAY * order.spacing:
-            vacancies[k] = replace(vacancy, kind="split vacancy")
-        elif not alone[k].all():
-            vacancies[k] = replace(vacancy, kind="divacancy")
+    if vacancies:
+        vacancies = _described(vacancies, np.flatnonzero(flagged), order, tree, cell, pbc)
     return vacancies + extra
 
 
@@ -240,32 +236,33 @@ def surface_layers(atoms, flagged=None, axis=None):
     return layers, np.sign(steps[1] - steps[0]).astype(int)
 
 
-def _vacant(group, order, tree, cell, pbc):
-    """Place, flagged atoms and fit of each vacant site of a group."""
-    places = group.sites[group.vacant]
-    if not len(places):
-        return []
-    away = distances(tree.data[group.flagged], places, cell, pbc)
-    own = (away == away.min(axis=1, keepdims=True)) & (away < REACH * order.spacing)
-    return [(place, group.flagged[mine], fit)
-            for place, mine, fit in zip(places, own.T, group.fits[group.vacant], strict=True)]
+def _described(vacancies, flagged, order, tree, cell, pbc):
+    """The vacancies with their kinds and the flagged atoms nearest to each."""
+    places = np.array([vacancy.position for vacancy in vacancies])
+    apart = distances(places, places, cell, pbc) + np.diag(np.full(len(places), np.inf))
+    away = distances(tree.data[flagged], places, cell, pbc)
+    mine = (away == away.min(axis=1, keepdims=True)) & (away < REACH * order.spacing)
+    split = tree.query(places)[0] < MIDWAY * order.spacing
+    kinds = np.where(split, "split vacancy",
+                     np.where(apart.min(axis=1) < order.bond, "divacancy", "vacancy"))
+    return [replace(vacancy, kind=str(kind), atoms=flagged[own])
+            for vacancy, kind, own in zip(vacancies, kinds, mine.T, strict=True)]
 
 
 def _extra(group, order, tree, own, cell, pbc):
     """Kind, place, atoms and fit of each atom of a group that no site is left for."""
-    found, extra = [], group.removed[group.site_of < 0]
-    for atom in extra[one_sidedness(order, tree, tree.data[extra]) < AT_SURFACE]:
+    found, inside = [], one_sidedness(order, tree, tree.data[group.extra]) < AT_SURFACE
+    for atom in group.extra[inside]:
         place, members = tree.data[atom], [atom]
         if len(group.sites):
             away = distances(group.sites, place[None], cell, pbc)[:, 0]
             site = away.argmin()
-            partner = group.removed[group.site_of == site]
-            off, length = find_mic(tree.data[partner] - group.sites[site], cell, pbc)
-            limit = OFF_LATTICE * order.spacing
-            if len(partner) and length[0] > limit and away[site] < order.spacing:
-                members.append(partner[0])
-                to_atom = find_mic(place[None] - group.sites[site], cell, pbc)[0]
-                place = group.sites[site] + (off[0] + to_atom[0]) / 2
+            partner = group.owners[site]
+            if partner >= 0 and away[site] < order.spacing:
+                off, length = find_mic(tree.data[[partner, atom]] - group.sites[site], cell, pbc)
+                if length[0] > OFF_LATTICE * order.spacing:
+                    members.append(partner)
+                    place = group.sites[site] + off.mean(axis=0)
         found.append(("dumbbell" if len(members) > 1 else "interstitial", place, members,
                       own[members].min()))
     return found
