@@ -64,7 +64,7 @@ class WignerSeitz:
     interstitial_atoms: list
 
 
-OFF_LATTICE = 0.34  # nearest-neighbour spacings: 0.8 Å in silicon
+OFF_LATTICE = 0.34  # spacings from its site: an atom of a dumbbell (0.8 Å in silicon)
 JUMP = np.dtype([("frame", int), ("start", float, 3), ("end", float, 3), ("displacement", float)])
 
 

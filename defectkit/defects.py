@@ -22,13 +22,20 @@ from ._healing import (
     one_sidedness,
     wrap,
 )
-from ._tracks import Track, WignerSeitz, mean_square_displacement, score, track, wigner_seitz
+from ._tracks import (
+    OFF_LATTICE,
+    Track,
+    WignerSeitz,
+    mean_square_displacement,
+    score,
+    track,
+    wigner_seitz,
+)
 
 __all__ = ["Choice", "Site", "Track", "WignerSeitz", "defect_cluster", "locate_defects",
            "locate_interstitials", "locate_vacancies", "mean_square_displacement", "score",
            "surface_layers", "track", "wigner_seitz"]
 
-OFF_LATTICE = 0.34  # spacings from its site: an atom of a dumbbell (0.8 Å in silicon)
 MIDWAY = 0.6       # spacings: an atom nearer to the vacancy than this is moving into it
 AT_SURFACE = 0.33   # mean direction to the atoms around: an atom of a surface, not an interstitial
 FEWEST = 20         # atoms to learn an order from
