@@ -150,25 +150,26 @@ def locate_interstitials(atoms, flagged):
 def locate_defects(atoms, flagged):
     """Vacancies and interstitials among the flagged atoms, from one analysis; vacancies first.
 
-    See `locate_vacancies` and `locate_interstitials`.  Where that finds nothing, the analysis is
+    See `locate_vacancies` and `locate_interstitials`. Where that finds nothing, the analysis is
     done once more with the atoms bonded to the flagged ones flagged too: a cluster may hold the
     atom off the lattice without the neighbours that it pushes away.
     """
     flagged, positions, cell, pbc = _checked(atoms, flagged)
     if not flagged.any():
         return []
-    found = _located(flagged, positions, cell, pbc)
+    found = _located(flagged, flagged, positions, cell, pbc)
     if not found:
         i, j = neighbor_list("ij", atoms, 1.25 * nearest_spacing(positions, cell, pbc))
         wider = flagged.copy()
         wider[j[flagged[i]]] = True
         if wider.sum() <= len(atoms) // 2:
-            found = _located(wider, positions, cell, pbc)
+            found = _located(wider, flagged, positions, cell, pbc)
     return found
 
 
-def _located(flagged, positions, cell, pbc):
-    order, tree, owner, own, groups = heal(positions, cell, pbc, flagged)
+def _located(taken, flagged, positions, cell, pbc):
+    """Sites from one analysis that takes the atoms `taken` for the defect."""
+    order, tree, owner, own, groups = heal(positions, cell, pbc, taken)
 
     def site(kind, place, members, fit):
         place = wrap(np.reshape(place, (1, 3)), cell, pbc)[0]
