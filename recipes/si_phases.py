@@ -9,9 +9,7 @@ should be is refused and counted; a set with a phase short of environments is no
 Finished runs lie in recipes/work/ and are not made again.
 """
 
-import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import lammps_md as md
 import numpy as np
@@ -315,15 +313,5 @@ def make_set(name):
     tqdm.write(f"{name}: {counts}, {len(refused)} runs refused, {size / 1e6:.2f} MB")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", nargs="+", choices=list(PLANS), default=list(PLANS))
-    parser.add_argument("--out", type=Path, default=md.DATA, help="folder for the files")
-    arguments = parser.parse_args()
-    md.DATA = arguments.out
-    for name in arguments.sets:
-        make_set(name)
-
-
 if __name__ == "__main__":
-    main()
+    md.make_sets(__doc__, PLANS, make_set)
