@@ -36,7 +36,7 @@ STAGES = {
         # followed the pressure faster.
         Stage("rest", 10200, 250, 250, thermostat=1.0, mean_cell=3 * PS // 2),
         Stage("settle", PS, 250, 250, thermostat=0.2, barostat="axes"),
-        Stage("production", 12 * PS, 250, 250, thermostat=1.0, mean_cell=PS // 2, every=EVERY),
+        Stage("production", 18 * PS, 250, 250, thermostat=1.0, mean_cell=PS // 2, every=EVERY),
     ],
     "liquid": [
         Stage("warm", PS // 2, 300, 300, thermostat=0.1, barostat="volume"),
