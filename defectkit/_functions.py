@@ -32,7 +32,7 @@ def _from_bits(typingctx, x):
 
 
 @njit(cache=True, fastmath={"contract"}, error_model="numpy")
-def _exp(x):
+def exponential(x):
     """exp(x) for x <= 0 to 1 ulp; arguments below -708 count as -708."""
     x = x if x > -708.0 else -708.0
     shifted = x * 1.4426950408889634 + _ROUND
@@ -107,7 +107,7 @@ def _core(kind, x):
     d = 1.0 - x * x
     if d <= 0.0:
         return 0.0, 0.0
-    f = _exp(1.0 - 1.0 / d)
+    f = exponential(1.0 - 1.0 / d)
     return f, -2.0 * x * f / (d * d)
 
 
@@ -176,7 +176,7 @@ def radial_values(kind, a, b, r, n, fc, dfc, slopes, f, df):
         return
     for m in range(n):
         d = r[m] - b
-        e = _exp(-a * d * d)
+        e = exponential(-a * d * d)
         f[m] = fc[m] * e
         if slopes:
             df[m] = (dfc[m] - 2.0 * a * d * fc[m]) * e

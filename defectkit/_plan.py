@@ -75,7 +75,7 @@ class Function:
 
 def make_plan(functions, elements, cutoff_type, inner):
     """The `Plan` of one element's functions, columns in their order."""
-    cuts, channels, pairs, need = [], {}, [], {}
+    cuts, channels, pairs, need = [], {}, [], set()
 
     def row_of(rows, row):
         if row not in rows:
@@ -93,8 +93,8 @@ def make_plan(functions, elements, cutoff_type, inner):
     for column, f in enumerate(functions):
         row = rads.index(radial(f))
         who = [elements.index(e) for e in f.neighbours]
-        need.setdefault(row, set()).update(who or range(len(elements)))
         if f.kind in RADIAL:
+            need.add(row)
             pairs.append((row, who[0] if who else -1, column))
             continue
         if f.kind >= 20:
@@ -108,22 +108,37 @@ def make_plan(functions, elements, cutoff_type, inner):
         channels.setdefault(key, []).append((row, ang, column, norm, f.rc))
     tables = [], [], [], [], []
     for key in sorted(channels):
-        _add_channel(key, sorted(channels[key]), *tables)
+        base = _bare_cutoff(key, channels[key], rads)
+        need |= {r[0] for r in channels[key]} if base < 0 else {base}
+        _add_channel(key, sorted(channels[key]), base, *tables)
     channel, ch_cut, ch_rad, ang, member = tables
-    wanted = np.zeros((len(rads), len(elements)), bool)
-    for row, who in need.items():
-        wanted[row, sorted(who)] = True
     return Plan(
         cut=_table(cuts, 3, float), rad=_table([r[:4] for r in rads], 4, float),
-        rad_cut=np.array([r[4] for r in rads], np.int64), need=wanted,
-        pair=_table(pairs, 3, np.int64), channel=_table(channel, 9, np.int64),
+        rad_cut=np.array([r[4] for r in rads], np.int64),
+        need=np.isin(np.arange(len(rads)), sorted(need)),
+        pair=_table(pairs, 3, np.int64), channel=_table(channel, 10, np.int64),
         ch_cut=np.array(ch_cut, float), ch_rad=np.array(ch_rad, np.int64),
         ang=_table(ang, 3, float), member=_table([m[:3] for m in member], 3, np.int64),
         norm=np.array([m[3] for m in member], float),
         rc=np.array([max(f.rc for f in functions)]))
 
 
-def _add_channel(key, rows, channel, ch_cut, ch_rad, ang, member):
+def _bare_cutoff(key, rows, rads):
+    """Row of `rads` with the cutoff that all Gaussians of a channel share unshifted, else -1."""
+    used = {rads[row[0]] for row in rows}
+    kinds = {(kind, shift, weighted, cut) for kind, _, shift, weighted, cut in used}
+    if len(kinds) > 1 or not key[2]:
+        return -1
+    kind, shift, weighted, cut = kinds.pop()
+    if kind or shift or weighted:
+        return -1
+    base = (0, 0.0, 0.0, False, cut)
+    if base not in rads:
+        rads.append(base)
+    return rads.index(base)
+
+
+def _add_channel(key, rows, base, channel, ch_cut, ch_rad, ang, member):
     """Appends one channel: the angular functions that share neighbour elements and width."""
     f0, g0, m0 = len(ch_rad), len(ang), len(member)
     for row, angular, column, norm, _ in rows:
@@ -132,7 +147,8 @@ def _add_channel(key, rows, channel, ch_cut, ch_rad, ang, member):
         if angular not in ang[g0:]:
             ang.append(angular)
         member.append((f0 + ch_rad[f0:].index(row), g0 + ang[g0:].index(angular), column, norm))
-    channel.append((*key, f0, len(ch_rad), g0, len(ang), m0, len(member)))
+    channel.append((*key, f0, len(ch_rad), g0, len(ang), m0, len(member),
+                    base))
     ch_cut.append(max(r[4] for r in rows))
 
 
