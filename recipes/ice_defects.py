@@ -106,14 +106,10 @@ def orientations(rng, n):
     return Rotation.random(n, rng=rng).as_matrix()
 
 
-def lattice(name):
-    """Oxygen sites (360, 3) of the sound crystal, in Å: the truth's reference.
-
-    For a run from water-ice its mean positions over production, else the ideal sites.
-    """
-    ideal = water.ice(SEED[name])
-    made = json.loads((DATA / "water-ice.json").read_text())["checks"]["cell_A"]
-    return ideal.positions[::3] / ideal.cell.lengths() * made
+def sites():
+    """Oxygen sites (360, 3) of the sound crystal as fractions of the cell: the reference."""
+    cells = np.array(list(np.ndindex(*water.ICE_REPEAT)))
+    return ((np.array(water.ICE_SITES)[None] + cells[:, None]) / water.ICE_REPEAT).reshape(-1, 3)
 
 
 def folder_of(name):
