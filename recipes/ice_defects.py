@@ -31,7 +31,7 @@ DATA = HERE.parent / "defectkit" / "data"
 SEED = {"vacancy-1": 20271, "interstitial-1": 20272, "vacancy-2": 20273, "interstitial-2": 20274}
 STAGES = [
     Stage("warm", water.PS // 2, 250, 250, thermostat=0.05),
-    Stage("hold", water.PS // 2, 250, 250, thermostat=0.2),
+    Stage("hold", water.PS // 4, 250, 250, thermostat=0.2),
     Stage("production", 10 * water.PS, 250, 250, thermostat=1.0, every=water.EVERY),
 ]
 ORIENTATIONS = 40  # tried for the molecule too many
