@@ -1,7 +1,7 @@
 """Named data sets: embedded, fetched with a checksum, or the user's own files.
 
-Embedded sets lie in ``defectkit/data`` as NAME.extxyz.gz (any program that reads extended XYZ
-opens them) beside NAME.json, which says what made them. Fetched files go to a cache folder:
+Embedded sets lie in ``defectkit/data`` as NAME.extxyz.gz, or NAME.xtc with the topology NAME.pdb,
+beside NAME.json, which says what made them. Fetched files go to a cache folder:
 the environment variable DEFECTKIT_CACHE, or the user's usual cache folder.
 """
 
@@ -99,8 +99,7 @@ def cache_folder():
 def available():
     """One line for every data set that ``load`` knows (dict, by name)."""
     embedded = {path.stem: _metadata(path.stem)["description"]
-                for path in sorted(_DATA.glob("*.json"))
-                if path.with_suffix(".extxyz.gz").exists()}
+                for path in sorted(_DATA.glob("*.json"))}
     return embedded | {_GAP: _GAP_INFO["description"]}
 
 
@@ -133,12 +132,26 @@ def load(name, kinds=None):
     if name == _GAP:
         return _labelled(_gap_frames(), "config_type", kinds, _GAP_INFO)
     info = _metadata(name)
-    frames = ase.io.read(_unzipped(_DATA / f"{name}.extxyz.gz"), ":", format="extxyz")
+    if "files" in info:
+        frames = _trajectory(info)
+    else:
+        frames = ase.io.read(_unzipped(_DATA / f"{name}.extxyz.gz"), ":", format="extxyz")
     return _labelled(frames, info.get("kind_key", "phase"), kinds, info)
 
 
 def _metadata(name):
     return json.loads((_DATA / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _trajectory(info):
+    """Frames of an embedded XTC file, of one phase."""
+    from .trajectory import iter_frames
+
+    files = {kind: _DATA / name for kind, name in info["files"].items()}
+    frames = list(iter_frames(files["trajectory"], topology=files["topology"]))
+    for n, atoms in enumerate(frames):
+        atoms.info |= {"phase": info["phase"], "time_ps": (n + 1) * info["dt_ps"]}
+    return frames
 
 
 def _unzipped(path):

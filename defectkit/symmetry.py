@@ -89,19 +89,24 @@ class SymmetryFunctions:
         return cls._from_lines(lines, ["Si"], 1.0)
 
     @classmethod
-    def water(cls):
-        """The 30 oxygen-centred functions of the RPBE-D3 water potential, cutoff 12 bohr.
+    def water(cls, cutoff=12.0 * Bohr):
+        """The 30 oxygen-centred functions of the RPBE-D3 water potential.
+
+        cutoff  Å; the potential's own is 12 bohr
 
         8 radial functions each for H and O neighbours and 14 narrow angular ones (type 3) for HH,
         OH and OO pairs, with the tanh^3 cutoff function.
         Source: Morawietz, Singraber, Dellago, Behler, PNAS 113, 8368 (2016).
         """
-        lines = [f"O 2 {e} {eta} {rs if eta > 0.1 else 0.0} 12.0"
+        if not 0.0 < cutoff < np.inf:
+            raise ValueError(f"cutoff={cutoff} Å must be positive; the potential's own is 6.35 Å.")
+        rc = repr(float(cutoff) / Bohr)
+        lines = [f"O 2 {e} {eta} {rs if eta > 0.1 else 0.0} {rc}"
                  for e, rs in (("H", 0.9), ("O", 4.0))
                  for eta in (0.001, 0.01, 0.03, 0.06, 0.15, 0.3, 0.6, 1.5)]
         grid = {"H H": ((0.07, 1), (0.03, 1), (0.01, 4)), "O H": ((0.03, 1), (0.001, 4)),
                 "O O": ((0.03, 1), (0.001, 4))}
-        lines += [f"O 3 {pair} {eta} {lam} {zeta} 12.0" for pair, rows in grid.items()
+        lines += [f"O 3 {pair} {eta} {lam} {zeta} {rc}" for pair, rows in grid.items()
                   for eta, zeta in rows for lam in (1.0, -1.0)]
         return cls._from_lines(lines, ["H", "O"], Bohr)
 

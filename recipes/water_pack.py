@@ -29,6 +29,12 @@ SAYS = {
               "relaxation at 250 K: `drift` states what is left. The paper equilibrated with "
               "parallel tempering.",
 }
+DIFFERS = {
+    "ice": "The same potential and state; 360 molecules in another proton order, and some ps at "
+           "0 bar before production instead of 700.",
+    "liquid": "The same potential and state; 360 molecules, cooled and held for some ps instead "
+              "of 8 ns of parallel tempering and 2 ns of production.",
+}
 
 
 def pack(work, out, names=("ice", "liquid")):
@@ -195,6 +201,10 @@ def metadata(name, stages, n_frames, log, results):
         "ensemble": "production NVT: stochastic velocity rescaling (1 ps), fixed cell; before it "
                     "the cell followed 0 bar by weak coupling",
         "equilibration": SAYS[name],
+        "difference_from_paper": DIFFERS[name],
+        "software": {"MD": "recipes/water_md.py with defectkit's NeuralNetworkPotential",
+                     "start": {"ice": "GenIce2", "liquid": "n2p2's example box"}[name],
+                     "checks": "mdapy (CHILL+)", "XTC": "chemfiles"},
         "stages": [{"name": s.name, "ps": s.steps * water.DT * 1e-3, "start_K": s.start,
                     "end_K": s.end, "barostat": s.barostat or None} for s in stages[:-1]],
         "time_step_ps": water.DT * 1e-3,

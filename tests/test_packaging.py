@@ -28,7 +28,8 @@ def test_environment_yml_lists_what_pyproject_asks_for():
     lines = [d for d in listed if isinstance(d, str)] + next(
         d for d in listed if isinstance(d, dict))["pip"]
     found = {r.name: r.specifier for r in map(Requirement, lines)}
-    found["torch"] = found.pop("pytorch")  # its name on conda-forge
+    found["torch"] = found.pop("pytorch")  # their names on conda-forge
+    found["chemfiles"] = found.pop("chemfiles-python")
     assert str(found.pop("python")) == str(Requirement(f"python{project()['requires-python']}")
                                            .specifier)
     found.pop("pip")

@@ -415,3 +415,9 @@ def test_a_cutoff_beyond_an_open_cluster_warns():
     with pytest.warns(UserWarning, match="exceeds the size of this open cluster"):
         values = SymmetryFunctions.silicon()(cluster)
     assert np.isfinite(values).all()
+
+
+def test_water_functions_take_a_shorter_cutoff():
+    assert SymmetryFunctions.water(4.5).cutoff == pytest.approx(4.5)
+    with pytest.raises(ValueError, match="cutoff=-1 Å must be positive"):
+        SymmetryFunctions.water(-1)
