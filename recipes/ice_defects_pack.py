@@ -128,6 +128,10 @@ def metadata(name, n_frames, start, results, truth):
         "units": "Å, ps, K",
         "ensemble": "production NVT: stochastic velocity rescaling (1 ps) in the settled mean "
                     "cell of water-ice, so the pressure is that of the defect in a fixed volume",
+        "difference_from_paper": "The same potential and temperature; a fixed cell, other sites "
+                                 "and proton orders, some ps only.",
+        "software": {"MD": "recipes/water_md.py with defectkit's NeuralNetworkPotential",
+                     "start": "GenIce2", "checks": "mdapy (CHILL+)", "XTC": "chemfiles"},
         "stages": [{"name": s.name, "ps": s.steps * ps, "start_K": s.start, "end_K": s.end,
                     "thermostat_ps": s.thermostat} for s in ice_defects.STAGES[:-1]],
         "time_step_ps": ps,
