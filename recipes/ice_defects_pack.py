@@ -140,7 +140,7 @@ def metadata(name, n_frames, start, results, truth):
         "production_ps": n_frames * water.EVERY * ps,
         "seed": ice_defects.SEED[name],
         "checks": results,
-        "truth": truth,
+        "wigner_seitz": truth,
         "reference_oxygens_A": reference(start["cell"]).positions.round(3).tolist(),
         "log_columns": list(water_md.COLUMNS),
     }
