@@ -1,8 +1,9 @@
 """Compiled loops behind the symmetry functions: flat arrays in, flat arrays out.
 
 One centre at a time: its neighbours are sorted by element into contiguous rows, every distinct
-radial factor F(r) is tabulated once per neighbour, and each triple (j, k) with r_jk inside the
-cutoff is queued.  Full queues are evaluated by `_triples.py`.
+radial factor F(r) is tabulated once per neighbour, each triple (j, k) with r_jk inside the cutoff
+is queued, and `_triples.py` evaluates the queue.  With a net (`_nets.py`) the same tables and
+queue then give the forces, so that no slope of a symmetry function is ever stored.
 All lengths are in one unit; a `Plan` (made by `_plan.py`) says which functions one element has.
 """
 
@@ -12,6 +13,7 @@ import numpy as np
 from numba import njit, prange
 
 from ._functions import FAST, cutoff_values, radial_values
+from ._nets import propagate
 from ._triples import add_slopes, add_values, queue_row
 
 Plan = namedtuple("Plan", [
@@ -32,7 +34,7 @@ Plan = namedtuple("Plan", [
     "rc",         # (1,) largest cutoff of the element
 ])
 
-BLOCK = 2048  # triples in a queue: its work arrays stay in the second-level cache
+BLOCK = 2048  # triples at a time: their work arrays stay in the second-level cache
 _jit = njit(cache=True, fastmath=FAST, error_model="numpy")
 
 
@@ -91,49 +93,85 @@ def tabulate(plan, r, n, start, n_species, weight, slopes, fc, dfc, F, dF):
 
 
 @_jit
-def triples(plan, start, n_species, polar, F, dF, Q, W, A, dA, dense, slopes, out, coef, D, V):
-    """Runs through the triples of one centre, channel by channel, a queue at a time."""
-    qj, qk, qs, qc = Q
+def queue_triples(plan, start, n_species, polar, qj, qk, qs, qc, bounds):
+    """Queues the triples of one centre; those of channel c are bounds[c] to bounds[c + 1]."""
+    n = 0
     for ch in range(plan.channel.shape[0]):
+        bounds[ch] = n
         e1, e2, narrow = plan.channel[ch, 0], plan.channel[ch, 1], plan.channel[ch, 2] > 0
         lo1, hi1 = (start[e1], start[e1 + 1]) if e1 >= 0 else (0, start[n_species])
         lo2, hi2 = (start[e2], start[e2 + 1]) if e2 >= 0 else (0, start[n_species])
         rc = plan.ch_cut[ch]
-        n = 0
         for j in range(lo1, hi1):
-            k0 = j + 1 if e1 == e2 else lo2
-            last = j == hi1 - 1
-            if polar[3, j] >= rc:
-                k0 = hi2
-            while k0 < hi2 or last:
-                k1 = min(k0 + BLOCK // 2, hi2)
-                full = n + k1 - k0 > BLOCK
-                if not full:
-                    n = queue_row(j, k0, k1, polar, rc, narrow, n, qj, qk, qs, qc)
-                    k0 = k1
-                    last = last and k0 < hi2
-                if n and (full or (j == hi1 - 1 and k0 >= hi2)):
-                    if slopes:
-                        add_slopes(plan, ch, n, polar, F, dF, qj, qk, qs, qc, W, A, dA, coef,
-                                   dense, D, V)
-                    else:
-                        add_values(plan, ch, n, polar, F, qj, qk, qs, qc, W, A, dA, out)
-                    n = 0
+            if polar[3, j] < rc:
+                n = queue_row(j, j + 1 if e1 == e2 else lo2, hi2, polar, rc, narrow, n, qj, qk, qs,
+                              qc)
+    bounds[plan.channel.shape[0]] = n
+
+
+@_jit
+def pairs(plan, n, start, slopes, F, dF, out, coef, D):
+    """Adds the radial functions to `out`, or (slopes) to D what they give."""
+    for p in range(plan.pair.shape[0]):
+        row, s, column = plan.pair[p, 0], plan.pair[p, 1], plan.pair[p, 2]
+        lo, hi = (start[s], start[s + 1]) if s >= 0 else (0, n)
+        if slopes:
+            for k in range(lo, hi):
+                D[k] += coef[column] * dF[row, k]
+        else:
+            total = 0.0
+            for k in range(lo, hi):
+                total += F[row, k]
+            out[column] += total
+
+
+@_jit
+def triples(plan, polar, F, dF, Q, W, A, dA, dense, slopes, out, coef, D, V):
+    """Adds the queued angular functions to `out`, or (slopes) to D and V what they give."""
+    qj, qk, qs, qc, bounds = Q
+    for ch in range(plan.channel.shape[0]):
+        for lo in range(bounds[ch], bounds[ch + 1], BLOCK):
+            hi = min(lo + BLOCK, bounds[ch + 1])
+            if slopes:
+                add_slopes(plan, ch, hi - lo, polar, F, dF, qj[lo:hi], qk[lo:hi], qs[lo:hi],
+                           qc[lo:hi], W, A, dA, coef, dense, D, V)
+            else:
+                add_values(plan, ch, hi - lo, polar, F, qj[lo:hi], qk[lo:hi], qs[lo:hi],
+                           qc[lo:hi], W, A, dA, out)
+
+
+@_jit
+def hand_out(i, n, index, polar, D, V, force, virial):
+    """Adds the forces of one centre's energy on it and its neighbours, and their virial."""
+    for a in range(3):
+        f = V[a]
+        total = 0.0
+        for k in range(n):
+            f[k] = -D[k] * polar[a, k] - f[k]
+            total += f[k]
+        force[i, a] -= total
+        for k in range(n):
+            force[index[k], a] += f[k]
+        for b in range(3):
+            x, total = polar[5 + b], 0.0
+            for k in range(n):
+                total += x[k] * f[k]
+            virial[b, a] += total
 
 
 @njit(cache=True, parallel=True, fastmath=FAST, error_model="numpy")
-def evaluate(centres, first, neigh, shift, pos, cell, species, weight, plan, slopes, out, coef,
-             force, virial):
-    """Symmetry functions of the centres, or (slopes) the forces of E = sum(coef * G).
+def evaluate(centres, first, neigh, shift, pos, cell, species, weight, plan, net, slopes, out,
+             energy, force, virial):
+    """Symmetry functions of the centres; with a net their energies and (slopes) the forces.
 
     out     (n_centres, n_columns) values, added to; NaN where atoms coincide
-    coef    (n_centres, n_columns) dE/dG
+    net     a `Net`, or NO_NET for the values alone
+    energy  (n_centres,) output of the net
     force   (n_chunks, n_atoms, 3) added to; the number of chunks, not of threads, fixes the bits
     virial  (n_chunks, 3, 3) sum of r_ij (x) f_j, added to
     """
-    n_species = weight.shape[0]
-    chunks = force.shape[0]
-    rc = plan.rc[0]
+    n_species, n_channels = weight.shape[0], plan.channel.shape[0]
+    chunks, n_centres = force.shape[0], centres.shape[0]
     for chunk in prange(chunks):
         size = 1
         for i in centres:
@@ -143,46 +181,31 @@ def evaluate(centres, first, neigh, shift, pos, cell, species, weight, plan, slo
         start = np.empty(n_species + 1, np.int64)
         F, dF = np.empty((n_rad, size)), np.empty((n_rad, size))
         D, V, dense = np.empty(size), np.empty((3, size)), np.zeros(size)
-        Q = (np.empty(BLOCK, np.int32), np.empty(BLOCK + 1, np.int32), np.empty(BLOCK + 1),
-             np.empty(BLOCK + 1))
+        most = n_channels * (size * (size - 1) // 2) + 1
+        Q = (np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most), np.empty(most),
+             np.zeros(n_channels + 1, np.int64))
         W = np.empty((13, max(BLOCK, size)))
         A, dA = np.empty((n_ang, BLOCK)), np.empty((n_ang, BLOCK))
-        n_centres = centres.shape[0]
+        n_layers, width = net.biases.shape
+        node, slope = np.empty((n_layers + 1, width)), np.empty((n_layers + 1, width))
+        coef = np.empty(out.shape[1])
         for m in range(n_centres * chunk // chunks, n_centres * (chunk + 1) // chunks):
             i = centres[m]
-            n = load_neighbours(i, first, neigh, shift, pos, cell, species, n_species, rc, polar,
-                                index, start)
+            n = load_neighbours(i, first, neigh, shift, pos, cell, species, n_species,
+                                plan.rc[0], polar, index, start)
             if n < 0:
                 out[m] = np.nan
                 continue
             tabulate(plan, polar[3], n, start, n_species, weight, slopes, W[1], W[2], F, dF)
-            D[:n] = 0.0
-            V[:, :n] = 0.0
-            for p in range(plan.pair.shape[0]):
-                row, s, column = plan.pair[p, 0], plan.pair[p, 1], plan.pair[p, 2]
-                lo, hi = (start[s], start[s + 1]) if s >= 0 else (0, n)
-                if slopes:
-                    for k in range(lo, hi):
-                        D[k] += coef[m, column] * dF[row, k]
-                else:
-                    total = 0.0
-                    for k in range(lo, hi):
-                        total += F[row, k]
-                    out[m, column] += total
-            triples(plan, start, n_species, polar, F, dF, Q, W, A, dA, dense, slopes, out[m],
-                    coef[m], D, V)
+            queue_triples(plan, start, n_species, polar, Q[0], Q[1], Q[2], Q[3], Q[4])
+            pairs(plan, n, start, False, F, dF, out[m], coef, D)
+            triples(plan, polar, F, dF, Q, W, A, dA, dense, False, out[m], coef, D, V)
+            if net.sizes[0] == 0:
+                continue
+            energy[m] = propagate(net, out[m], node, slope, coef)
             if slopes:
-                for a in range(3):
-                    f = V[a]
-                    total = 0.0
-                    for k in range(n):
-                        f[k] = -D[k] * polar[a, k] - f[k]
-                        total += f[k]
-                    force[chunk, i, a] -= total
-                    for k in range(n):
-                        force[chunk, index[k], a] += f[k]
-                    for b in range(3):
-                        x, total = polar[5 + b], 0.0
-                        for k in range(n):
-                            total += x[k] * f[k]
-                        virial[chunk, b, a] += total
+                D[:n] = 0.0
+                V[:, :n] = 0.0
+                pairs(plan, n, start, True, F, dF, out[m], coef, D)
+                triples(plan, polar, F, dF, Q, W, A, dA, dense, True, out[m], coef, D, V)
+                hand_out(i, n, index, polar, D, V, force[chunk], virial[chunk])

@@ -13,9 +13,9 @@ from ase.data import atomic_numbers
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import Bohr, Hartree
 from numpy.lib.format import open_memmap
-from scipy.special import expit
 
 from . import _kernels
+from ._nets import ACTIVATIONS, make_net
 from .n2p2 import read_input_nn, read_number
 from .symmetry import (
     N_CHUNKS,
@@ -25,46 +25,6 @@ from .symmetry import (
     neighbour_list,
     threads,
 )
-
-
-def _tanh(x):
-    y = np.tanh(x)
-    return y, 1.0 - y * y
-
-
-def _logistic(x):
-    y = expit(x)
-    return y, y * (1.0 - y)
-
-
-def _gaussian(x):
-    y = np.exp(-0.5 * x * x)
-    return y, -x * y
-
-
-def _reverse_logistic(x):
-    y = expit(-x)
-    return y, y * (y - 1.0)
-
-
-def _exponential(x):
-    y = np.exp(-x)
-    return y, -y
-
-
-# n2p2's letters: value and slope.
-_ACTIVATIONS = {
-    "l": lambda x: (x, np.ones_like(x)),
-    "t": _tanh,
-    "s": _logistic,
-    "p": lambda x: (np.logaddexp(0.0, x), expit(x)),
-    "r": lambda x: (np.maximum(x, 0.0), (x > 0.0).astype(float)),
-    "g": _gaussian,
-    "c": lambda x: (np.cos(x), -np.sin(x)),
-    "S": _reverse_logistic,
-    "e": _exponential,
-    "h": lambda x: (x * x, 2.0 * x),
-}
 
 
 class NeuralNetworkPotential(Calculator):
@@ -110,9 +70,10 @@ class NeuralNetworkPotential(Calculator):
         self.symmetry = SymmetryFunctions.from_n2p2(folder, length_unit, scaling)
         self.skin, self.n_jobs = skin, n_jobs
         self.features, self.extrapolations, self.extrapolations_total = {}, 0, 0
-        self._nets = {e: read_net(folder, keywords, e, self.symmetry.n2p2_order(e))
+        self._mean, unit = _normalisation(folder / "input.nn", keywords, energy_unit)
+        self._nets = {e: _scaled_net(read_net(folder, keywords, e, self.symmetry.n2p2_order(e)),
+                                     self.symmetry.scaling[e], unit)
                       for e in self.symmetry.elements}
-        self._mean, self._energy_unit = _normalisation(folder / "input.nn", keywords, energy_unit)
         self._offset = _atom_energies(folder / "input.nn", keywords, self.symmetry.elements)
         self._unit = energy_unit
         self._list = None
@@ -135,20 +96,16 @@ class NeuralNetworkPotential(Calculator):
                 continue
             geometry = sf.geometry(atoms, centres, first, neigh, shift)
             raw = np.zeros((len(centres), len(sf.functions[e])))
-            plan = sf._plans[e]
-            _kernels.evaluate(*geometry, plan, False, raw, raw[:, :0], force[:, :0], virial)
+            output = np.empty(len(centres))
+            _kernels.evaluate(*geometry, sf._plans[e], self._nets[e], slopes, raw, output, force,
+                              virial)
             if not np.isfinite(raw).all():
                 row = int(centres[np.flatnonzero(~np.isfinite(raw).all(1))[0]])
                 raise ValueError(f"atom {row} coincides with another atom; remove one of them.")
             s = sf.scaling[e]
             found += np.count_nonzero((raw < s.minimum) | (raw > s.maximum))
-            output, slope = propagate(self._nets[e], sf.scaled(e, raw))
-            energies[centres] = ((output * self._energy_unit + self._mean)
-                                 + self._offset[e] * self._unit)
+            energies[centres] = (output + self._mean) + self._offset[e] * self._unit
             features[e] = raw
-            if slopes:
-                slope *= s.factor * self._energy_unit
-                _kernels.evaluate(*geometry, plan, True, raw[:, :0], slope, force, virial)
         self.features = features
         self._count(found)
         energy = energies.sum()
@@ -188,20 +145,10 @@ class NeuralNetworkPotential(Calculator):
         self.extrapolations_total += found
 
 
-def propagate(net, x):
-    """Output of a net for each row of x, (n,), and its slopes in each input, (n, n_inputs).
-
-    net  layers from input to output: (weights (n_in, n_out), biases (n_out,), activation)
-    x    (n, n_inputs) scaled features
-    """
-    slopes = []
-    for w, b, activation in net:
-        x, slope = _ACTIVATIONS[activation](x @ w + b)
-        slopes.append(slope)
-    back = slopes[-1]
-    for (w, _, _), slope in zip(net[:0:-1], slopes[-2::-1], strict=True):
-        back = (back @ w.T) * slope
-    return x[:, 0], back @ net[0][0].T
+def _scaled_net(layers, scaling, unit):
+    n = len(layers[0][0])
+    return make_net(layers, np.broadcast_to(scaling.offset, n), np.broadcast_to(scaling.factor, n),
+                    scaling.low, unit)
 
 
 def feature_writer(calculator, path, n_frames, element="O", dtype=np.float32):
@@ -311,10 +258,10 @@ def _topology(where, keywords, element):
     if min(nodes) < 1:
         raise ValueError(f"{where}: a hidden layer of {element} has {min(nodes)} nodes; give 1 or "
                          "more.")
-    unknown = [a for a in activations if a not in _ACTIVATIONS]
+    unknown = [a for a in activations if a not in ACTIVATIONS]
     if unknown:
         raise ValueError(f"{where}: activation function '{unknown[0]}' is not known; n2p2 has "
-                         f"{', '.join(_ACTIVATIONS)}.")
+                         f"{', '.join(ACTIVATIONS)}.")
     general = _entry(where, keywords, "global_activation_short", None, str)
     if general and len(general) == len(activations):
         activations = [*activations[:-1], general[-1]]  # so does n2p2

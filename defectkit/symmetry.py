@@ -16,6 +16,7 @@ from ase.units import Bohr
 from tqdm.auto import tqdm
 
 from . import _kernels
+from ._nets import NO_NET
 from ._plan import make_plan
 from .n2p2 import read_cutoff, read_function, read_input_nn, read_scaling
 
@@ -170,7 +171,7 @@ class SymmetryFunctions:
         """Features of centres of one element from a neighbour list (see `neighbour_list`)."""
         out = np.zeros((len(centres), len(self.functions[element])))
         _kernels.evaluate(*self.geometry(atoms, centres, first, neigh, shift),
-                          self._plans[element], False, out, out[:, :0],
+                          self._plans[element], NO_NET, False, out, np.empty(0),
                           np.zeros((N_CHUNKS, 0, 3)), np.zeros((N_CHUNKS, 3, 3)))
         if not np.isfinite(out).all():
             row = int(centres[np.flatnonzero(~np.isfinite(out).all(1))[0]])

@@ -17,7 +17,8 @@ from ase.units import Bohr, Hartree
 from conftest import REFERENCE, read_n2p2_structure
 
 from defectkit import NeuralNetworkPotential, SymmetryFunctions
-from defectkit.potential import _ACTIVATIONS, feature_writer, propagate, read_net
+from defectkit._nets import ACTIVATIONS, activation, make_net, propagate
+from defectkit.potential import feature_writer, read_net
 
 RANDOM = REFERENCE / "hdnnp_random"
 SHARED = Path(__file__).parents[2] / "shared"
@@ -115,29 +116,44 @@ def test_energies_of_atoms_add_up_and_contain_the_atoms_own(ice, folder):
     ("c", math.cos(0.7)), ("S", 1 - 1 / (1 + math.exp(-0.7))), ("e", math.exp(-0.7)),
     ("h", 0.49)])
 def test_activation_functions_are_those_of_n2p2(letter, value):
-    x, h = np.array([0.7, -0.4]), 1e-6
-    f, slope = _ACTIVATIONS[letter](x)
-    assert f[0] == pytest.approx(value, rel=1e-14)
-    numerical = (_ACTIVATIONS[letter](x + h)[0] - _ACTIVATIONS[letter](x - h)[0]) / (2 * h)
-    np.testing.assert_allclose(slope, numerical, rtol=1e-8, atol=1e-9)
+    kind, h = ACTIVATIONS.index(letter), 1e-6
+    assert activation(kind, 0.7)[0] == pytest.approx(value, rel=1e-14)
+    for x in (0.7, -0.4):
+        numerical = (activation(kind, x + h)[0] - activation(kind, x - h)[0]) / (2 * h)
+        assert activation(kind, x)[1] == pytest.approx(numerical, rel=1e-8, abs=1e-9)
 
 
 def test_every_activation_letter_is_covered():
-    assert set(_ACTIVATIONS) == set("ltsprgcSeh")
+    assert set(ACTIVATIONS) == set("ltsprgcSeh")
+
+
+@pytest.mark.parametrize("letter", "tspS")
+def test_activation_functions_stay_finite_far_out(letter):
+    values = [activation(ACTIVATIONS.index(letter), x) for x in (-800.0, 800.0)]
+    assert np.isfinite(values).all()
+
+
+def output_and_slopes(layers, inputs):
+    net = make_net(layers)
+    node, slope = np.empty((2, len(layers) + 1, net.biases.shape[1]))
+    back = np.empty_like(inputs)
+    return np.array([propagate(net, x, node, slope, b)
+                     for x, b in zip(inputs, back, strict=True)]), back
 
 
 @pytest.mark.parametrize("letters", ["ttl", "spl", "gcl", "Sth", "hts", "etl"])
 def test_slopes_of_a_net_are_its_numerical_derivatives(letters):
     net, x, h = random_net(3, letters), np.random.default_rng(4).normal(size=(7, 5)), 1e-6
-    value, slope = propagate(net, x)
+    value, slope = output_and_slopes(net, x)
     for k in range(5):
         step = h * (np.arange(5) == k)
-        numerical = (propagate(net, x + step)[0] - propagate(net, x - step)[0]) / (2 * h)
+        numerical = (output_and_slopes(net, x + step)[0]
+                     - output_and_slopes(net, x - step)[0]) / (2 * h)
         np.testing.assert_allclose(slope[:, k], numerical, rtol=2e-7, atol=1e-8)
     for row in range(7):  # the same net written out neuron by neuron
         layer = x[row]
         for w, b, f in net:
-            layer = np.array([_ACTIVATIONS[f](np.float64(w[:, n] @ layer + b[n]))[0]
+            layer = np.array([activation(ACTIVATIONS.index(f), w[:, n] @ layer + b[n])[0]
                               for n in range(len(b))])
         assert value[row] == pytest.approx(layer[0], rel=1e-12)
 
@@ -168,10 +184,10 @@ def test_a_net_per_element_replaces_the_common_one(ice, folder):
     np.savetxt(folder / "weights.008.data", weights)
     order = SymmetryFunctions.from_n2p2(folder).n2p2_order("O")
     net = NeuralNetworkPotential(folder)._nets["O"]
-    assert [len(w) for w, _, _ in net] == [n, 6]
+    assert net.sizes.tolist() == [n, 6, 1]
     # The file runs over the nodes of one input after those of another; inputs sorted as in n2p2.
-    np.testing.assert_allclose(net[0][0][order[2]], weights[12:18])
-    np.testing.assert_allclose(net[1][1], weights[-1:])
+    np.testing.assert_allclose(net.weights[0, order[2], :6], weights[12:18])
+    np.testing.assert_allclose(net.biases[1, :1], weights[-1:])
 
 
 def test_scaling_modes_change_the_inputs_as_asked(ice, folder):
