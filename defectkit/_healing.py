@@ -334,6 +334,13 @@ def heal(positions, cell, pbc, flagged):
                 best = more
             if best.n_defects == 1 or 0 < before == after:
                 break
+        if len(best.extra) and (best.owners >= 0).all():
+            # the neighbours are pushed off their sites: the lattice is that of those further out
+            near = distances(best.sites, points[best.extra], cell, pbc).min(axis=1, initial=np.inf)
+            partners = best.owners[near < spacing]
+            more = refill(np.union1d(best.extra, partners), np.inf) if len(partners) else None
+            if more and more.n_defects == best.n_defects:
+                best = more
         found.append(best)
     return order, tree, owner, own, found
 

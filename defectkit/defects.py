@@ -22,15 +22,8 @@ from ._healing import (
     one_sidedness,
     wrap,
 )
-from ._tracks import (
-    OFF_LATTICE,
-    Track,
-    WignerSeitz,
-    mean_square_displacement,
-    score,
-    track,
-    wigner_seitz,
-)
+from ._tracks import Track, mean_square_displacement, track
+from ._truth import OFF_LATTICE, WignerSeitz, score, wigner_seitz
 
 __all__ = ["Choice", "Site", "Track", "WignerSeitz", "defect_cluster", "locate_defects",
            "locate_interstitials", "locate_vacancies", "mean_square_displacement", "score",
@@ -38,6 +31,7 @@ __all__ = ["Choice", "Site", "Track", "WignerSeitz", "defect_cluster", "locate_d
 
 MIDWAY = 0.6       # spacings: an atom nearer to the vacancy than this is moving into it
 AT_SURFACE = 0.33   # mean direction to the atoms around: an atom of a surface, not an interstitial
+TIE = 0.1           # spacings: sites that differ by less are as near to an interstitial
 FEWEST = 20         # atoms to learn an order from
 VACANT = ("vacancy", "divacancy", "split vacancy")
 
@@ -61,6 +55,9 @@ class Site:
     fit : float
         How well one atom more (vacancy), or the atom that is there (interstitial), fits the order
         of the bulk: 1 as its atoms do, 0 and below not at all.
+    other : array (3,) or None
+        Split vacancy: the other of the two half-vacant sites (Å), from which the atom on its way
+        comes. `position` is the one further from this atom; midway, heat decides.
     """
 
     kind: str
@@ -68,6 +65,7 @@ class Site:
     atoms: np.ndarray
     neighbours: np.ndarray
     fit: float
+    other: np.ndarray | None = None
 
 
 def locate_vacancies(atoms, flagged):
@@ -186,7 +184,9 @@ def _located(taken, flagged, positions, cell, pbc):
     vacancies = _distinct(sorted(vacancies, key=lambda s: -s.fit), 0.5 * order.spacing, cell, pbc)
     extra = _distinct(sorted(extra, key=lambda s: s.fit), 0.25 * order.spacing, cell, pbc)
     if vacancies:
-        vacancies = _described(vacancies, np.flatnonzero(flagged), order, tree, cell, pbc)
+        owned = {atom: place for group in groups
+                 for atom, place in zip(group.owners, group.sites, strict=True)}
+        vacancies = _described(vacancies, flagged, owned, order, tree, owner, cell, pbc)
     return vacancies + extra
 
 
@@ -244,17 +244,22 @@ def surface_layers(atoms, flagged=None, axis=None):
     return layers, np.sign(steps[1] - steps[0]).astype(int)
 
 
-def _described(vacancies, flagged, order, tree, cell, pbc):
-    """The vacancies with their kinds and the flagged atoms nearest to each."""
-    places = np.array([vacancy.position for vacancy in vacancies])
+def _described(vacancies, flagged, owned, order, tree, owner, cell, pbc):
+    """The vacancies with their kinds and the flagged atoms nearest to each.
+
+    `owned` holds the site of each atom that was taken out and put back.
+    """
+    places, flagged = np.array([v.position for v in vacancies]), np.flatnonzero(flagged)
     apart = distances(places, places, cell, pbc) + np.diag(np.full(len(places), np.inf))
     away = distances(tree.data[flagged], places, cell, pbc)
     mine = (away == away.min(axis=1, keepdims=True)) & (away < REACH * order.spacing)
-    split = tree.query(places)[0] < MIDWAY * order.spacing
+    near, mover = tree.query(places)
+    split = near < MIDWAY * order.spacing
     kinds = np.where(split, "split vacancy",
                      np.where(apart.min(axis=1) < order.bond, "divacancy", "vacancy"))
-    return [replace(vacancy, kind=str(kind), atoms=flagged[own])
-            for vacancy, kind, own in zip(vacancies, kinds, mine.T, strict=True)]
+    return [replace(vacancy, kind=str(kind), atoms=flagged[own],
+                    other=owned.get(owner[atom]) if kind == "split vacancy" else None)
+            for vacancy, kind, own, atom in zip(vacancies, kinds, mine.T, mover, strict=True)]
 
 
 def _extra(group, order, tree, own, cell, pbc):
@@ -262,15 +267,16 @@ def _extra(group, order, tree, own, cell, pbc):
     found, inside = [], one_sidedness(order, tree, tree.data[group.extra]) < AT_SURFACE
     for atom in group.extra[inside]:
         place, members = tree.data[atom], [atom]
-        if len(group.sites):
-            away = distances(group.sites, place[None], cell, pbc)[:, 0]
-            site = away.argmin()
-            partner = group.owners[site]
-            if partner >= 0 and away[site] < order.spacing:
-                off, length = find_mic(tree.data[[partner, atom]] - group.sites[site], cell, pbc)
-                if length[0] > OFF_LATTICE * order.spacing:
-                    members.append(partner)
-                    place = group.sites[site] + off.mean(axis=0)
+        away = distances(group.sites, place[None], cell, pbc)[:, 0]
+        near = (away < order.spacing) & (away < away.min(initial=np.inf) + TIE * order.spacing)
+        near &= group.owners >= 0
+        if near.any():
+            sites, partners = group.sites[near], group.owners[near]
+            length = find_mic(tree.data[partners] - sites, cell, pbc)[1]
+            site, partner = sites[length.argmax()], partners[length.argmax()]
+            if length.max() > OFF_LATTICE * order.spacing:
+                members.append(partner)
+                place = site + find_mic(tree.data[members] - site, cell, pbc)[0].mean(axis=0)
         found.append(("dumbbell" if len(members) > 1 else "interstitial", place, members,
                       own[members].min()))
     return found

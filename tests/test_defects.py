@@ -149,10 +149,18 @@ def test_split_vacancy_is_one_vacancy_at_one_of_its_two_halves():
     site, = defects.locate_defects(hot(atoms, 0, 0.03), flagged)
     assert site.kind == "split vacancy"
     assert distance(site.position, place, atoms) < 0.3  # the mover is nearer to where it was
+    assert distance(site.other, start, atoms) < 0.3
     atoms.positions[mover] += 0.06 * step
     site, = defects.locate_defects(hot(atoms, 0, 0.03), flagged)
     assert site.kind == "split vacancy"
     assert distance(site.position, start, atoms) < 0.3
+    assert distance(site.other, place, atoms) < 0.3
+
+
+def test_whole_vacancies_have_no_other_half():
+    atoms, (place,) = without(diamond(), 100)
+    site, = defects.locate_defects(hot(atoms, 0, 0.1), nearest(atoms, place, 4))
+    assert site.kind == "vacancy" and site.other is None
 
 
 def interstitial(kind, site=100):
@@ -263,6 +271,39 @@ def test_located_in_the_embedded_runs():
     assert result["located"] >= 0.99
     assert result["false_alarms_per_frame"] < 0.01
     assert result["exactly_four"] == 1
+
+
+def averaged(name, run, ps=0.5, every=15):
+    """Frames of the mean positions over a window, and the defect's flags from mean features."""
+    data = dk.load(name)
+    mine = np.flatnonzero(data.truth["run"] == np.unique(data.truth["run"])[run])[:250]
+    frames = [data.frames[k] for k in mine]
+    window = dk.averaging.window_from_ps(ps, data.dt)
+    G = dk.features(frames, dk.SymmetryFunctions.silicon(), progress=False)
+    G = dk.moving_average(np.array(G), window)[::every]
+    places = dk.averaging.average_positions([f.positions for f in frames],
+                                            frames[0].cell.array, window)[::every]
+    labels = np.zeros(G.shape[0] * G.shape[1], int)  # a map that parts nothing
+    flagged = defects.defect_cluster(labels, G.shape[1],
+                                     dk.standardise(G.reshape(len(labels), -1)), fallback=0.05)
+    means = [frames[0].copy() for _ in places]
+    for atoms, positions in zip(means, places, strict=True):
+        atoms.positions = positions
+    return means, flagged.flagged.reshape(len(G), -1), data.truth["temperature"][mine[0]]
+
+
+@pytest.mark.parametrize("name, run", [("si-vacancy-moving", 0), ("si-interstitial-moving", 2)])
+def test_moving_defects_in_frames_averaged_over_half_a_picosecond(name, run):
+    frames, flags, temperature = averaged(name, run)
+    crystal = bulk("Si", cubic=True, a=A * (1 + 4e-6 * temperature)) * (3, 3, 3)
+    truth = defects.wigner_seitz(frames, crystal)
+    true = [w.vacancies if "vacancy" in name else w.interstitials for w in truth]
+    found = [defects.locate_defects(a, f) for a, f in zip(frames, flags, strict=True)]
+    halves = [w.halves if "vacancy" in name else np.full((1, 3), np.nan) for w in truth]
+    result = defects.score(found, true, frames[0].cell.array, halves=halves)
+    assert len(frames) > 10 and all(len(t) == 1 for t in true)
+    assert result["located_either"] == 1 and result["false_alarms_either_per_frame"] == 0
+    assert result["located"] > 0.9  # one frame of 17 at the other half of a split vacancy
 
 
 def test_arrays_of_the_caller_stay_as_they_are():
@@ -613,6 +654,33 @@ def test_truth_that_cannot_be():
         defects.wigner_seitz(atoms, diamond())
 
 
+def split(part, width, seed=0):
+    """Diamond whose atom `mover` has gone `part` of the way into a vacancy; the two sites."""
+    ideal = diamond()
+    mover = int(nearest(ideal, ideal.positions[100], 2)[1])
+    atoms, (place,) = without(ideal, 100)
+    mover -= mover > 100
+    start = atoms.positions[mover].copy()
+    atoms = hot(atoms, seed, width)
+    atoms.positions[mover] = start + part * find_mic(place - start, atoms.cell)[0]
+    return atoms, place, start
+
+
+@pytest.mark.parametrize("part, width, halved", [
+    (0.50, 0.02, True), (0.47, 0.02, False), (0.47, 0.15, True), (0.53, 0.15, True),
+    (0.40, 0.15, False), (0.10, 0.15, False)])
+def test_truth_names_both_halves_where_heat_decides(part, width, halved):
+    """Midway is 1.18 Å; heat of 0.15 Å reaches from 0.44 to 0.56 of the way."""
+    atoms, place, start = split(part, width)
+    truth = defects.wigner_seitz(atoms, diamond())
+    assert np.isfinite(truth.halves).all() == halved
+    if halved:
+        both = np.concatenate([truth.vacancies, truth.halves])
+        for site in (place, start):
+            assert distance(both, site, atoms).min() < 0.1
+        assert distance(truth.vacancies, truth.halves, atoms)[0] > 2.2
+
+
 # --- the score
 
 def test_score_counts_hits_misses_and_false_alarms():
@@ -637,10 +705,39 @@ def test_score_counts_the_neighbours():
     assert result["atom_counts"] == {3: 1, 4: 2, 5: 1}
 
 
+def test_split_vacancy_counts_at_either_site_beside_the_strict_score():
+    cell, nan = 12 * np.eye(3), np.full((1, 3), np.nan)
+    truth = [[[1, 1, 1]], [[1, 1, 1]], [[1, 1, 1]]]
+    halves = [[[3.3, 1, 1]], nan, [[3.3, 1, 1]]]
+    found = [[[3.3, 1, 1.2]], [[3.3, 1, 1.2]], [[2.2, 1, 1]]]  # other half; wrong; between them
+    result = defects.score(found, truth, cell, halves=halves)
+    assert result["located"] == 0 and result["false_alarms_per_frame"] == 1
+    assert result["located_either"] == pytest.approx(1 / 3)
+    assert result["false_alarms_either_per_frame"] == pytest.approx(2 / 3)
+    assert result["split"] == pytest.approx(2 / 3)
+    both = defects.score([[[1, 1, 1], [3.3, 1, 1]]], truth[:1], cell, halves=halves[:1])
+    assert both["located_either"] == 1 and both["false_alarms_either_per_frame"] == 1
+
+
+def test_score_by_the_atoms_named():
+    def site(*atoms):
+        return defects.Site("dumbbell", np.array([5.0, 5, 5]), np.array(atoms), None, -1)
+
+    truth, atoms = [[[0, 0, 0]]] * 3, [[np.array([3, 4])]] * 3
+    result = defects.score([[site(4)], [site(7), site(3, 4)], []], truth, 9 * np.eye(3),
+                           truth_atoms=atoms)  # one of two atoms named; one wrong site; none
+    assert result["located"] == 0
+    assert result["found_atoms"] == pytest.approx(2 / 3)
+    assert result["false_atoms_per_frame"] == pytest.approx(1 / 3)
+
+
 def test_score_of_nothing_and_bad_scores():
     result = defects.score([[], []], [[], []], np.eye(3))
     assert np.isnan(result["located"]) and result["false_alarms_per_frame"] == 0
     with pytest.raises(ValueError, match="2 frames of found sites for 1 frames of true ones"):
         defects.score([[], []], [[]], np.eye(3))
+    for extra in ({"halves": [[]]}, {"truth_atoms": [[]]}):
+        with pytest.raises(ValueError, match=f"{list(extra)[0]} and truth differ in the number"):
+            defects.score([[]], [[[0, 0, 0]]], np.eye(3), **extra)
     with pytest.raises(ValueError, match="tolerance=0 Å; use one above 0"):
         defects.score([[]], [[]], np.eye(3), tolerance=0)
