@@ -225,7 +225,8 @@ class EnvironmentClassifier(_Net):
 
     def predict(self, X):
         """The most probable of `classes_` for each environment (n,)."""
-        return self.classes_[self._evaluate(X).argmax(axis=1)]
+        best = self._evaluate(X).argmax(axis=1)
+        return self.classes_[best]
 
     def unlike(self, X):
         """Which environments (n,) are unlike anything the classifier was shown: bool."""

@@ -1,0 +1,224 @@
+"""New environments land where the map has their like, get the right class, or are flagged."""
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+import defectkit as dk
+from defectkit import _model_file
+from defectkit.parametric import EnvironmentClassifier, ParametricMap, export_onnx, load_model
+
+
+@pytest.fixture(scope="module")
+def silicon():
+    """Features, phases and frames of environments to fit, and of others from other runs."""
+    symmetry = dk.SymmetryFunctions.silicon()
+    found = {}
+    for name in ("si-phases", "si-phases-test"):
+        data = dk.load(name)
+        X = np.concatenate(dk.features(data.frames, symmetry, progress=False))
+        found[name] = X, np.array(data.classes)[data.truth["phase"]], data.truth["frame"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def classifier(silicon):
+    X, phase, frame = silicon["si-phases"]
+    return EnvironmentClassifier(dk.SymmetryFunctions.silicon(), "Si", window=2,
+                                 max_epochs=40, progress=False).fit(X, phase, frame)
+
+
+@pytest.fixture(scope="module")
+def coordinates(silicon):
+    X = silicon["si-phases"][0][::4]
+    Y = dk.embed(X, "pca")
+    return X, Y, ParametricMap(max_epochs=60, progress=False).fit(X, Y)
+
+
+def test_unseen_environments_get_the_right_phase(silicon, classifier):
+    X, phase, _ = silicon["si-phases-test"]
+    assert (classifier.predict(X) == phase).mean() > 0.995
+    chances = classifier.predict_proba(X)
+    assert np.allclose(chances.sum(axis=1), 1) and chances.min() >= 0
+    assert np.array_equal(classifier.classes_[chances.argmax(axis=1)], classifier.predict(X))
+
+
+def test_a_phase_never_shown_is_flagged_and_those_shown_are_not(silicon):
+    X, phase, frame = silicon["si-phases"]
+    new, known, _ = silicon["si-phases-test"]
+    for left in ("beta-Sn", "liquid"):
+        part = phase != left
+        fitted = EnvironmentClassifier(max_epochs=1, progress=False).fit(X[part], phase[part],
+                                                                         frame[part])
+        assert fitted.unlike(new[known == left]).mean() > 0.9
+        assert fitted.unlike(new[known != left]).mean() < 0.03
+        assert set(fitted.left_out_) == set(phase[part])
+        assert fitted.false_alarm_ <= 0.011
+
+
+def test_silly_features_are_unlike_anything(silicon, classifier):
+    X = silicon["si-phases-test"][0]
+    assert classifier.unlike(X + 10 * X.std(axis=0)).all()
+
+
+def test_new_environments_land_where_the_map_would_put_them(silicon, coordinates):
+    X, Y, model = coordinates
+    new = silicon["si-phases-test"][0]
+    scale = dk.standardise(X).std(axis=0)
+    assert scale.shape == (35,)
+    # PCA is linear, so where the new ones belong is known exactly.
+    centre, axes = X.mean(axis=0), np.linalg.lstsq(X - X.mean(axis=0), Y, rcond=None)[0]
+    error = np.linalg.norm(model.predict(new) - (new - centre) @ axes, axis=1)
+    assert np.sqrt(np.mean(error**2)) < 0.05 * Y.std()
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(silicon):
+    X, phase, _ = (a[::10] for a in silicon["si-phases"])
+    made = [EnvironmentClassifier(seed=s, max_epochs=3, progress=False).fit(X, phase)
+            for s in (0, 0, 1)]
+    a, b, c = (m.predict_proba(X) for m in made)
+    assert np.array_equal(a, b) and not np.array_equal(a, c)
+    assert made[0].threshold_ == made[1].threshold_
+
+
+def test_training_stops_early_and_keeps_its_curve(silicon):
+    X, phase, _ = (a[::10] for a in silicon["si-phases"])
+    fitted = EnvironmentClassifier(max_epochs=150, patience=2, progress=False).fit(X, phase)
+    curve = fitted.curve_["validation"]
+    assert 3 <= len(curve) < 150 and len(curve) == len(fitted.curve_["training"])
+    assert np.argmin(curve) == len(curve) - 3
+
+
+def test_noise_is_left_aside_and_inputs_stay_as_they_are(silicon):
+    X, phase, _ = (a[::10] for a in silicon["si-phases"])
+    labels = np.unique(phase, return_inverse=True)[1]
+    labels[:30] = -1
+    before = X.copy(), labels.copy()
+    fitted = EnvironmentClassifier(max_epochs=1, progress=False).fit(X, labels)
+    fitted.unlike(X), fitted.predict(X)
+    assert fitted.classes_.tolist() == [0, 1, 2, 3]
+    assert np.array_equal(before[0], X) and np.array_equal(before[1], labels)
+
+
+@pytest.mark.parametrize("n", [1, 2047, 2048, 2049])
+def test_blocks_of_rows_do_not_change_the_answer(silicon, classifier, n):
+    X = silicon["si-phases-test"][0][:n]
+    one = np.concatenate([classifier.predict_proba(x[None]) for x in X[-3:]])
+    assert np.allclose(classifier.predict_proba(X)[-3:], one, atol=1e-5)
+
+
+def test_a_saved_model_gives_the_same_bits(tmp_path, silicon, classifier, coordinates):
+    X = silicon["si-phases-test"][0]
+    classifier.save(tmp_path / "c.npz")
+    again = load_model(tmp_path / "c.npz", dk.SymmetryFunctions.silicon())
+    assert np.array_equal(again.predict_proba(X), classifier.predict_proba(X))
+    assert np.array_equal(again.unlike(X), classifier.unlike(X))
+    assert again.window == 2 and again.centres == "Si" and again.curve_ == classifier.curve_
+    assert again.left_out_ == classifier.left_out_
+    atoms = dk.load("si-phases-test").frames[0]
+    assert np.array_equal(again.symmetry(atoms), dk.SymmetryFunctions.silicon()(atoms))
+    coordinates[2].save(tmp_path / "m.npz")
+    assert np.array_equal(load_model(tmp_path / "m.npz").predict(X), coordinates[2].predict(X))
+    assert load_model(tmp_path / "m.npz").symmetry is None
+
+
+def test_scaled_functions_of_a_potential_survive_the_file(tmp_path, water_potential):
+    symmetry = dk.SymmetryFunctions.from_n2p2(water_potential,
+                                              scaling=water_potential / "scaling.data")
+    given = json.loads(json.dumps(_model_file.symmetry_as_dict(symmetry)))
+    again = _model_file.symmetry_from_dict(given)
+    atoms = dk.load("water-ice").frames[0]
+    assert np.array_equal(again(atoms, "O"), symmetry(atoms, "O"))
+
+
+def test_the_file_holds_no_pickle(tmp_path, classifier):
+    classifier.save(tmp_path / "c.npz")
+    with zipfile.ZipFile(tmp_path / "c.npz") as file:
+        for name in file.namelist():
+            array = np.lib.format.read_array(io.BytesIO(file.read(name)), allow_pickle=False)
+            assert array.dtype.kind in "fu"
+
+
+def changed(source, target, **header):
+    with np.load(source) as file:
+        arrays = dict(file)
+    text = json.loads(bytes(arrays["header"])) | header
+    arrays["header"] = np.frombuffer(json.dumps(text).encode(), np.uint8)
+    np.savez(target, **arrays)
+    return target
+
+
+def test_files_that_do_not_fit_are_refused(tmp_path, classifier):
+    path = tmp_path / "c.npz"
+    classifier.save(path)
+    with pytest.raises(ValueError, match="in format 2, this version reads up to 1; update"):
+        load_model(changed(path, tmp_path / "newer.npz", format=2))
+    with pytest.raises(ValueError, match="was fitted with other symmetry functions"):
+        load_model(path, dk.SymmetryFunctions.water())
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load_model(tmp_path / "none.npz")
+    np.savez(tmp_path / "other.npz", x=np.arange(3))
+    with pytest.raises(ValueError, match="is no model of defectkit"):
+        load_model(tmp_path / "other.npz")
+    with pytest.raises(ValueError, match="is damaged or cut off"):
+        load_model(changed(path, tmp_path / "layers.npz", hidden=[50, 50, 51]))
+
+
+def test_a_file_that_would_run_code_is_refused_unread(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return open, (str(tmp_path / "sprung"), "w")
+
+    np.savez(tmp_path / "trap.npz", header=np.array([Trap()], dtype=object))
+    with pytest.raises(ValueError, match="is damaged"):
+        load_model(tmp_path / "trap.npz")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("where", [0.02, 0.3, 0.6, 0.95])
+def test_a_damaged_file_is_refused(tmp_path, classifier, where):
+    path = tmp_path / "c.npz"
+    classifier.save(path)
+    whole = path.read_bytes()
+    at = int(where * len(whole))
+    (tmp_path / "cut.npz").write_bytes(whole[:at])
+    (tmp_path / "flip.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1:])
+    for name in ("cut.npz", "flip.npz"):
+        with pytest.raises(ValueError, match="is damaged or cut off"):
+            load_model(tmp_path / name)
+
+
+def test_onnx_gives_the_same_numbers(tmp_path, silicon, classifier, coordinates):
+    pytest.importorskip("onnx")
+    runtime = pytest.importorskip("onnxruntime")
+    X = silicon["si-phases-test"][0]
+    for model, wanted in ((classifier, classifier.predict_proba(X)),
+                          (coordinates[2], coordinates[2].predict(X))):
+        export_onnx(model, tmp_path / "net.onnx")
+        session = runtime.InferenceSession(tmp_path / "net.onnx")
+        found, = session.run(None, {"features": X})
+        assert np.allclose(found, wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max())
+
+
+def test_wrong_input_is_refused_in_a_sentence(silicon, classifier):
+    X, phase, _ = (a[::20] for a in silicon["si-phases"])
+    bare = EnvironmentClassifier(progress=False)
+    with pytest.raises(ValueError, match="has not been fitted; call fit"):
+        bare.predict(X)
+    with pytest.raises(ValueError, match="X has 34 features but this model was fitted on 35"):
+        classifier.predict(X[:, 1:])
+    bad = X.copy()
+    bad[3, 2] = np.nan
+    with pytest.raises(ValueError, match="NaN or infinite features in 1 of"):
+        classifier.predict(bad)
+    with pytest.raises(ValueError, match="do not match .* environments; give one for each"):
+        bare.fit(X, phase[1:])
+    with pytest.raises(ValueError, match="at least two classes, each of 20 or more"):
+        bare.fit(X, np.repeat("ice", len(X)))
+    with pytest.raises(ValueError, match="groups are too few"):
+        bare.fit(X, phase, groups=np.arange(len(X)) % 5)
+    with pytest.raises(ValueError, match="give a place for each"):
+        ParametricMap().fit(X, X[1:, :2])
