@@ -17,6 +17,8 @@ _HOME = {
     "standardise": "embedding",
     "embed": "embedding",
     "cluster": "clusters",
+    "identify": "workflow",
+    "open_result": "workflow",
 }
 _MODULES = ("symmetry", "potential", "datasets", "averaging", "embedding", "clusters",
             "defects", "parametric", "plots", "view")

@@ -1,4 +1,4 @@
-"""Command line: `python -m defectkit demo`."""
+"""Command line: `python -m defectkit demo` and `python -m defectkit identify FILE`."""
 
 import argparse
 import json
@@ -69,6 +69,31 @@ def _write_atoms(datasets, path, data, chosen, labels, maps):
     datasets.write_frames(path, data.frames, **columns)
 
 
+def identify(given):
+    """Clusters of a user's file: map, labelled atoms and a result to open again."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import defectkit as dk
+
+    folder, stem = given.output, given.file.name.split(".")[0]
+    result = dk.identify(given.file, method=given.method, window=given.window, dt=given.dt,
+                         centres=given.centres, topology=given.topology, elements=given.elements,
+                         seed=given.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    result.figure().figure.savefig(folder / f"{stem}_map.png", dpi=150)
+    result.write(folder / f"{stem}_labelled.extxyz")
+    result.save(folder / f"{stem}_result.npz")
+    print(f"window: {result.info['window']} frames ({result.info['window_reason']})")
+    print(*result.words(), sep="\n")
+    print(f"{folder}/{stem}_map.png: the map\n{folder}/{stem}_labelled.extxyz: atoms with a "
+          f"column cluster\n{folder}/{stem}_result.npz: for defectkit.open_result")
+
+
+def _window(text):
+    return int(text) if text.isdigit() else text
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m defectkit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -77,13 +102,27 @@ def main(arguments=None):
     shown.add_argument("--environments", type=int, default=12_000, metavar="N",
                        help="atoms drawn at random (default 12000: about a minute)")
     shown.add_argument("--seed", type=int, default=0)
+    own = commands.add_parser("identify", help="clusters of the atoms of your own trajectory")
+    own.add_argument("file", type=Path)
+    own.add_argument("--method", choices=("pacmap", "umap", "pca"), default="pacmap")
+    own.add_argument("--window", type=_window, metavar="N or TIME",
+                     help="average over frames, or over a time such as 0.75ps with --dt")
+    own.add_argument("--dt", type=float, metavar="PS", help="time between frames")
+    own.add_argument("--centres", metavar="ELEMENT")
+    own.add_argument("--topology", type=Path, help="names the atoms of an XTC or DCD file")
+    own.add_argument("--elements", nargs="+", help="of the types 1, 2, ... of a LAMMPS dump")
+    own.add_argument("--output", type=Path, default=Path("identify-output"), metavar="FOLDER")
+    own.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
-    if given.environments < 1000:
+    if given.command == "demo" and given.environments < 1000:
         parser.error("--environments below 1000 leaves too few of each phase; use 1000 or more.")
     if given.output.exists() and not given.output.is_dir():
         sys.exit(f"defectkit: {given.output} is a file; choose another --output folder.")
     try:
-        demo(given.output, given.environments, given.seed)
+        if given.command == "identify":
+            identify(given)
+        else:
+            demo(given.output, given.environments, given.seed)
     except (ValueError, OSError) as error:
         sys.exit(f"defectkit: {error}")
 

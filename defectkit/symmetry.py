@@ -11,7 +11,7 @@ from warnings import warn
 import numba
 import numpy as np
 import vesin
-from ase.data import atomic_numbers
+from ase.data import atomic_numbers, covalent_radii
 from ase.units import Bohr
 from tqdm.auto import tqdm
 
@@ -110,6 +110,43 @@ class SymmetryFunctions:
         lines += [f"O 3 {pair} {eta} {lam} {zeta} {rc}" for pair, rows in grid.items()
                   for eta, zeta in rows for lam in (1.0, -1.0)]
         return cls._from_lines(lines, ["H", "O"], Bohr)
+
+    @classmethod
+    def for_elements(cls, elements, cutoff=None):
+        """A general grid for any elements, the same for each of them as a centre.
+
+        elements  symbols
+        cutoff    Å; default 4.5 covalent radii of the largest element, at least 4.5 Å
+
+        Per neighbour element 12 Gaussians (type 2) on shells from 0.25 to 0.95 of the cutoff, as
+        wide (standard deviation) as the shells are apart; per pair of elements compact angular
+        functions (type 22, polynomial p2; Bircher, Singraber, Dellago (2021)) of five windows, 90
+        degrees wide and centred on 0, 45, 90, 135 and 180 degrees, times radial ranges that end at
+        0.6, 0.8 and 1 of the cutoff: 27 functions for one element, 69 for two.  The cutoff
+        function is tanh^3.
+
+        >>> SymmetryFunctions.for_elements(["Cu"]).cutoff
+        5.94
+        """
+        elements = sorted(set(elements), key=lambda e: atomic_numbers.get(e, 0))
+        unknown = [e for e in elements if not atomic_numbers.get(e)]
+        if unknown or not elements:
+            raise ValueError(f"{unknown[0] if unknown else 'nothing'!r} is not an element; give "
+                             'symbols such as ["Cu", "Au"].')
+        if cutoff is None:
+            radius = max(covalent_radii[atomic_numbers[e]] for e in elements)
+            cutoff = round(max(4.5, 4.5 * radius), 2)
+        if not 0.0 < cutoff < np.inf:
+            raise ValueError(f"cutoff={cutoff} Å must be positive; leave it out for the default.")
+        shells = np.linspace(0.25, 0.95, 12) * cutoff
+        eta = 0.5 / (shells[1] - shells[0]) ** 2
+        pairs = [(a, b) for n, a in enumerate(elements) for b in elements[n:]]
+        lines = [f"{e} 2 {other} {eta} {rs} {cutoff}"
+                 for e in elements for other in elements for rs in shells]
+        lines += [f"{e} 22 {a} {b} {-share * cutoff} {share * cutoff} {angle - 45} {angle + 45} p2"
+                  for e in elements for a, b in pairs for share in (0.6, 0.8, 1.0)
+                  for angle in (0, 45, 90, 135, 180)]
+        return cls._from_lines(lines, elements, 1.0)
 
     @classmethod
     def _from_lines(cls, lines, elements, length_unit):

@@ -1,0 +1,349 @@
+"""The whole loop for somebody's own trajectory: features, average, map, clusters, description."""
+
+import io
+import json
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import ase.io
+import ase.neighborlist
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from tqdm.auto import tqdm
+
+from . import datasets
+from .averaging import frame_index, shortest_window, window_from_ps
+from .clusters import cluster, describe
+from .embedding import INITS, embed, standardise
+from .symmetry import SymmetryFunctions, features
+from .trajectory import iter_frames
+
+NOT_LABELLED = -2
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Result:
+    """Clusters of the environments of a trajectory.
+
+    frames  list of ase.Atoms, those that carry labels
+    labels  (n,) int, cluster of each environment from 0 (the largest); -1 noise
+    map     (n, 2); NaN where an environment was not drawn for the map and got the label of its
+            neighbours in feature space
+    frame   (n,) int, position in `frames`
+    atom    (n,) int, index of its atom
+    info    dict: method, window (frames), cutoff (Å), centres, seed, in words what was done
+    """
+
+    frames: list
+    labels: np.ndarray
+    map: np.ndarray
+    frame: np.ndarray
+    atom: np.ndarray
+    info: dict
+
+    def atom_labels(self):
+        """Labels of all atoms of all frames, (n_atoms of all frames,); NOT_LABELLED elsewhere."""
+        starts = np.concatenate([[0], np.cumsum([len(atoms) for atoms in self.frames])])
+        labels = np.full(starts[-1], NOT_LABELLED)
+        labels[starts[self.frame] + self.atom] = self.labels
+        return labels
+
+    def describe(self):
+        """What each cluster is made of, a list of dict.
+
+        As `clusters.describe` of the labelled atoms, and `group`: the mean number of atoms of the
+        cluster that lie together, linked up to their second neighbours.
+        """
+        parts = [self._frame(n) for n in range(len(self.frames))]
+        cutoff = self.info["cutoff"]
+        rows = describe(self.labels, [atoms for atoms, _ in parts], cutoff)
+        for row in rows:
+            groups = sum(_n_groups(atoms[labels == row["label"]], 1.7 * cutoff)
+                         for atoms, labels in parts)
+            row["group"] = row["size"] / groups
+        return rows
+
+    def words(self):
+        """One sentence for each cluster."""
+        return [_sentence(row, self.info["centres"]) for row in self.describe()]
+
+    def figure(self, **options):
+        """The map, coloured by cluster (`plots.embedding`)."""
+        from . import plots
+
+        drawn = np.isfinite(self.map[:, 0])
+        return plots.embedding(self.map[drawn], self.labels[drawn], **options)
+
+    def still(self, frame=0, **options):
+        """One frame as a picture, coloured by cluster (`plots.atoms3d`)."""
+        from . import plots
+
+        return plots.atoms3d(*self._frame(frame), **options)
+
+    def view(self, frame=0, **options):
+        """One frame in 3D, coloured by cluster (`view.scene`)."""
+        from . import view
+
+        return view.scene(*self._frame(frame), **options)
+
+    def _frame(self, frame):
+        if not -len(self.frames) <= frame < len(self.frames):
+            raise ValueError(f"frame={frame}: the result has {len(self.frames)} frames.")
+        here = self.frame == frame % len(self.frames)
+        atoms = self.frames[frame][self.atom[here]]
+        atoms.wrap()
+        return atoms, self.labels[here]
+
+    def write(self, path):
+        """Extended XYZ of the frames with a column `cluster`, for OVITO or ASE."""
+        datasets.write_frames(path, self.frames, cluster=self.atom_labels())
+
+    def save(self, path):
+        """One .npz file without pickled objects, for `open_result`."""
+        path = Path(path)
+        if path.suffix != ".npz":
+            raise ValueError(f"{path} is not a name for a result; end it in .npz.")
+        text = io.StringIO()
+        ase.io.write(text, self.frames, format="extxyz")
+        with datasets._whole(path) as partial, open(partial, "wb") as file:
+            np.savez_compressed(
+                file, labels=self.labels, map=self.map, frame=self.frame, atom=self.atom,
+                frames=np.frombuffer(text.getvalue().encode(), np.uint8),
+                info=json.dumps(self.info | {"format": _FORMAT}))
+
+
+def open_result(path):
+    """The `Result` that `Result.save` wrote. Nothing in the file is executed.
+
+    Raises FileNotFoundError, and ValueError for another kind of file, a damaged one, or one from
+    a newer version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            values = {name: file[name] for name in file.files}
+        info = json.loads(str(values["info"]))
+        text = values["frames"].tobytes().decode()
+        if info["format"] > _FORMAT:
+            raise ValueError(f"{path} was written by a newer version; update defectkit.")
+        frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
+        result = Result(frames, values["labels"], values["map"], values["frame"], values["atom"],
+                        {k: v for k, v in info.items() if k != "format"})
+        result.atom_labels()
+    except Exception as err:  # numpy, zipfile, json and ASE each raise their own kinds
+        if isinstance(err, ValueError) and "newer version" in str(err):
+            raise
+        raise ValueError(f"{path} is not a saved result or is damaged ({type(err).__name__}); "
+                         "save it again.") from None
+    return result
+
+
+def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centres=None,
+             topology=None, elements=None, max_points=20_000, max_environments=500_000, seed=0,
+             n_jobs=None, progress=True):
+    """Clusters of the atoms of a trajectory, without labels: the loop of the article's Fig. 4.
+
+    Parameters
+    ----------
+    source : path, ase.Atoms, or iterable of ase.Atoms
+        As :func:`defectkit.trajectory.iter_frames`, which also takes `topology` and `elements`.
+    symmetry : SymmetryFunctions, optional
+        Default `SymmetryFunctions.for_elements` of the elements found.
+    method : {"pacmap", "umap", "pca"}
+    window : int or str, optional
+        Length of the average over time: frames, or a time such as "0.75 ps" with `dt`. Default:
+        for a trajectory (no atom moves on between frames) of at least 24 frames the shortest
+        window whose clusters last (:func:`defectkit.averaging.shortest_window`), else 1.
+    dt : float, optional
+        Time between frames (ps).
+    centres : str, optional
+        Element whose atoms are labelled. Default: the only one, or the most frequent but H.
+    max_points : int
+        Environments drawn at random for the map; the others get the label that most of their ten
+        nearest neighbours in feature space have.
+    max_environments : int
+        Beyond this only a random choice of atoms is looked at, and a warning says so.
+    seed, n_jobs, progress
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As the parts; a window that the frames cannot fill.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> silver = bulk("Ag", cubic=True) * (4, 4, 4)
+    >>> silver.rattle(0.05, seed=1)
+    >>> result = identify(silver, method="pca", progress=False)
+    >>> result.labels.shape, sorted(set(result.labels.tolist()))
+    ((256,), [0])
+    """
+    if method not in INITS:
+        raise ValueError(f"unknown method {method!r}; use {', '.join(INITS)}.")
+    frames = list(tqdm(iter_frames(source, topology, elements), desc="reading", unit="frame",
+                       delay=2, disable=not progress))
+    if not frames or not any(len(atoms) for atoms in frames):
+        raise ValueError("there are no atoms; give a file with at least one frame.")
+    centres = centres or _main_element(frames)
+    symmetry = symmetry or SymmetryFunctions.for_elements(
+        sorted({s for atoms in frames for s in atoms.symbols}))
+    connected = _is_trajectory(frames)
+    window = _frames_of(window, dt, len(frames), connected)
+    index = [np.flatnonzero(atoms.symbols == centres) for atoms in frames]
+    index, sampled = _thinned(index, max_environments, connected, seed)
+    G = [features(atoms, symmetry, i, n_jobs, False)[0] for atoms, i in
+         zip(tqdm(frames, desc="features", unit="frame", delay=2, disable=not progress), index,
+             strict=True)]
+    chosen = window
+    if window is None:
+        chosen, reason = _shortest(G, connected, dt, method, seed, progress)
+    else:
+        reason = "given" if window > 1 else "none"
+    X, which = _averaged(G, chosen)
+    labels, Y = _clusters(X, method, max_points, seed)
+    info = {"method": method, "window": chosen, "window_reason": reason, "dt": dt,
+            "centres": centres, "cutoff": _first_shell(frames[0], centres, symmetry.cutoff),
+            "seed": seed, "features": symmetry.names(centres), "sampled": sampled}
+    kept = [frames[n] for n in which]
+    atoms_of = [index[n] for n in which]
+    return Result(kept, labels, Y, np.repeat(np.arange(len(which)), [len(i) for i in atoms_of]),
+                  np.concatenate(atoms_of), info)
+
+
+def _n_groups(atoms, reach):
+    """Number of sets of atoms that are linked by distances up to `reach`."""
+    if len(atoms) == 0:
+        return 0
+    i, j = ase.neighborlist.neighbor_list("ij", atoms, reach)
+    links = coo_matrix((np.ones(len(i)), (i, j)), (len(atoms), len(atoms)))
+    return connected_components(links, directed=False, return_labels=False)
+
+
+def _sentence(row, centres):
+    name = "noise" if row["label"] < 0 else f"cluster {row['label']}"
+    return (f"{name}: {row['fraction']:.2%} of the {centres} atoms ({row['per_frame']:.1f} per "
+            f"frame, in groups of {row['group']:.1f}), {row['coordination']:.1f} ± "
+            f"{row['coordination_std']:.1f} neighbours, the nearest at {row['nearest']:.2f} Å")
+
+
+def _main_element(frames):
+    names, counts = np.unique(np.concatenate([atoms.symbols[:] for atoms in frames]),
+                              return_counts=True)
+    heavy = counts * ((names != "H") | (len(names) == 1))
+    return str(names[heavy.argmax()])
+
+
+def _is_trajectory(frames):
+    """Whether consecutive frames are the same atoms, which move by less than half a bond."""
+    if len({tuple(atoms.numbers) for atoms in frames}) > 1 or len(frames) < 2:
+        return False
+    for a, b in zip(frames[:4], frames[1:5], strict=False):
+        moved = b.get_scaled_positions(wrap=False) - a.get_scaled_positions(wrap=False)
+        moved -= np.round(moved) * a.pbc
+        if np.sqrt(np.mean(np.sum((moved @ a.cell.array) ** 2, axis=1))) > 1.0:
+            return False
+    return True
+
+
+def _frames_of(window, dt, n_frames, connected):
+    """Window in frames, or None where it is to be found."""
+    if window is None:
+        return None if connected and n_frames >= 24 else 1
+    if isinstance(window, str):
+        match = re.fullmatch(r"\s*([0-9.]+(?:e-?\d+)?)\s*(ps|fs)\s*", window)
+        if not match:
+            raise ValueError(f"window={window!r} is not a time; write it like '0.75 ps'.")
+        if dt is None:
+            raise ValueError(f"window={window!r} needs the time between frames; give dt in ps.")
+        window = window_from_ps(float(match[1]) * (1.0 if match[2] == "ps" else 1e-3), dt)
+    if window > n_frames:
+        raise ValueError(f"a window of {window} frames does not fit into {n_frames}; give a "
+                         "shorter window or more frames.")
+    if window > 1 and not connected:
+        raise ValueError("these frames do not follow one another in time (other atoms, or moves "
+                         "of over 1 Å): they cannot be averaged; leave window out.")
+    return window
+
+
+def _thinned(index, most, connected, seed):
+    """Fewer atoms where there are too many environments; the same ones all along a trajectory."""
+    total = sum(map(len, index))
+    if total <= most:
+        return index, None
+    warnings.warn(f"{total} environments are more than max_environments={most}: a random "
+                  f"{most / total:.0%} of the atoms are looked at, the others stay unlabelled "
+                  f"({NOT_LABELLED}).", stacklevel=3)
+    rng = np.random.default_rng(seed)
+    share, kept = most / total, None
+    result = []
+    for i in index:
+        if kept is None or not connected:
+            kept = np.sort(rng.permutation(len(i))[:max(1, int(share * len(i)))])
+        result.append(i[kept])
+    return result, share
+
+
+def _shortest(G, connected, dt, method, seed, progress):
+    runs = np.stack(G)
+    window, _ = shortest_window(runs, dt, method=method, seed=seed, max_points=3000,
+                                allow_splits=True, progress=progress)
+    if window is None:
+        return 1, "no window up to a quarter of the trajectory gives lasting clusters: none taken"
+    return window, "the shortest whose clusters last"
+
+
+def _averaged(G, window):
+    """Features, one row an environment, and the frame each window belongs to."""
+    if window == 1:
+        return np.concatenate(G), np.arange(len(G))
+    starts = np.arange(0, len(G) - window + 1, window)
+    means = np.concatenate([np.mean(G[s:s + window], axis=0) for s in starts])
+    return means, frame_index(len(G), window)[starts]
+
+
+def _clusters(X, method, max_points, seed):
+    """Label of each row, and the map of those drawn (NaN elsewhere)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    drawn = np.arange(len(X))
+    if len(X) > max_points:
+        drawn = np.sort(np.random.default_rng(seed).permutation(len(X))[:max_points])
+    Y = np.full((len(X), 2), np.nan)
+    Y[drawn] = embed(X[drawn], method, seed=seed)
+    labels = np.empty(len(X), int)
+    labels[drawn] = cluster(Y[drawn])
+    rest = np.setdiff1d(np.arange(len(X)), drawn)
+    if len(rest):
+        Z = standardise(X, X[drawn])
+        near = NearestNeighbors(n_neighbors=10).fit(Z[drawn]).kneighbors(
+            Z[rest], return_distance=False)
+        votes = np.stack([(labels[drawn][near] == c).sum(axis=1)
+                          for c in range(-1, labels[drawn].max() + 1)], axis=1)
+        labels[rest] = votes.argmax(axis=1) - 1
+    return labels, Y
+
+
+def _first_shell(atoms, centres, reach):
+    """First minimum of the radial distribution function of the centres (Å)."""
+    part = atoms[atoms.symbols == centres]
+    r = ase.neighborlist.neighbor_list("d", part, reach)
+    if len(r) == 0:
+        return float(reach)
+    edges = np.arange(0.0, reach + 0.1, 0.1)
+    shell = np.histogram(r, edges)[0] / (edges[1:] ** 3 - edges[:-1] ** 3)
+    shell = np.convolve(shell, [0.25, 0.5, 0.25], "same")
+    peak = shell[:np.searchsorted(edges, 1.5 * np.quantile(r, 0.02))].argmax()
+    last = np.searchsorted(edges, 1.55 * edges[peak + 1])
+    low = shell[peak:last] <= shell[peak:last].min() + 0.01 * shell[peak]
+    return round(float(np.mean(edges[peak:last][low]) + 0.05), 2)

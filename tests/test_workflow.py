@@ -1,0 +1,176 @@
+"""The whole loop on somebody's own file: what it finds, what it keeps, what it refuses."""
+
+import json
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+
+import defectkit as dk
+from defectkit import workflow
+from defectkit.__main__ import main
+from defectkit.symmetry import SymmetryFunctions
+
+
+def copper(n_frames=20, removed=(17,), seed=0, amplitude=0.03):
+    """Frames of copper with atoms missing, each atom shaken about its site."""
+    rng = np.random.default_rng(seed)
+    perfect = bulk("Cu", cubic=True) * (4, 4, 4)
+    del perfect[list(removed)]
+    frames = []
+    for _ in range(n_frames):
+        atoms = perfect.copy()
+        atoms.positions += rng.normal(0.0, amplitude, atoms.positions.shape)
+        frames.append(atoms)
+    return frames
+
+
+@pytest.fixture(scope="module")
+def vacancy():
+    return dk.identify(copper(), window=1, progress=False)
+
+
+def shell(result):
+    """The row of the cluster whose atoms miss one neighbour."""
+    row, = (r for r in result.describe() if r["coordination"] < 11.5)
+    return row
+
+
+def test_the_twelve_neighbours_of_a_vacancy_are_one_cluster_in_every_frame(vacancy):
+    row = shell(vacancy)
+    assert row["per_frame"] == row["group"] == 12.0 and row["coordination"] == 11.0
+    site = (bulk("Cu", cubic=True) * (4, 4, 4)).positions[17]
+    for n, atoms in enumerate(vacancy.frames):
+        d = atoms.positions - site
+        d -= np.round(d / atoms.cell.lengths()) * atoms.cell.lengths()
+        here = vacancy.frame == n
+        np.testing.assert_array_equal(
+            vacancy.atom[here][vacancy.labels[here] == row["label"]],
+            np.flatnonzero(np.linalg.norm(d, axis=1) < 3.1))
+
+
+def test_words_give_each_cluster_its_share_and_coordination(vacancy):
+    words = vacancy.words()
+    assert words[0].startswith("cluster 0: ") and "12.0 ± 0.0 neighbours" in words[0]
+    assert any("4.71% of the Cu atoms (12.0 per frame, in groups of 12.0), 11.0 ± 0.0 neighbours"
+               in sentence for sentence in words)
+
+
+def test_a_result_is_saved_reopened_and_written(vacancy, tmp_path):
+    vacancy.save(tmp_path / "a.npz")
+    again = dk.open_result(tmp_path / "a.npz")
+    for name in ("labels", "map", "frame", "atom"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(vacancy, name))
+    assert again.info == json.loads(json.dumps(vacancy.info))
+    assert again.words() == vacancy.words()
+    vacancy.write(tmp_path / "a.extxyz")
+    frames = ase.io.read(tmp_path / "a.extxyz", ":")
+    assert len(frames) == 20
+    assert np.concatenate([a.arrays["cluster"] for a in frames]).tolist() == (
+        vacancy.atom_labels().tolist())
+
+
+def test_pictures_show_every_drawn_environment(vacancy):
+    ax = vacancy.figure()
+    assert sum(len(c.get_offsets()) for c in ax.collections) >= len(vacancy.labels)
+    assert vacancy.still(2).get_images() or vacancy.still(2).has_data()
+
+
+def test_environments_beyond_the_sample_get_the_label_of_their_neighbours(vacancy):
+    sampled = dk.identify(copper(), window=1, max_points=2500, progress=False)
+    assert np.isfinite(sampled.map[:, 0]).sum() == 2500
+    assert np.isnan(sampled.map[:, 0]).sum() == 2600
+    np.testing.assert_array_equal(sampled.labels == shell(sampled)["label"],
+                                  vacancy.labels == shell(vacancy)["label"])
+
+
+def test_too_many_environments_are_thinned_with_a_warning():
+    with pytest.warns(UserWarning, match="5100 environments are more than max_environments=2550"):
+        result = dk.identify(copper(), window=1, max_environments=2550, progress=False)
+    assert len(result.labels) == 20 * 127
+    assert (result.atom_labels() == workflow.NOT_LABELLED).sum() == 20 * 128
+
+
+def test_the_window_is_found_for_a_trajectory_too_hot_for_single_frames():
+    frames = copper(n_frames=96, amplitude=0.3, seed=3)
+    result = dk.identify(frames, progress=False, dt=0.05)
+    assert result.info["window"] > 1
+    assert shell(result)["per_frame"] == pytest.approx(12.0, abs=0.5)
+
+
+def test_a_window_in_time_needs_the_interval():
+    frames = copper(4)
+    with pytest.raises(ValueError, match="needs the time between frames; give dt in ps"):
+        dk.identify(frames, window="0.2 ps", progress=False)
+    with pytest.raises(ValueError, match="is not a time; write it like"):
+        dk.identify(frames, window="long", dt=0.1, progress=False)
+    result = dk.identify(frames, window="200 fs", dt=0.1, method="pca", progress=False)
+    assert result.info["window"] == 2 and len(result.frames) == 2
+
+
+def test_a_window_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match="a window of 5 frames does not fit into 1"):
+        dk.identify(copper(1), window=5, progress=False)
+
+
+def test_frames_that_do_not_follow_one_another_are_not_averaged():
+    frames = copper(2) + copper(2, removed=(3, 4))
+    with pytest.raises(ValueError, match="these frames do not follow one another in time"):
+        dk.identify(frames, window=2, progress=False)
+
+
+def test_other_refusals(tmp_path):
+    with pytest.raises(ValueError, match="unknown method 'tsne'; use pca, umap, pacmap"):
+        dk.identify(copper(1), method="tsne")
+    with pytest.raises(ValueError, match="there are no atoms"):
+        dk.identify([Atoms()], progress=False)
+    with pytest.raises(FileNotFoundError, match="absent.xyz does not exist"):
+        dk.identify(tmp_path / "absent.xyz", progress=False)
+
+
+def test_damaged_and_foreign_results_are_refused(vacancy, tmp_path):
+    path = tmp_path / "a.npz"
+    with pytest.raises(ValueError, match="end it in .npz"):
+        vacancy.save(tmp_path / "a.pkl")
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        dk.open_result(path)
+    vacancy.save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:len(whole) // 2])
+    with pytest.raises(ValueError, match="is not a saved result or is damaged"):
+        dk.open_result(path)
+    np.savez(path, labels=np.array([object()], dtype=object))
+    with pytest.raises(ValueError, match="is not a saved result or is damaged"):
+        dk.open_result(path)
+    workflow.Result(vacancy.frames, vacancy.labels, vacancy.map, vacancy.frame, vacancy.atom,
+                    vacancy.info).save(path)
+    with np.load(path) as file:
+        values = dict(file)
+    values["info"] = json.dumps(json.loads(str(values["info"])) | {"format": 99})
+    np.savez(path, **values)
+    with pytest.raises(ValueError, match="written by a newer version; update defectkit"):
+        dk.open_result(path)
+
+
+def test_functions_for_elements_cover_every_pair():
+    sf = SymmetryFunctions.for_elements(["O", "H"])
+    assert {e: len(f) for e, f in sf.functions.items()} == {"H": 69, "O": 69}
+    assert len(SymmetryFunctions.for_elements(["Cu"]).functions["Cu"]) == 27
+    with pytest.raises(ValueError, match="'Xx' is not an element"):
+        SymmetryFunctions.for_elements(["Xx"])
+    with pytest.raises(ValueError, match="cutoff=0 Å must be positive"):
+        SymmetryFunctions.for_elements(["Cu"], 0)
+
+
+def test_from_a_shell(tmp_path, capsys):
+    ase.io.write(tmp_path / "cu.xyz", copper(6), format="extxyz")
+    main(["identify", str(tmp_path / "cu.xyz"), "--window", "1",
+          "--output", str(tmp_path / "out")])
+    said = capsys.readouterr().out
+    assert "4.71% of the Cu atoms (12.0 per frame, in groups of 12.0), 11.0 ± 0.0" in said
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "cu_labelled.extxyz", "cu_map.png", "cu_result.npz"]
+    with pytest.raises(SystemExit, match="absent.xyz does not exist"):
+        main(["identify", str(tmp_path / "absent.xyz")])
