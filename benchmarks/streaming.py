@@ -1,0 +1,113 @@
+"""Cost of labelling a streamed trajectory: per atom over its length, and on one and two workers.
+
+Diamond silicon of 512 atoms, rattled, as extended XYZ; classifier of four phases. Serial runs of
+10^4, 10^5 and 10^6 atom-frames in processor time; with --dask also wall time on a local cluster of
+one and of two workers, interleaved, where two idle cores are needed for the number to mean much.
+
+    python benchmarks/streaming.py [--dask] [--largest 1000000]
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ[name] = "1"
+
+import ase.io  # noqa: E402
+import numpy as np  # noqa: E402
+from ase.build import bulk  # noqa: E402
+
+import defectkit as dk  # noqa: E402
+from defectkit.parametric import EnvironmentClassifier  # noqa: E402
+from defectkit.streaming import classify_trajectory  # noqa: E402
+from defectkit.trajectory import iter_frames  # noqa: E402
+
+ROUNDS = 3
+
+
+def model():
+    data = dk.load("si-phases")
+    symmetry = dk.SymmetryFunctions.silicon()
+    X = np.concatenate(dk.features(data.frames, symmetry, progress=False))
+    return EnvironmentClassifier(symmetry, "Si", window=5, max_epochs=10, progress=False).fit(
+        X, data.truth["phase"], data.truth["frame"])
+
+
+def write(path, n_frames):
+    start = bulk("Si", cubic=True) * (4, 4, 4)
+    with open(path, "w") as file:
+        for n in range(n_frames):
+            atoms = start.copy()
+            atoms.rattle(0.1, seed=n)
+            ase.io.write(file, atoms, format="extxyz")
+
+
+def timed(clock, work):
+    start = clock()
+    work()
+    return clock() - start
+
+
+def serial(folder, fitted, largest):
+    """µs per atom-frame, all and its parts, by length."""
+    result = {}
+    for size in (10**4, 10**5, 10**6):
+        if size > largest:
+            break
+        n = round(size / 512)
+        path = folder / f"{size}.extxyz"
+        write(path, n)
+        parts = {
+            "all": lambda: classify_trajectory(path, fitted, progress=False,  # noqa: B023
+                                               output=folder / f"{size}.out.extxyz"),  # noqa: B023
+            "reading": lambda: [None for _ in iter_frames(path)],  # noqa: B023
+            "reading and features": lambda: [None for atoms in iter_frames(path)  # noqa: B023
+                                             if fitted.symmetry(atoms) is None],
+        }
+        result[str(size)] = {name: round(1e6 * timed(time.process_time, work) / (n * 512), 2)
+                             for name, work in parts.items()}
+        print(size, "atom-frames, µs per atom-frame:", result[str(size)], flush=True)
+    return result
+
+
+def shared(folder, fitted):
+    """Wall seconds on one and two workers, medians of interleaved rounds."""
+    from dask.distributed import Client, LocalCluster
+
+    path = folder / "shared.extxyz"
+    write(path, 200)
+    times = {1: [], 2: []}
+    for rounds in range(ROUNDS):
+        for workers in times:
+            with LocalCluster(workers, threads_per_worker=1, processes=True,
+                              dashboard_address=None) as cluster, Client(cluster) as client:
+                client.gather([client.submit(fitted.symmetry, bulk("Si", cubic=True),
+                                             workers=[w], pure=False)
+                               for w in client.nthreads()])  # compiled code is loaded
+                output = folder / f"{rounds}.{workers}.extxyz"
+                times[workers].append(timed(time.perf_counter, lambda: classify_trajectory(
+                    path, fitted, output=output, client=client, progress=False)))  # noqa: B023
+    seconds = {str(w): round(float(np.median(t)), 2) for w, t in times.items()}
+    ratio = [a / b for a, b in zip(times[1], times[2], strict=True)]
+    print("wall s by workers:", seconds, "speed-up", [round(r, 2) for r in ratio])
+    return {"wall_s": seconds, "speed_up_median": round(float(np.median(ratio)), 2),
+            "load_average": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dask", action="store_true")
+    parser.add_argument("--largest", type=int, default=10**6)
+    arguments = parser.parse_args()
+    fitted = model()
+    with tempfile.TemporaryDirectory() as name:
+        numbers = {"serial_us_per_atom_frame": serial(Path(name), fitted, arguments.largest)}
+        if arguments.dask:
+            numbers["dask"] = shared(Path(name), fitted)
+    target = Path(__file__).parent / "results" / "streaming.json"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(json.dumps(numbers, indent=1) + "\n")
