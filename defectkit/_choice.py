@@ -45,10 +45,11 @@ def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as
        than one cluster.
     5. Alike: further ones are taken that are at least `as_far` times as far as the last (the two
        kinds of neighbour of a vacancy in ice); without `points`, none.
-    6. Only if asked for, and if `coverage` is not reached because the map does not part the
-       defect from the bulk in all frames: the `fallback` share of every frame that is farthest
-       from the bulk is flagged too (Mahalanobis distance of the `points`). Most of these are not
-       the defect; `locate_vacancies` and `locate_interstitials` are made to find out.
+    6. Only if asked for, and if the map does not part the defect from the bulk in all frames: the
+       `fallback` share of a frame that is farthest from the bulk is flagged too (Mahalanobis
+       distance of the `points`), in every frame if `coverage` is not reached, else in those with
+       nothing flagged. Most of these are not the defect; `locate_vacancies` and
+       `locate_interstitials` are made to find out.
 
     Parameters
     ----------
@@ -111,8 +112,9 @@ def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as
         chosen.append(row["label"])
         covered[frames[labels == row["label"]]] = True
     flagged = np.isin(labels, chosen)
-    if fallback and covered.mean() < coverage:
-        flagged |= _farthest(points, labels == bulk, frames, fallback)
+    if fallback and not covered.all():
+        far = _farthest(points, labels == bulk, frames, fallback)
+        flagged |= far if covered.mean() < coverage else far & ~covered[frames]
     return Choice(flagged, chosen, float(covered.mean()), table)
 
 

@@ -409,6 +409,15 @@ def test_fallback_flags_what_is_farthest_in_each_frame_if_the_map_shows_nothing(
     assert (found.flagged == (labels == 1)).all()
 
 
+def test_fallback_where_a_few_frames_show_nothing_is_for_these_frames():
+    labels, frames, points = clusters(100)
+    labels[(frames == 7) & (labels != 0)] = 0
+    choice = defects.defect_cluster(labels, frames, points, fallback=0.05)
+    assert choice.coverage == 0.99
+    counts = np.bincount(frames[choice.flagged])
+    assert counts[7] == 5 and (np.delete(counts, 7) == 4).all()
+
+
 @pytest.mark.parametrize("change, message", [
     ({"labels": np.full(2000, -1)}, r"not all noise \(-1\); give what"),
     ({"labels": np.zeros(2000)}, "labels have to be ints"),
