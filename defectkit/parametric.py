@@ -3,11 +3,14 @@
 Trained with torch, applied with numpy; saved as plain numbers (see `load_model`).
 """
 
+from functools import cache
+
 import numpy as np
 from scipy.special import logsumexp, softmax
 from sklearn.base import BaseEstimator
 from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GroupShuffleSplit
+from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from ._model_file import load_model, save_model
@@ -16,6 +19,11 @@ from .embedding import _CONSTANT, _table
 __all__ = ["EnvironmentClassifier", "ParametricMap", "export_onnx", "load_model"]
 
 _ROWS = 2048  # environments a block: the net's arrays stay in the second-level cache
+
+
+@cache
+def _blas():
+    return ThreadpoolController()
 
 
 class _Net(BaseEstimator):
@@ -58,15 +66,16 @@ class _Net(BaseEstimator):
         sizes = (X.shape[1], *(len(bias) for _, bias in layers))
         rows = [np.empty((_ROWS, n), np.float32) for n in sizes]
         out = np.empty((len(X), len(layers[-1][1])))
-        for start in range(0, len(X), _ROWS):
-            part = X[start:start + _ROWS]
-            z = np.subtract(part, self.mean_, out=rows[0][:len(part)], casting="unsafe")
-            for n, (weight, bias) in enumerate(layers, 1):
-                z = np.matmul(z, weight, out=rows[n][:len(part)])
-                z += bias
-                if n < len(layers):
-                    np.maximum(z, 0, out=z)
-            out[start:start + _ROWS] = z
+        with _blas().limit(limits=1, user_api="blas"):  # products too small to share
+            for start in range(0, len(X), _ROWS):
+                part = X[start:start + _ROWS]
+                z = np.subtract(part, self.mean_, out=rows[0][:len(part)], casting="unsafe")
+                for n, (weight, bias) in enumerate(layers, 1):
+                    z = np.matmul(z, weight, out=rows[n][:len(part)])
+                    z += bias
+                    if n < len(layers):
+                        np.maximum(z, 0, out=z)
+                out[start:start + _ROWS] = z
         return out
 
     def _scale(self, X):

@@ -43,7 +43,7 @@ def make_set(name):
         raise SystemExit(f"{name}: diamond in first, middle, last frame: {share}; not written.")
     md.write_frames(md.DATA / f"{name}.extxyz.gz", frames, decimals=2)
     md.write_json(md.DATA / f"{name}.json", {
-        "name": name, "description": "A crystal of silicon that melts from one half: 512 atoms, "
+        "name": name, "description": "A crystal of silicon that melts from one half: 256 atoms, "
         f"{LENGTH:g} ps at {TEMPERATURE} K, for streaming.", "recipe": "recipes/si_melting.py",
         "classes": ["melting"],
         "truth": {"diamond_fraction": "share of the atoms that mdapy identifies as diamond or its "
