@@ -231,3 +231,14 @@ def test_wrong_calls_are_refused_before_the_work(tmp_path, movie, model):
         classify_trajectory(movie, model, output=out)
     with pytest.raises(ValueError, match="exists; give another output"):
         label_observer(bulk("Si"), model, out)
+
+
+def test_a_crystal_is_seen_to_melt(tmp_path, model):
+    data = dk.load("si-melting")
+    rows = classify_trajectory(data.frames[::10], model, 1, tmp_path / "melt.extxyz",
+                               progress=False)
+    share = np.array([row["diamond"] for row in rows]) / 256
+    truth = data.truth["diamond_fraction"][::10]
+    assert truth[0] > 0.45 and truth[-1] == 0
+    assert np.corrcoef(share, truth)[0, 1] > 0.95
+    assert share[-1] < 0.05
