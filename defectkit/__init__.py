@@ -17,11 +17,18 @@ _HOME = {
     "standardise": "embedding",
     "embed": "embedding",
     "cluster": "clusters",
+    "ParametricMap": "parametric",
+    "EnvironmentClassifier": "parametric",
+    "load_model": "parametric",
+    "iter_frames": "trajectory",
+    "classify_trajectory": "streaming",
+    "label_observer": "streaming",
     "identify": "workflow",
     "open_result": "workflow",
 }
 _MODULES = ("symmetry", "potential", "datasets", "averaging", "embedding", "clusters",
-            "defects", "parametric", "plots", "view")
+            "defects", "hydrogen_bonds", "parametric", "plots", "streaming", "trajectory", "view",
+            "workflow")
 
 __all__ = sorted(_HOME)
 

@@ -19,7 +19,7 @@ from .averaging import frame_index, shortest_window, window_from_ps
 from .clusters import cluster, describe
 from .embedding import INITS, embed, standardise
 from .symmetry import SymmetryFunctions, features
-from .trajectory import iter_frames
+from .trajectory import BINARY, iter_frames
 
 NOT_LABELLED = -2
 _FORMAT = 1
@@ -152,7 +152,8 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     Parameters
     ----------
     source : path, ase.Atoms, or iterable of ase.Atoms
-        As :func:`defectkit.trajectory.iter_frames`, which also takes `topology` and `elements`.
+        Any format that ASE reads, and those of :func:`defectkit.trajectory.iter_frames`, which
+        also explains `topology` and `elements`.
     symmetry : SymmetryFunctions, optional
         Default `SymmetryFunctions.for_elements` of the elements found.
     method : {"pacmap", "umap", "pca"}
@@ -191,8 +192,7 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     """
     if method not in INITS:
         raise ValueError(f"unknown method {method!r}; use {', '.join(INITS)}.")
-    frames = list(tqdm(iter_frames(source, topology, elements), desc="reading", unit="frame",
-                       delay=2, disable=not progress))
+    frames = _read(source, topology, elements, progress)
     if not frames or not any(len(atoms) for atoms in frames):
         raise ValueError("there are no atoms; give a file with at least one frame.")
     centres = centres or _main_element(frames)
@@ -219,6 +219,20 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     atoms_of = [index[n] for n in which]
     return Result(kept, labels, Y, np.repeat(np.arange(len(which)), [len(i) for i in atoms_of]),
                   np.concatenate(atoms_of), info)
+
+
+def _read(source, topology, elements, progress):
+    """All frames; binary and n2p2 files by `iter_frames`, other files by ASE."""
+    if isinstance(source, str | Path):
+        path = Path(source)
+        own = path.suffix.lower() in BINARY
+        if path.is_file() and not own:
+            with open(path, "rb") as file:
+                own = file.read(5) == b"begin"
+        if not own:
+            return datasets.read_frames(path, elements)
+    return list(tqdm(iter_frames(source, topology, elements), desc="reading", unit="frame",
+                     delay=2, disable=not progress))
 
 
 def _n_groups(atoms, reach):

@@ -94,7 +94,7 @@ def test_too_many_environments_are_thinned_with_a_warning():
 
 
 def test_the_window_is_found_for_a_trajectory_too_hot_for_single_frames():
-    frames = copper(n_frames=96, amplitude=0.3, seed=3)
+    frames = copper(n_frames=96, amplitude=0.2, seed=3)
     result = dk.identify(frames, progress=False, dt=0.05)
     assert result.info["window"] > 1
     assert shell(result)["per_frame"] == pytest.approx(12.0, abs=0.5)
@@ -174,3 +174,19 @@ def test_from_a_shell(tmp_path, capsys):
         "cu_labelled.extxyz", "cu_map.png", "cu_result.npz"]
     with pytest.raises(SystemExit, match="absent.xyz does not exist"):
         main(["identify", str(tmp_path / "absent.xyz")])
+
+
+def test_files_of_any_format_give_the_same_labels(vacancy, tmp_path):
+    frames = copper(3)
+    expected = dk.identify(frames, method="pca", window=1, progress=False).labels
+    for name, kind in (("a.xyz", "extxyz"), ("a.traj", "traj"), ("POSCAR", "vasp")):
+        ase.io.write(tmp_path / name, frames if kind != "vasp" else frames[0], format=kind)
+        found = dk.identify(tmp_path / name, method="pca", window=1, progress=False).labels
+        if kind != "vasp":
+            np.testing.assert_array_equal(found, expected)
+        assert len(found) % 255 == 0
+    start, kept = ase.io.read(tmp_path / "a.xyz", 0), (tmp_path / "a.xyz").read_text()
+    (tmp_path / "cut.xyz").write_text(kept[:int(0.9 * len(kept))])
+    with pytest.warns(UserWarning, match="breaks off; its 2 whole frames are kept"):
+        cut = dk.identify(tmp_path / "cut.xyz", method="pca", window=1, progress=False)
+    assert len(cut.frames) == 2 and len(cut.frames[0]) == len(start)
