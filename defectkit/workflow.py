@@ -187,8 +187,8 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     >>> silver = bulk("Ag", cubic=True) * (4, 4, 4)
     >>> silver.rattle(0.05, seed=1)
     >>> result = identify(silver, method="pca", progress=False)
-    >>> result.labels.shape, sorted(set(result.labels.tolist()))
-    ((256,), [0])
+    >>> result.labels.shape, int(result.labels.max()) + 1  # one cluster
+    ((256,), 1)
     """
     if method not in INITS:
         raise ValueError(f"unknown method {method!r}; use {', '.join(INITS)}.")
