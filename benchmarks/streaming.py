@@ -79,11 +79,11 @@ def shared(folder, fitted):
     from dask.distributed import Client, LocalCluster
 
     path = folder / "shared.extxyz"
-    write(path, 200)
+    write(path, 600)
     times = {1: [], 2: []}
     for rounds in range(ROUNDS):
         for workers in times:
-            with LocalCluster(workers, threads_per_worker=1, processes=True,
+            with LocalCluster(n_workers=workers, threads_per_worker=1, processes=True,
                               dashboard_address=None) as cluster, Client(cluster) as client:
                 client.gather([client.submit(fitted.symmetry, bulk("Si", cubic=True),
                                              workers=[w], pure=False)

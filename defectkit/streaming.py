@@ -74,7 +74,7 @@ def classify_trajectory(source, model, window=None, output="labelled.extxyz", to
         done = (made for raw in raws if (made := push(parse(raw))) is not None)
     else:
         done = _distributed(client, raws, model, window, defect, writer.done,
-                            chunk or max(16, 4 * (window - 1)))
+                            chunk or max(16, 8 * (window - 1)))
     with writer:
         for frame in tqdm(done, desc="classify", unit="frame", delay=2, initial=writer.done,
                           disable=progress is False):

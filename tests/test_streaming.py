@@ -195,7 +195,7 @@ def test_dask_workers_give_the_same_labels_also_when_one_is_killed(tmp_path, mod
     distributed = pytest.importorskip("distributed")
     movie = trajectory(tmp_path / "movie.extxyz", 200)
     alone = classify_trajectory(movie, model, output=tmp_path / "alone.extxyz", progress=False)
-    with distributed.LocalCluster(2, threads_per_worker=1, processes=True,
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
                                   dashboard_address=None) as cluster, \
             distributed.Client(cluster) as client:
         pids = list(client.run(os.getpid).values())
