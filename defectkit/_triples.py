@@ -92,6 +92,22 @@ def envelope(plan, ch, n, polar, F, qj, qk, qs, slopes, rjk, fc, dfc, R, P):
 
 
 @_jit
+def sum_members(plan, f, member, m1, g0, n, radial, A, out):
+    """Adds the angular functions that go with radial factor f, whose products are `radial`.
+
+    Returns the first member of the next factor.
+    """
+    while member < m1 and plan.member[member, 0] == f:
+        Ag = A[plan.member[member, 1] - g0]
+        total = 0.0
+        for m in range(n):
+            total += radial[m] * Ag[m]
+        out[plan.member[member, 2]] += plan.norm[member] * total
+        member += 1
+    return member
+
+
+@_jit
 def add_gaussians(plan, ch, n, polar, F, qj, qk, qs, qc, W, A, dA, out):
     """`add_values` for a channel with an envelope."""
     R, P, t = W[3], W[4], W[5]
@@ -102,13 +118,7 @@ def add_gaussians(plan, ch, n, polar, F, qj, qk, qs, qc, W, A, dA, out):
         eta = plan.rad[plan.ch_rad[f], 1]
         for m in range(n):
             t[m] = P[m] * exponential(-eta * R[m])
-        while member < m1 and plan.member[member, 0] == f:
-            Ag = A[plan.member[member, 1] - g0]
-            total = 0.0
-            for m in range(n):
-                total += t[m] * Ag[m]
-            out[plan.member[member, 2]] += plan.norm[member] * total
-            member += 1
+        member = sum_members(plan, f, member, m1, g0, n, t, A, out)
 
 
 @_jit
@@ -129,13 +139,7 @@ def add_values(plan, ch, n, polar, F, qj, qk, qs, qc, W, A, dA, out):
         Fr = F[plan.ch_rad[f]]
         for m in range(n):
             P[m] = Fr[qj[m]] * Fr[qk[m]] * t[m]
-        while member < m1 and plan.member[member, 0] == f:
-            Ag = A[plan.member[member, 1] - g0]
-            total = 0.0
-            for m in range(n):
-                total += P[m] * Ag[m]
-            out[plan.member[member, 2]] += plan.norm[member] * total
-            member += 1
+        member = sum_members(plan, f, member, m1, g0, n, P, A, out)
 
 
 @_jit

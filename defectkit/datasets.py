@@ -23,6 +23,8 @@ import ase.io
 import numpy as np
 from tqdm import tqdm
 
+from .trajectory import iter_frames, set_elements
+
 _DATA = Path(__file__).parent / "data"
 _GAP = "si-gap-18"
 _GAP_FILE = "gp_iter6_sparse9k.xml.xyz"
@@ -145,8 +147,6 @@ def _metadata(name):
 
 def _trajectory(info):
     """Frames of an embedded XTC file, of one phase."""
-    from .trajectory import iter_frames
-
     files = {kind: _DATA / name for kind, name in info["files"].items()}
     frames = list(iter_frames(files["trajectory"], topology=files["topology"]))
     for n, atoms in enumerate(frames):
@@ -254,10 +254,7 @@ def read_frames(path, elements=None):
     for atoms in frames:
         types = atoms.arrays.get("type")
         if types is not None and elements is not None:
-            if not 1 <= types.min() <= types.max() <= len(elements):
-                raise ValueError(f"{path} has atom types up to {types.max()}, but elements names "
-                                 f"{len(elements)}; name one for each type.")
-            atoms.symbols = [elements[t - 1] for t in types]
+            set_elements(atoms, elements, path)
         elif types is not None and np.array_equal(types, atoms.numbers):
             raise ValueError(f"{path} has atom types but no elements; name them in the order of "
                              'the types, e.g. elements=["Si"].')

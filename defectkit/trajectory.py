@@ -209,15 +209,20 @@ def _n2p2(text, unit):
     return made
 
 
+def set_elements(atoms, elements, where):
+    """Gives atoms of types 1, 2, ... the elements named in this order."""
+    types = atoms.arrays["type"]
+    if not 1 <= types.min() <= types.max() <= len(elements):
+        raise ValueError(f"{where} has atom types up to {types.max()}, but elements names "
+                         f"{len(elements)}; name one for each type.")
+    atoms.symbols = [elements[t - 1] for t in types]
+
+
 def _name_types(atoms, elements, text, where):
     """Elements of a dump: its own column, or those the caller names."""
     columns = text[text.index("ITEM: ATOMS"):].split("\n", 1)[0].split()[2:]
-    types = atoms.arrays.get("type")
-    if elements is not None and types is not None:
-        if not 1 <= types.min() <= types.max() <= len(elements):
-            raise ValueError(f"{where} has atom types up to {types.max()}, but elements names "
-                             f"{len(elements)}; name one for each type.")
-        atoms.symbols = [elements[t - 1] for t in types]
+    if elements is not None and "type" in atoms.arrays:
+        set_elements(atoms, elements, where)
     elif "element" not in columns:
         raise ValueError(f"{where} has atom types but no elements; name them in the order of the "
                          'types, e.g. elements=["Si"].')

@@ -129,18 +129,21 @@ def open_result(path):
         with np.load(path, allow_pickle=False) as file:
             values = {name: file[name] for name in file.files}
         info = json.loads(str(values["info"]))
-        text = values["frames"].tobytes().decode()
-        if info["format"] > _FORMAT:
-            raise ValueError(f"{path} was written by a newer version; update defectkit.")
-        frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
-        result = Result(frames, values["labels"], values["map"], values["frame"], values["atom"],
-                        {k: v for k, v in info.items() if k != "format"})
-        result.atom_labels()
+        newer = info.pop("format") > _FORMAT
+        result = None if newer else _restored(values, info)
     except Exception as err:  # numpy, zipfile, json and ASE each raise their own kinds
-        if isinstance(err, ValueError) and "newer version" in str(err):
-            raise
         raise ValueError(f"{path} is not a saved result or is damaged ({type(err).__name__}); "
                          "save it again.") from None
+    if newer:
+        raise ValueError(f"{path} was written by a newer version; update defectkit.")
+    return result
+
+
+def _restored(values, info):
+    text = values["frames"].tobytes().decode()
+    frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
+    result = Result(frames, values["labels"], values["map"], values["frame"], values["atom"], info)
+    result.atom_labels()  # raises where the arrays do not fit the frames
     return result
 
 
@@ -205,14 +208,12 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     G = [features(atoms, symmetry, i, n_jobs, False)[0] for atoms, i in
          zip(tqdm(frames, desc="features", unit="frame", delay=2, disable=not progress), index,
              strict=True)]
-    chosen = window
+    reason = "none" if window == 1 else "given"
     if window is None:
-        chosen, reason = _shortest(G, connected, dt, method, seed, progress)
-    else:
-        reason = "given" if window > 1 else "none"
-    X, which = _averaged(G, chosen)
+        window, reason = _shortest(G, dt, method, seed, progress)
+    X, which = _averaged(G, window)
     labels, Y = _clusters(X, method, max_points, seed)
-    info = {"method": method, "window": chosen, "window_reason": reason, "dt": dt,
+    info = {"method": method, "window": window, "window_reason": reason, "dt": dt,
             "centres": centres, "cutoff": _first_shell(frames[0], centres, symmetry.cutoff),
             "seed": seed, "features": symmetry.names(centres), "sampled": sampled}
     kept = [frames[n] for n in which]
@@ -308,9 +309,8 @@ def _thinned(index, most, connected, seed):
     return result, share
 
 
-def _shortest(G, connected, dt, method, seed, progress):
-    runs = np.stack(G)
-    window, _ = shortest_window(runs, dt, method=method, seed=seed, max_points=3000,
+def _shortest(G, dt, method, seed, progress):
+    window, _ = shortest_window(np.stack(G), dt, method=method, seed=seed, max_points=3000,
                                 allow_splits=True, progress=progress)
     if window is None:
         return 1, "no window up to a quarter of the trajectory gives lasting clusters: none taken"

@@ -92,13 +92,7 @@ def reference(cell):
 
 def accept(name, c, truth):
     """Raises ValueError where a run is not what its name says."""
-    wrong = []
-    if abs(c["temperature_K"] - 250.0) > 4.0:
-        wrong.append(f"temperature {c['temperature_K']:.1f} K")
-    if abs(c["conserved_energy_drift_meV_per_atom_per_ps"]) > 0.2:
-        wrong.append("drift of the conserved energy")
-    if c["longest_OH_bond_A"] > 1.5:
-        wrong.append("a broken O-H bond")
+    wrong = water_pack.faults(c)
     if c["chill_plus_fractions"]["hexagonal"] < 0.85:
         wrong.append("ice that is not solid")
     if truth["one_vacant" if name.startswith("vacancy") else "one_shared"] < 0.95:

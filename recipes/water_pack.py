@@ -115,6 +115,17 @@ def checks(atoms, frames, log):
 def accept(name, c):
     """Raises ValueError where a trajectory is not what its name says."""
     hexagonal = c["chill_plus_fractions"]["hexagonal"]
+    wrong = faults(c)
+    if name == "ice" and (hexagonal < 0.9 or c["oxygen_msd_at_half_length_A2"] > 0.5):
+        wrong.append("ice that is not solid")
+    if name == "liquid" and (hexagonal > 0.05 or c["oxygen_msd_slope_A2_per_ps"] < 0.02):
+        wrong.append("water that is not liquid")
+    if wrong:
+        raise ValueError(f"water-{name} is not accepted: {', '.join(wrong)}")
+
+
+def faults(c):
+    """What makes any trajectory of water at 250 K wrong."""
     wrong = []
     if abs(c["temperature_K"] - 250.0) > 4.0:
         wrong.append(f"temperature {c['temperature_K']:.1f} K")
@@ -122,12 +133,7 @@ def accept(name, c):
         wrong.append("drift of the conserved energy")
     if c["longest_OH_bond_A"] > 1.5:
         wrong.append("a broken O-H bond")
-    if name == "ice" and (hexagonal < 0.9 or c["oxygen_msd_at_half_length_A2"] > 0.5):
-        wrong.append("ice that is not solid")
-    if name == "liquid" and (hexagonal > 0.05 or c["oxygen_msd_slope_A2_per_ps"] < 0.02):
-        wrong.append("water that is not liquid")
-    if wrong:
-        raise ValueError(f"water-{name} is not accepted: {', '.join(wrong)}")
+    return wrong
 
 
 def block_error(values, blocks=5):
