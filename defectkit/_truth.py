@@ -51,9 +51,10 @@ def wigner_seitz(frames, reference):
     Each atom counts for its nearest site. Frames are mapped on the reference by their scaled
     coordinates, so a strained, sheared or rotated cell does no harm; atoms may be wrapped or not.
     A rigid drift of the lattice is found (the smallest that brings atoms to sites: a whole lattice
-    vector cannot be seen, and would only rename the sites) and taken off. Of the atoms of a shared
-    site those further from it than 0.34 nearest-neighbour spacings are off the lattice (at least
-    the furthest): one for a tetrahedral or hexagonal interstitial, two for a dumbbell.
+    vector cannot be seen, and would only rename the sites), as the mean over the atoms at their
+    sites, and taken off. Of the atoms of a shared site those further from it than 0.34
+    nearest-neighbour spacings are off the lattice (at least the furthest): one for a tetrahedral
+    or hexagonal interstitial, two for a dumbbell.
 
     A vacancy is split where an atom is midway between the vacant site and its own: nearer to the
     plane between them than the root mean square displacement of the frame's atoms along one
@@ -267,24 +268,30 @@ def _halves(vacant, sites, cell, pbc, spacing, site_of, off):
 
 
 def _drift(positions, cell, pbc, spacing, lattice):
-    """Smallest rigid shift (Å) that brings the lattice of the atoms to that of the sites."""
-    def settle(shift, chosen, n_steps):
+    """Smallest rigid shift (Å) that brings the lattice of the atoms to that of the sites.
+
+    Medians find it, since they do not mind the atoms of a defect; the mean over the atoms at
+    their sites then has the smaller error by heat, which decides where an atom is midway.
+    """
+    def settle(shift, chosen, n_steps, centre=np.median):
         for _ in range(n_steps):
             inside = wrap(chosen - shift, cell, pbc)
             away, near = lattice.query(inside)
-            more = np.median(inside - lattice.data[near], axis=0)
+            there = away < (OFF_LATTICE * spacing if centre is np.mean else np.inf)
+            more = centre((inside - lattice.data[near])[there], axis=0) if there.any() else 0.0
             shift = shift + more
             if np.abs(more).max() < 1e-4:
                 break
         return shift, np.percentile(away, 75)
 
     shift, misfit = settle(np.zeros(3), positions, 10)
-    if misfit < 0.25 * spacing:
-        return shift
-    some = positions[np.linspace(0, len(positions) - 1, 300).astype(int)]
-    trials = wrap(some[::25], cell, pbc)
-    near = lattice.query(trials, k=16)[1]
-    tried = [settle(v, some, 3) for v in (trials[:, None] - lattice.data[near]).reshape(-1, 3)]
-    limit = 1.1 * min(misfit for _, misfit in tried) + 0.02 * spacing
-    best = min((shift for shift, misfit in tried if misfit <= limit), key=np.linalg.norm)
-    return settle(best, positions, 10)[0]
+    if misfit >= 0.25 * spacing:
+        some = positions[np.linspace(0, len(positions) - 1, 300).astype(int)]
+        trials = wrap(some[::25], cell, pbc)
+        near = lattice.query(trials, k=16)[1]
+        tried = [settle(v, some, 3)
+                 for v in (trials[:, None] - lattice.data[near]).reshape(-1, 3)]
+        limit = 1.1 * min(misfit for _, misfit in tried) + 0.02 * spacing
+        best = min((shift for shift, misfit in tried if misfit <= limit), key=np.linalg.norm)
+        shift = settle(best, positions, 10)[0]
+    return settle(shift, positions, 10, np.mean)[0]

@@ -22,6 +22,7 @@ from ._healing import (
     one_sidedness,
     wrap,
 )
+from ._split import settle
 from ._tracks import Track, mean_square_displacement, track
 from ._truth import OFF_LATTICE, WignerSeitz, score, wigner_seitz
 
@@ -254,12 +255,18 @@ def _described(vacancies, flagged, owned, order, tree, owner, cell, pbc):
     away = distances(tree.data[flagged], places, cell, pbc)
     mine = (away == away.min(axis=1, keepdims=True)) & (away < REACH * order.spacing)
     near, mover = tree.query(places)
-    split = near < MIDWAY * order.spacing
-    kinds = np.where(split, "split vacancy",
+    kinds = np.where(near < MIDWAY * order.spacing, "split vacancy",
                      np.where(apart.min(axis=1) < order.bond, "divacancy", "vacancy"))
-    return [replace(vacancy, kind=str(kind), atoms=flagged[own],
-                    other=owned.get(owner[atom]) if kind == "split vacancy" else None)
-            for vacancy, kind, own, atom in zip(vacancies, kinds, mine.T, mover, strict=True)]
+    described = []
+    for vacancy, kind, own, atom in zip(vacancies, kinds, mine.T, owner[mover], strict=True):
+        if kind == "split vacancy" and atom in owned:
+            half = vacancy.position
+            other = half + find_mic(owned[atom] - half, cell, pbc)[0]
+            vacant, other = settle(half, other, tree, owner, flagged, order)
+            places = wrap(np.array([vacant, other]), cell, pbc)
+            vacancy = replace(vacancy, position=places[0], other=places[1])
+        described.append(replace(vacancy, kind=str(kind), atoms=flagged[own]))
+    return described
 
 
 def _extra(group, order, tree, own, cell, pbc):

@@ -139,18 +139,21 @@ def wigner_seitz(positions, sites, lengths):
     """Site nearest to each atom, the atoms' displacements (Å) and the drift of the lattice (Å).
 
     ``lengths``: edges of the orthorhombic cell. The drift is the median displacement, repeated
-    until it stays: neither the defect nor an atom on its way moves it.
+    until it stays (neither the defect nor an atom on its way moves it), then the mean over the
+    atoms at their sites, which has the smaller error.
     """
     drift = np.zeros(3)
-    for _ in range(10):
-        separation = (positions - drift)[:, None] - sites[None]
-        separation -= lengths * np.round(separation / lengths)
-        nearest = (separation**2).sum(-1).argmin(1)
-        shift = separation[np.arange(len(positions)), nearest]
-        more = np.median(shift, axis=0)
-        drift = drift + more
-        if np.abs(more).max() < 1e-4:
-            break
+    for average in (np.median, np.mean):
+        for _ in range(10):
+            separation = (positions - drift)[:, None] - sites[None]
+            separation -= lengths * np.round(separation / lengths)
+            nearest = (separation**2).sum(-1).argmin(1)
+            shift = separation[np.arange(len(positions)), nearest]
+            there = (shift**2).sum(-1) < (NON_LATTICE**2 if average is np.mean else np.inf)
+            more = average(shift[there], axis=0)
+            drift = drift + more
+            if np.abs(more).max() < 1e-4:
+                break
     return nearest, shift - more, drift
 
 

@@ -54,22 +54,22 @@ ICE_SITES = [(1/4, 1/3, 1/8), (3/4, 5/6, 1/8), (1/4, 2/3, 1/4), (3/4, 1/6, 1/4),
 ICE_REPEAT = (5, 3, 3)
 
 
-def ice(seed):
-    """360 molecules of proton-disordered ice Ih without a dipole; each as O, H, H."""
+def ice(seed, repeat=ICE_REPEAT):
+    """Proton-disordered ice Ih without a dipole, 360 molecules or 8 per cell; each as O, H, H."""
     import genice2.lattices
     from genice2.cell import cellvectors
     from genice2.genice import GenIce
     from genice2.plugin import Format, Molecule
 
     # The whole box is one cell to GenIce: the cell of 8 is too small for its search of bonds.
-    cells = np.array(list(np.ndindex(*ICE_REPEAT)))
-    sites = ((np.array(ICE_SITES)[None] + cells[:, None]) / ICE_REPEAT).reshape(-1, 3)
+    cells = np.array(list(np.ndindex(*repeat)))
+    sites = ((np.array(ICE_SITES)[None] + cells[:, None]) / repeat).reshape(-1, 3)
 
     class Lattice(genice2.lattices.Lattice):
         def __init__(self):
             self.density, self.bondlen = 0.92, 3
             self.waters, self.coord = sites, "relative"
-            self.cell = cellvectors(*(10.0 * np.array(ICE_CELL) * ICE_REPEAT))
+            self.cell = cellvectors(*(10.0 * np.array(ICE_CELL) * repeat))
 
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  GenIce draws from the global state
