@@ -17,6 +17,7 @@ _HOME = {
     "standardise": "embedding",
     "embed": "embedding",
     "cluster": "clusters",
+    "stability_report": "stability",
     "ParametricMap": "parametric",
     "EnvironmentClassifier": "parametric",
     "load_model": "parametric",
@@ -27,8 +28,8 @@ _HOME = {
     "open_result": "workflow",
 }
 _MODULES = ("symmetry", "potential", "datasets", "averaging", "embedding", "clusters",
-            "defects", "hydrogen_bonds", "parametric", "plots", "streaming", "trajectory", "view",
-            "workflow")
+            "defects", "hydrogen_bonds", "parametric", "plots", "stability", "streaming",
+            "trajectory", "view", "workflow")
 
 __all__ = sorted(_HOME)
 

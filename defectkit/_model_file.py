@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
+from ._files import whole
 from ._plan import Function
-from .datasets import _whole
 from .n2p2 import Scaling
 from .symmetry import SymmetryFunctions
 
@@ -33,7 +33,7 @@ def save_model(path, model):
                    "false_alarm": model.false_alarm_,
                    "left_out": list(model.left_out_.items())}
     text = json.dumps(header).encode()
-    with _whole(Path(path)) as partial, open(partial, "wb") as file:
+    with whole(path) as partial, open(partial, "wb") as file:
         np.savez(file, header=np.frombuffer(text, np.uint8), **arrays)
 
 

@@ -10,14 +10,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from tqdm.auto import tqdm
 
-from .embedding import INITS, embed
-
-__all__ = ["agreement", "cluster", "describe", "linear_error", "lof_error", "stability",
+__all__ = ["agreement", "cluster", "cluster_error", "describe", "linear_error", "lof_error",
            "vote_error"]
-
-_UNKNOWN = -2  # an environment that was not in the first map
 
 
 def cluster(Y, min_size=None, gap=2.5, k=10):
@@ -204,73 +199,40 @@ def agreement(labels, truth):
     >>> agreement([1, 1, 0, 0], ["ice", "ice", "water", "water"])
     1.0
     """
-    labels, truth = np.asarray(labels), np.asarray(truth)
-    if labels.ndim != 1 or labels.shape != truth.shape:
-        raise ValueError(f"labels {labels.shape} and truth {truth.shape} must be two lists of the "
-                         "same length, one entry for each environment.")
+    labels, truth = _two_lists(labels, truth)
     return float(adjusted_rand_score(_noise_apart(truth), _noise_apart(labels)))
 
 
-def stability(X, method="pacmap", seeds=range(10), inits=None, truth=None, reference=None,
-              fraction=1.0, progress=True, **options):
-    """How much the clusters depend on seed and initialisation: the paper's third criterion.
+def cluster_error(labels, truth):
+    """Fraction of environments that lie in a cluster made up mostly of another phase.
 
-    Every run maps and clusters anew. Its labels are compared with `reference`, or else with those
-    of the first seed of the same initialisation.
+    Every cluster gets the name of its commonest phase (of two equally common ones, the first in
+    order); several may get the same. Noise points (-1) belong to no cluster and count as wrong.
 
     Parameters
     ----------
-    X : array (n, n_features)
-    method : str
-    seeds : iterable of int
-    inits : sequence of str, optional
-        Default: PCA, and the one the paper warns of (UMAP "spectral", PaCMAP "random").
-    truth : array (n,), optional
-        Known phases; adds agreement with them and the two error rates.
-    reference : array (n,), optional
-        Labels to compare with, for instance those of other settings.
-    fraction : float
-        Map only this part of the environments, drawn anew for each seed; labels are compared
-        where both maps have them.
-    progress : bool
-    **options
-        Passed to :func:`defectkit.embedding.embed`.
+    labels : array (n,) of int
+    truth : array (n,)
+        Known phase of each environment: int or str.
 
     Returns
     -------
-    list of dict, one for each run: init, seed, n_clusters, noise (fraction), ari_to_first (or
-    ari_to_reference), and with `truth` ari_to_truth, vote_error, lof_error.
+    float between 0 and 1; with a single cluster the share of all phases but the commonest.
 
     Raises
     ------
     ValueError
-        No seeds, a fraction outside (0, 1], lengths that differ.
+        Lengths that differ.
+
+    Examples
+    --------
+    >>> cluster_error([0, 0, 0, 1, -1], ["ice", "ice", "water", "water", "water"])
+    0.4
     """
-    seeds, n = list(seeds), len(X)
-    inits = INITS.get(method, ("pca",))[:2] if inits is None else inits
-    if not seeds or not 0 < fraction <= 1:
-        raise ValueError(f"{len(seeds)} seeds and fraction={fraction}: give at least one seed and "
-                         "0 < fraction <= 1.")
-    for name, given in (("truth", truth), ("reference", reference)):
-        if given is not None and len(given) != n:
-            raise ValueError(f"{name} has {len(given)} entries for {n} environments; give one for "
-                             "each.")
-    X = np.asarray(X)
-    runs = []
-    with tqdm(total=len(inits) * len(seeds), desc=f"{method} runs", disable=not progress) as bar:
-        for init in inits:
-            first = reference
-            for seed in seeds:
-                rng = np.random.default_rng(seed)
-                part = np.sort(rng.choice(n, max(1, round(fraction * n)), replace=False))
-                Y = embed(X[part], method, seed=seed, init=init, **options)
-                labels = cluster(Y)
-                if first is None:
-                    first = np.full(n, _UNKNOWN)
-                    first[part] = labels
-                runs.append(_run_row(Y, labels, part, init, seed, first, truth, reference))
-                bar.update()
-    return runs
+    labels, truth = _two_lists(labels, truth)
+    index = np.unique(truth, return_inverse=True)[1]
+    right = sum(np.bincount(index[labels == c]).max() for c in np.unique(labels) if c != -1)
+    return float(1 - right / len(labels)) if len(labels) else 0.0
 
 
 def describe(labels, frames, cutoff, centres=None):
@@ -369,6 +331,14 @@ def _known(Y, truth, k):
     return Y, phases.tolist(), index
 
 
+def _two_lists(labels, truth):
+    labels, truth = np.asarray(labels), np.asarray(truth)
+    if labels.ndim != 1 or labels.shape != truth.shape:
+        raise ValueError(f"labels {labels.shape} and truth {truth.shape} must be two lists of the "
+                         "same length, one entry for each environment.")
+    return labels, truth
+
+
 def _fractions(wrong, phases, index):
     return float(wrong.mean()), {p: float(wrong[index == i].mean()) for i, p in enumerate(phases)}
 
@@ -387,20 +357,6 @@ def _noise_apart(labels):
     names, index = np.unique(labels, return_inverse=True)
     noise = (names == -1)[index] if names.dtype.kind in "if" else np.zeros(len(labels), bool)
     return np.where(noise, len(names) + np.arange(len(labels)), index)
-
-
-def _run_row(Y, labels, part, init, seed, first, truth, reference):
-    row = {"init": init, "seed": seed, "n_clusters": int(labels.max()) + 1,
-           "noise": float((labels < 0).mean())}
-    known = np.asarray(first)[part]
-    both = known != _UNKNOWN
-    row["ari_to_first" if reference is None else "ari_to_reference"] = agreement(labels[both],
-                                                                                 known[both])
-    if truth is not None:
-        phases = np.asarray(truth)[part]
-        row |= {"ari_to_truth": agreement(labels, phases), "vote_error": vote_error(Y, phases)[0],
-                "lof_error": lof_error(Y, phases)[0]}
-    return row
 
 
 def _shell(atoms, cutoff):

@@ -7,6 +7,7 @@ the environment variable DEFECTKIT_CACHE, or the user's usual cache folder.
 
 import gzip
 import hashlib
+import http.client
 import io
 import json
 import os
@@ -15,7 +16,6 @@ import urllib.error
 import urllib.request
 import warnings
 import zipfile
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import ase.io
 import numpy as np
 from tqdm import tqdm
 
+from ._files import REMEDIES, whole
 from .trajectory import iter_frames, set_elements
 
 _DATA = Path(__file__).parent / "data"
@@ -328,7 +329,9 @@ def fetch(url, sha256, path, progress=True):
             with tqdm(total=size, unit="B", unit_scale=True, desc=path.name, delay=2,
                       disable=not progress) as bar:
                 _write_then_rename(source, path, sha256, bar)
-    except (urllib.error.URLError, OSError) as err:
+    except (urllib.error.URLError, OSError, http.client.HTTPException) as err:
+        if getattr(err, "errno", None) in REMEDIES:  # the disk, not the network
+            raise
         raise FileNotFoundError(
             f"{url} cannot be fetched ({getattr(err, 'reason', err)}); go online, or put the file "
             f"with SHA-256 {sha256} at {path} by hand.") from err
@@ -337,7 +340,7 @@ def fetch(url, sha256, path, progress=True):
 
 def _write_then_rename(source, path, sha256, bar=None):
     digest = hashlib.sha256()
-    with _whole(path) as temporary, open(temporary, "wb") as target:
+    with whole(path) as temporary, open(temporary, "wb") as target:
         while block := source.read(1 << 16):
             target.write(block)
             digest.update(block)
@@ -385,7 +388,7 @@ def write_frames(path, frames, **columns):
             copy.arrays[name] = np.asarray(values)[start:start + len(atoms)]
         start += len(atoms)
         written.append(copy)
-    with _whole(path) as partial:
+    with whole(path) as partial:
         ase.io.write(partial, written, format="extxyz")
 
 
@@ -393,17 +396,5 @@ def write_results(path, numbers):
     """Writes a notebook's measured numbers, {name with unit: number}, as JSON to four digits."""
     text = json.dumps({name: value if isinstance(value, int | str) else float(f"{value:.4g}")
                        for name, value in numbers.items()}, indent=1)
-    with _whole(Path(path)) as partial:
+    with whole(path) as partial:
         partial.write_text(text + "\n")
-
-
-@contextmanager
-def _whole(path):
-    """A temporary name beside `path` that takes its place only if all was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
-    try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -13,6 +13,7 @@ from sklearn.model_selection import GroupShuffleSplit
 from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
+from ._files import whole
 from ._model_file import load_model, save_model
 from .embedding import _CONSTANT, _table
 
@@ -344,4 +345,5 @@ def export_onnx(model, path):
         [numpy_helper.from_array(np.asarray(v), name) for name, v in values.items()])
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(made)
-    onnx.save(made, path)
+    with whole(path) as partial:
+        onnx.save(made, partial)

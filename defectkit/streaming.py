@@ -4,7 +4,10 @@ import csv
 import hashlib
 import io
 import json
+import os
+import time
 from collections import deque
+from contextlib import nullcontext, suppress
 from itertools import islice
 from pathlib import Path
 
@@ -13,14 +16,16 @@ import numpy as np
 from ase.units import Bohr
 from tqdm.auto import tqdm
 
+from ._files import clear_errors, whole
 from .averaging import _checked, stream_average
-from .datasets import _whole
 from .trajectory import parse, raw_frames
 
 __all__ = ["classify_trajectory", "label_observer"]
 
 NOT_A_CENTRE = -2
 VACANT = ("vacancy", "divacancy", "split vacancy")
+_GO_ON = "the same call goes on from the last whole frame"
+RECORD_EVERY = 1.0  # s between two records of how far a run has come; each waits for the disk
 
 
 def classify_trajectory(source, model, window=None, output="labelled.extxyz", topology=None,
@@ -234,23 +239,36 @@ def _distributed(client, raws, model, window, defect, first, chunk):
             held.extend(islice(raws, chunk + window - 1 - len(held)))
         except ValueError as err:  # the file breaks off: what came before it counts
             stopped = err
-        whole = len(held) == chunk + window - 1
+        full = len(held) == chunk + window - 1
         if len(held) >= window:
             pending.append(client.submit(_label_chunk, list(held), model, window, defect, first,
                                          pure=False))
             first += len(held) - window + 1
             for _ in range(len(held) - window + 1):
                 held.popleft()
-        while pending and (len(pending) >= limit or not whole or stopped):
+        while pending and (len(pending) >= limit or not full or stopped):
             yield from pending.popleft().result()
         if stopped:
             raise stopped
-        if not whole:
+        if not full:
             return
 
 
+def _progress(path):
+    try:
+        state = json.loads(path.read_bytes())
+        numbers = state["done"], *state["bytes"]
+        if ([type(n) for n in (*numbers, state["run"])] != [int, int, int, dict]
+                or min(numbers) < 0):
+            raise ValueError
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(f"{path} is damaged; delete it and the output it belongs to, and run "
+                         "again.") from None
+    return state
+
+
 class _Writer:
-    """Appends frames and rows; the progress file says how many bytes of both are whole."""
+    """Appends frames and rows; the progress file says how many bytes of both are on the disk."""
 
     def __init__(self, output, fingerprint):
         self.output = Path(output)
@@ -261,21 +279,24 @@ class _Writer:
         self.state = {"done": 0, "bytes": [0, 0]} | {"run": fingerprint}
         self.files = None
         if self.progress.is_file() and fingerprint is not None:
-            before = json.loads(self.progress.read_text())
-            if before["run"] != fingerprint:
-                raise ValueError(f"{self.output} was made by another call ({before['run']}); give "
-                                 "another output, or delete it and its .progress file.")
-            self.state = before
+            self.state = _progress(self.progress)
+            if self.state["run"] != fingerprint:
+                raise ValueError(f"{self.output} was made by another call ({self.state['run']}); "
+                                 "give another output, or delete it and its .progress file.")
         elif self.output.exists():
             raise ValueError(f"{self.output} exists; give another output, or delete it with its "
                              ".csv and .progress files.")
         self.done = self.state["done"]
 
     def __enter__(self):
-        self.output.parent.mkdir(parents=True, exist_ok=True)
-        self.files = [open(path, "ab") for path in (self.output, self.table)]
-        for file, size in zip(self.files, self.state["bytes"], strict=True):
-            file.truncate(size)  # what a killed run wrote beyond its last whole frame
+        with clear_errors(self.output, _GO_ON):
+            self.output.parent.mkdir(parents=True, exist_ok=True)
+            self.files = [open(path, "ab") for path in (self.output, self.table)]
+            for file, size in zip(self.files, self.state["bytes"], strict=True):
+                if file.seek(0, 2) < size:
+                    raise ValueError(f"{file.name} is shorter than its .progress file says; "
+                                     "delete both and run again.")
+                file.truncate(size)  # what a killed run wrote beyond its last record
         self._record()
         return self
 
@@ -287,18 +308,28 @@ class _Writer:
         self._append(0, text)
         self._append(1, line.getvalue())
         self.done += 1
-        self._record()
+        self.state |= {"done": self.done, "bytes": [file.tell() for file in self.files]}
+        if time.monotonic() - self.recorded >= RECORD_EVERY:
+            self._record()
 
     def _append(self, which, text):
-        self.files[which].write(text.encode())
-        self.files[which].flush()
+        with clear_errors(self.output, _GO_ON):
+            self.files[which].write(text.encode())
+            self.files[which].flush()
 
     def _record(self):
-        """Replaces the progress file in one step: before it the frame is not there, then it is."""
-        self.state |= {"done": self.done, "bytes": [file.seek(0, 2) for file in self.files]}
-        with _whole(self.progress) as partial:
+        """Frames first, then in one step the progress file: up to its count none can be lost."""
+        with clear_errors(self.output, _GO_ON):
+            for file in self.files:
+                os.fsync(file.fileno())
+        with whole(self.progress) as partial:
             partial.write_text(json.dumps(self.state))
+        self.recorded = time.monotonic()
 
-    def __exit__(self, *_):
+    def __exit__(self, _, error, __):
+        kept = suppress(OSError) if error else nullcontext()  # the first error is the one to tell
+        with kept:
+            self._record()
         for file in self.files:
-            file.close()
+            with suppress(OSError) if error else nullcontext():
+                file.close()

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
 
 from . import datasets
+from ._files import whole
 from .averaging import frame_index, shortest_window, window_from_ps
 from .clusters import cluster, describe
 from .embedding import INITS, embed, standardise
@@ -109,7 +110,7 @@ class Result:
             raise ValueError(f"{path} is not a name for a result; end it in .npz.")
         text = io.StringIO()
         ase.io.write(text, self.frames, format="extxyz")
-        with datasets._whole(path) as partial, open(partial, "wb") as file:
+        with whole(path) as partial, open(partial, "wb") as file:
             np.savez_compressed(
                 file, labels=self.labels, map=self.map, frame=self.frame, atom=self.atom,
                 frames=np.frombuffer(text.getvalue().encode(), np.uint8),

@@ -16,10 +16,10 @@ import defectkit as dk
 from defectkit.clusters import (
     agreement,
     cluster,
+    cluster_error,
     describe,
     linear_error,
     lof_error,
-    stability,
     vote_error,
 )
 
@@ -211,40 +211,18 @@ def test_noise_lowers_agreement_and_names_do_not_matter():
         agreement(labels, truth[1:])
 
 
-# stability
+# errors of clusters
 
-def test_stability_compares_runs_with_the_first():
-    rng = np.random.default_rng(0)
-    X = np.vstack([rng.normal(c, 1, (150, 5)) for c in (0, 12)])
-    truth = np.repeat(["a", "b"], 150)
-    runs = stability(X, "pacmap", seeds=[0, 1], truth=truth, progress=False)
-    assert [(r["init"], r["seed"]) for r in runs] == [("pca", 0), ("pca", 1), ("random", 0),
-                                                      ("random", 1)]
-    for r in runs:
-        assert r["n_clusters"] == 2 and r["noise"] == 0
-        assert r["ari_to_first"] == r["ari_to_truth"] == 1
-        assert r["vote_error"] == r["lof_error"] == 0
-    half = stability(X, "pca", seeds=[3, 4], reference=truth == "a", fraction=0.5, progress=False)
-    assert [r["ari_to_reference"] for r in half] == [1, 1]
-    mixed = stability(X, "pca", seeds=[3], reference=np.arange(300) % 2, progress=False)
-    assert abs(mixed[0]["ari_to_reference"]) < 0.05
-
-
-def test_stability_of_halves_compares_what_both_contain():
-    rng = np.random.default_rng(1)
-    X = np.vstack([rng.normal(c, 1, (200, 5)) for c in (0, 12)])
-    runs = stability(X, "pca", seeds=[0, 1, 2], fraction=0.5, progress=False)
-    assert [r["ari_to_first"] for r in runs] == [1, 1, 1]
-
-
-@pytest.mark.parametrize("arguments, text", [
-    ({"seeds": []}, "0 seeds and fraction=1.0: give at least one seed"),
-    ({"fraction": 0}, "0 < fraction <= 1"),
-    ({"truth": [0] * 9}, "truth has 9 entries for 100 environments; give one for each"),
-])
-def test_bad_stability_runs_are_refused(arguments, text):
-    with pytest.raises(ValueError, match=re.escape(text)):
-        stability(np.zeros((100, 3)), "pca", progress=False, **arguments)
+def test_cluster_error_names_each_cluster_after_its_commonest_phase():
+    truth = ["ice"] * 6 + ["water"] * 4
+    assert cluster_error([0] * 6 + [1] * 4, truth) == 0
+    assert cluster_error([0] * 3 + [2] * 3 + [1] * 4, truth) == 0  # a phase in two clusters
+    assert cluster_error([0] * 10, truth) == pytest.approx(0.4)
+    assert cluster_error([-1] + [0] * 5 + [1] * 4, truth) == pytest.approx(0.1)
+    assert cluster_error([0] * 6 + [1] * 3 + [0], truth) == pytest.approx(0.1)
+    assert cluster_error([-1] * 10, truth) == 1
+    with pytest.raises(ValueError, match="two lists of the same length"):
+        cluster_error([0, 1], truth)
 
 
 # describe

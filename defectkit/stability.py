@@ -1,0 +1,302 @@
+"""How far clusters depend on seed, start, settings and sample: the paper's third criterion.
+
+The paper asks that a map be robust and shows figures (S1); here the same question gets numbers.
+"""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ._files import whole
+from .clusters import agreement, cluster, cluster_error, lof_error, vote_error
+from .embedding import INITS, embed
+
+__all__ = ["read_table", "repeat", "stability_report", "summary", "text_table", "write_table"]
+
+_UNKNOWN = -2  # an environment that was not in the first map
+_VOTERS = 10
+# Settings that the report changes two-fold, and what they are unless told otherwise.
+_SETTINGS = {"umap": {"n_neighbors": 15, "min_dist": 0.1},
+             "pacmap": {"n_neighbors": 10, "MN_ratio": 0.5, "FP_ratio": 2.5},
+             "pca": {}}
+
+
+def repeat(X, method="pacmap", seeds=range(10), inits=None, truth=None, reference=None,
+           fraction=1.0, progress=True, **options):
+    """How much the clusters depend on seed and initialisation.
+
+    Every run maps and clusters anew. Its labels are compared with `reference`, or else with those
+    of the first seed of the same initialisation.
+
+    Parameters
+    ----------
+    X : array (n, n_features)
+    method : str
+    seeds : iterable of int
+    inits : sequence of str, optional
+        Default: PCA, and the one the paper warns of (UMAP "spectral", PaCMAP "random").
+    truth : array (n,), optional
+        Known phases; adds agreement with them and the two error rates.
+    reference : array (n,), optional
+        Labels to compare with, for instance those of other settings.
+    fraction : float
+        Map only this part of the environments, drawn anew for each seed; labels are compared
+        where both maps have them.
+    progress : bool
+    **options
+        Passed to :func:`defectkit.embedding.embed`.
+
+    Returns
+    -------
+    list of dict, one for each run: init, seed, n_clusters, noise (fraction), ari_to_first (or
+    ari_to_reference), and with `truth` ari_to_truth, vote_error, lof_error.
+
+    Raises
+    ------
+    ValueError
+        No seeds, a fraction outside (0, 1], lengths that differ.
+    """
+    seeds, X = list(seeds), np.asarray(X)
+    inits = INITS.get(method, ("pca",))[:2] if inits is None else inits
+    if not seeds or not 0 < fraction <= 1:
+        raise ValueError(f"{len(seeds)} seeds and fraction={fraction}: give at least one seed and "
+                         "0 < fraction <= 1.")
+    _check_lengths(len(X), truth=truth, reference=reference)
+    compared = "ari_to_first" if reference is None else "ari_to_reference"
+    runs = []
+    with tqdm(total=len(inits) * len(seeds), desc=f"{method} runs", disable=not progress) as bar:
+        for init in inits:
+            first = None if reference is None else np.asarray(reference)
+            for seed in seeds:
+                Y, labels, part = _mapped(X, method, seed, init, fraction, options)
+                first = _spread(labels, part, len(X)) if first is None else first
+                row = {"init": init, "seed": seed, "n_clusters": int(labels.max()) + 1,
+                       "noise": float((labels < 0).mean()),
+                       compared: _agreement(labels, part, first)}
+                if truth is not None:
+                    phases = np.asarray(truth)[part]
+                    row |= {"ari_to_truth": agreement(labels, phases),
+                            "vote_error": vote_error(Y, phases)[0],
+                            "lof_error": lof_error(Y, phases)[0]}
+                runs.append(row)
+                bar.update()
+    return runs
+
+
+def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progress=True, **options):
+    """Clusters under other seeds, starts, settings and samples, one row for each map.
+
+    The *default map* has the first seed, the PCA start and the settings of
+    :func:`defectkit.embedding.embed` (or those in `options`). It is compared with
+
+    - "seed": `seeds` seeds from the PCA start and as many from the start that the library has by
+      default and the paper warns of (UMAP "spectral"; PaCMAP "random", which is the alternative
+      to its default, PCA);
+    - "n_neighbors x 0.5", ...: two-fold changes, one at a time, of n_neighbors and min_dist
+      (UMAP) or of n_neighbors, MN_ratio and FP_ratio (PaCMAP);
+    - "half of the environments": drawn at random, anew for each of `halves` seeds.
+
+    PCA has no seed and no settings: only halves remain.
+
+    Parameters
+    ----------
+    X : array (n, n_features)
+    method : "pca", "umap" or "pacmap"
+    seeds : int or iterable of int
+        How many, from 0, or which.
+    truth : array (n,), optional
+        Known phase of each environment, used for three more columns only.
+    halves : int
+        Number of random halves.
+    progress : bool
+        Show a bar over all maps: 28 for UMAP, 30 for PaCMAP.
+    **options
+        Passed to ``embed`` in every run.
+
+    Returns
+    -------
+    list of dict: test, init, seed, n (environments mapped), n_clusters, noise (fraction),
+    ari_to_first (adjusted Rand index to the first run of the same test and start),
+    ari_to_default (to the default map); with `truth` also ari_to_truth, misclassified
+    (:func:`defectkit.clusters.cluster_error`) and vote_error (of the map, NaN where a phase has
+    no more than 10 environments). :func:`summary` condenses it, :func:`text_table` prints it,
+    :func:`write_table` keeps it.
+
+    Raises
+    ------
+    ValueError
+        No seeds, an unknown method, lengths that differ, what ``embed`` refuses.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.vstack([rng.normal(c, 1, (100, 4)) for c in (0, 12)])
+    >>> rows = stability_report(X, "pca", truth=np.repeat(["a", "b"], 100), progress=False)
+    >>> [(r["test"], r["n_clusters"], r["ari_to_default"], r["misclassified"]) for r in rows[:2]]
+    [('seed', 2, 1.0, 0.0), ('half of the environments', 2, 1.0, 0.0)]
+    """
+    X = np.asarray(X)
+    seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not seeds or halves < 0:
+        raise ValueError(f"{len(seeds)} seeds and {halves} halves: give at least one seed and no "
+                         "negative number of halves.")
+    if method not in INITS:
+        raise ValueError(f"unknown method {method!r}; use one of {', '.join(INITS)}.")
+    _check_lengths(len(X), truth=truth)
+    plan = _plan(method, seeds, halves, options)
+    rows, firsts = [], {}
+    for test, init, seed, fraction, changed in tqdm(plan, desc=f"{method} maps",
+                                                    disable=not progress):
+        Y, labels, part = _mapped(X, method, seed, init, fraction, options | changed)
+        first = firsts.setdefault((test, init), _spread(labels, part, len(X)))
+        default = firsts["seed", "pca"]
+        row = {"test": test, "init": init, "seed": seed, "n": len(labels),
+               "n_clusters": int(labels.max()) + 1, "noise": float((labels < 0).mean()),
+               "ari_to_first": _agreement(labels, part, first),
+               "ari_to_default": _agreement(labels, part, default)}
+        if truth is not None:
+            phases = np.asarray(truth)[part]
+            row |= {"ari_to_truth": agreement(labels, phases),
+                    "misclassified": cluster_error(labels, phases),
+                    "vote_error": _vote_error(Y, phases)}
+        rows.append(row)
+    return rows
+
+
+def _plan(method, seeds, halves, options):
+    """Test, start, seed, fraction and changed settings of each run; the default map first."""
+    inits = INITS[method][:2]
+    plan = [("seed", init, seed, 1.0, {}) for init in inits
+            for seed in (seeds if method != "pca" else seeds[:1])]
+    for name, value in _SETTINGS[method].items():
+        value = options.get(name) or value
+        for factor in (0.5, 2):
+            scaled = factor * value
+            if name == "n_neighbors":
+                scaled = max(2, int(scaled + 0.5))
+            plan.append((f"{name} x {factor:g}", "pca", seeds[0], 1.0, {name: scaled}))
+    return plan + [("half of the environments", "pca", seeds[0] + n, 0.5, {})
+                   for n in range(halves)]
+
+
+def _mapped(X, method, seed, init, fraction, options):
+    """Map, labels and rows of X of one run."""
+    part = np.arange(len(X))
+    if fraction < 1:
+        rng = np.random.default_rng(seed)
+        part = np.sort(rng.choice(len(X), max(1, round(fraction * len(X))), replace=False))
+    Y = embed(X[part], method, seed=seed, init=init, **options)
+    return Y, cluster(Y), part
+
+
+def _spread(labels, part, n):
+    every = np.full(n, _UNKNOWN)
+    every[part] = labels
+    return every
+
+
+def _agreement(labels, part, first):
+    known = first[part]
+    return agreement(labels[known != _UNKNOWN], known[known != _UNKNOWN])
+
+
+def _vote_error(Y, phases):
+    sizes = np.unique(phases, return_counts=True)[1]
+    if len(sizes) < 2 or sizes.min() <= _VOTERS:
+        return float("nan")
+    return vote_error(Y, phases, _VOTERS)[0]
+
+
+def _check_lengths(n, **given):
+    for name, values in given.items():
+        if values is not None and len(values) != n:
+            raise ValueError(f"{name} has {len(values)} entries for {n} environments; give one "
+                             "for each.")
+
+
+def summary(rows):
+    """Rows of :func:`stability_report`, condensed: one for each test, start and extra column.
+
+    Extra columns are those the caller has put before "test", such as case and method.
+
+    Returns
+    -------
+    list of dict: the extra columns, test, init, maps (number), clusters ("4", or "3 to 5"),
+    ari_to_first_min, ari_to_default_min, ari_to_default_median, noise_max, and with truth
+    ari_to_truth_min, misclassified_median, misclassified_max.
+    """
+    groups = {}
+    for row in rows:
+        keys = list(row)
+        names = keys[:keys.index("init") + 1]
+        groups.setdefault(tuple((k, row[k]) for k in names), []).append(row)
+    table = []
+    for key, group in groups.items():
+        column = {k: np.array([r[k] for r in group]) for k in list(group[0])[len(key):]}
+        few, many = column["n_clusters"].min(), column["n_clusters"].max()
+        line = dict(key) | {"maps": len(group),
+                            "clusters": str(few) if few == many else f"{few} to {many}",
+                            "ari_to_first_min": float(column["ari_to_first"].min()),
+                            "ari_to_default_min": float(column["ari_to_default"].min()),
+                            "ari_to_default_median": float(np.median(column["ari_to_default"])),
+                            "noise_max": float(column["noise"].max())}
+        if "misclassified" in column:
+            line |= {"ari_to_truth_min": float(column["ari_to_truth"].min()),
+                     "misclassified_median": float(np.median(column["misclassified"])),
+                     "misclassified_max": float(column["misclassified"].max())}
+        table.append(line)
+    return table
+
+
+def text_table(rows):
+    """Rows (list of dict with the same keys) as aligned text, numbers to four digits."""
+    if not rows:
+        return ""
+    cells = [list(rows[0])] + [[f"{v:.4f}" if isinstance(v, float) else str(v)
+                                for v in row.values()] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return "\n".join("  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)).rstrip()
+                     for line in cells)
+
+
+def write_table(path, rows):
+    """Writes rows (list of dict with the same keys) as .csv or .json, whole or not at all.
+
+    Raises ValueError for another ending or rows of differing keys.
+    """
+    path = Path(path)
+    if path.suffix not in (".csv", ".json"):
+        raise ValueError(f"{path} is not a name for a table; end it in .csv or .json.")
+    if any(list(row) != list(rows[0]) for row in rows):
+        raise ValueError("rows of a table need the same columns in the same order; write tables "
+                         "with and without truth to different files.")
+    with whole(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        if path.suffix == ".json":
+            file.write(json.dumps(rows, indent=1) + "\n")
+        elif rows:
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def read_table(path):
+    """Rows that :func:`write_table` wrote, numbers as int or float."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
+    with open(path, newline="", encoding="utf-8") as file:
+        if path.suffix == ".json":
+            return json.load(file)
+        return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
+
+
+def _number(text):
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
