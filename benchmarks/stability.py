@@ -1,7 +1,7 @@
 """Stability of the clusters of every case: seeds, starts, two-fold settings, halves of the data.
 
 Each case takes the features, averages and atoms of its notebook, thinned to about N environments
-so that the 28 to 36 maps of each method take minutes. Every (case, method) is written as soon as
+so that the 29 to 31 maps of each method take minutes. Every (case, method) is written as soon as
 it is done, and a call goes on where an earlier one stopped.
 
     python benchmarks/stability.py [case ...]        # rows in results/stability.csv

@@ -112,7 +112,7 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
     halves : int
         Number of random halves.
     progress : bool
-        Show a bar over all maps: 28 for UMAP, 30 for PaCMAP.
+        Show a bar over all maps: 29 for UMAP, 31 for PaCMAP.
     **options
         Passed to ``embed`` in every run.
 
