@@ -10,7 +10,7 @@ import numpy as np
 from . import __version__
 from ._files import whole
 from ._plan import Function
-from .n2p2 import Scaling
+from .n2p2 import _ARGUMENTS, _SUBTYPES, Scaling
 from .symmetry import SymmetryFunctions
 
 FORMAT = 1  # raise it when an older defectkit could not read the file
@@ -57,15 +57,15 @@ def load_model(path, symmetry=None):
     header, arrays = _read(path)
     if not isinstance(header, dict) or header.get("mark") != _MARK:
         raise ValueError(f"{path} is no model of defectkit; give a file that save has written.")
-    if header["format"] > FORMAT:
-        raise ValueError(f"{path} was written by defectkit {header['versions']['defectkit']} in "
-                         f"format {header['format']}, this version reads up to {FORMAT}; update "
-                         "defectkit.")
     kinds = {c.__name__: c for c in (parametric.ParametricMap, parametric.EnvironmentClassifier)}
     try:
-        model = _filled(kinds[header["kind"]], header, arrays)
-    except (KeyError, TypeError, ValueError, AttributeError) as err:
+        newer = _whole_number(header["format"]) > FORMAT
+        model = None if newer else _filled(kinds[header["kind"]], header, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as err:
         raise _damaged(path) from err
+    if newer:
+        raise ValueError(f"{path} was written by a newer defectkit in format {header['format']}, "
+                         f"this version reads up to {FORMAT}; update defectkit.")
     if symmetry is not None:
         ours, theirs = symmetry_as_dict(symmetry), header["symmetry"]
         if json.loads(json.dumps(ours)) != theirs:
@@ -95,25 +95,58 @@ def _read(path):
 
 
 def _filled(kind, header, arrays):
-    """An estimator with the numbers of the file, its shapes checked."""
-    model = kind(symmetry_from_dict(header["symmetry"]), header["centres"], header["window"],
-                 tuple(header["hidden"]), header["seed"])
-    model.n_features_in_, model.curve_ = header["n_features"], header["curve"]
-    model.mean_, model.factor_ = arrays["mean"], arrays["factor"]
-    n_layers = len(header["hidden"]) + 1
-    model.weights_ = [(arrays[f"weight{n}"], arrays[f"bias{n}"]) for n in range(n_layers)]
-    sizes = [header["n_features"], *header["hidden"]]
-    shapes = [weight.shape[0] for weight, _ in model.weights_]
-    if shapes != sizes or model.mean_.shape != model.factor_.shape != (sizes[0],):
-        raise ValueError("shapes")
+    """An estimator with the numbers of the file; raises where they do not fit together."""
+    hidden = [_whole_number(n, 1) for n in header["hidden"]]
+    model = kind(symmetry_from_dict(header["symmetry"]), _text_or_none(header["centres"]),
+                 _whole_number(header["window"], 1), tuple(hidden), _whole_number(header["seed"]))
+    n = model.n_features_in_ = _whole_number(header["n_features"], 1)
+    model.curve_ = {str(k): [float(x) for x in v] for k, v in header["curve"].items()}
+    model.mean_, model.factor_ = _fit(arrays, "mean", (n,)), _fit(arrays, "factor", (n,))
+    n_out = len(header["classes"]) if "classes" in header else len(arrays[f"bias{len(hidden)}"])
+    sizes = [n, *hidden, n_out]
+    model.weights_ = [(_fit(arrays, f"weight{i}", shape), _fit(arrays, f"bias{i}", shape[1:]))
+                      for i, shape in enumerate(zip(sizes, sizes[1:], strict=False))]
+    if ("classes" in header) != hasattr(kind, "unlike"):
+        raise ValueError("classes")
     if "classes" in header:
         model.classes_ = np.array(header["classes"])
-        model.threshold_, model.false_alarm_ = header["threshold"], header["false_alarm"]
-        model.left_out_ = dict(header["left_out"])
-        model.density_ = {n: arrays[f"density_{n}"] for n in ("mean", "whiten", "constant")}
-    if not all(np.isfinite(a).all() for a in arrays.values()):
-        raise ValueError("numbers")
+        if model.classes_.dtype.kind not in "iUb" or len(set(header["classes"])) < 2:
+            raise ValueError("classes")
+        model.threshold_, model.false_alarm_ = (_number(header[k]) for k in ("threshold",
+                                                                            "false_alarm"))
+        model.left_out_ = {c: _number(share) for c, share in header["left_out"]}
+        parts = arrays["density_constant"].shape[1]
+        shape = (n_out, parts, n)
+        model.density_ = {"mean": _fit(arrays, "density_mean", shape),
+                          "whiten": _fit(arrays, "density_whiten", (*shape, n)),
+                          "constant": _fit(arrays, "density_constant", (n_out, parts))}
     return model
+
+
+def _fit(arrays, name, shape):
+    array = arrays[name]
+    if (array.shape != shape or array.dtype not in (np.float32, np.float64)
+            or not np.isfinite(array).all()):
+        raise ValueError(name)
+    return array
+
+
+def _whole_number(value, least=0):
+    if type(value) is not int or value < least:
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
+def _number(value):
+    if type(value) not in (int, float) or not np.isfinite(value):
+        raise ValueError(f"{value!r} is not a number")
+    return value
+
+
+def _text_or_none(value):
+    if not isinstance(value, str | None):
+        raise ValueError(f"{value!r} is not a text")
+    return value
 
 
 def symmetry_as_dict(symmetry):
@@ -128,12 +161,34 @@ def symmetry_as_dict(symmetry):
 
 
 def symmetry_from_dict(given):
-    """The `SymmetryFunctions` of `symmetry_as_dict`."""
+    """The `SymmetryFunctions` of `symmetry_as_dict`; ValueError or TypeError for anything else."""
     if given is None:
         return None
-    functions = {e: [Function(**(f | {"neighbours": tuple(f["neighbours"])})) for f in fs]
-                 for e, fs in given["functions"].items()}
-    scaling = {e: Scaling(**{k: np.array(v) if isinstance(v, list) else v for k, v in s.items()})
-               for e, s in given["scaling"].items()}
-    return SymmetryFunctions(functions, given["cutoff_type"], given["inner"], given["elements"],
-                             scaling)
+    elements = [str(e) for e in given["elements"]]
+    functions = {e: [_function(f, elements) for f in fs] for e, fs in given["functions"].items()}
+    scaling = {e: Scaling(*(_scale(s[name], len(functions[e])) for name in (
+        "offset", "factor", "low", "minimum", "maximum"))) for e, s in given["scaling"].items()}
+    inner = _number(given["inner"])
+    if _whole_number(given["cutoff_type"]) > 8 or not 0 <= inner < 1:
+        raise ValueError("cutoff function")
+    return SymmetryFunctions(functions, given["cutoff_type"], inner, elements, scaling)
+
+
+def _function(given, elements):
+    f = Function(**(given | {"neighbours": tuple(given["neighbours"])}))
+    for name in ("rc", "rl", "eta", "rs", "lam", "zeta", "left", "right"):
+        _number(getattr(f, name))
+    known = _ARGUMENTS[f.kind].split()
+    if (f.rc <= 0 or not {f.centre, *f.neighbours} <= set(elements)
+            or len(f.neighbours) != ("e1" in known) + ("e2" in known)
+            or f.core != _SUBTYPES.get(f.sub, 0) or (f.kind >= 20) != (f.core > 0)):
+        raise ValueError("function")
+    return f
+
+
+def _scale(value, n):
+    if not isinstance(value, list):
+        return _number(value)
+    if len(value) != n:
+        raise ValueError("scaling")
+    return np.array([_number(x) for x in value], float)

@@ -24,6 +24,7 @@ from .trajectory import BINARY, iter_frames
 
 NOT_LABELLED = -2
 _FORMAT = 1
+_FARTHEST = 30.0  # Å; no first shell of neighbours reaches that far
 
 
 @dataclass(frozen=True)
@@ -141,11 +142,20 @@ def open_result(path):
 
 
 def _restored(values, info):
+    """A `Result`; raises where its arrays do not fit its frames."""
     text = values["frames"].tobytes().decode()
     frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
-    result = Result(frames, values["labels"], values["map"], values["frame"], values["atom"], info)
-    result.atom_labels()  # raises where the arrays do not fit the frames
-    return result
+    arrays = [values[name] for name in ("labels", "frame", "atom")]
+    labels, frame, atom = arrays
+    fits = (all(a.dtype.kind == "i" and a.shape == labels.shape for a in arrays)
+            and labels.ndim == 1 and labels.min() >= -1 and values["map"].dtype == float
+            and values["map"].shape == (len(labels), 2) and frame.min() >= 0 and atom.min() >= 0
+            and np.all(atom < np.array([len(atoms) for atoms in frames])[frame])
+            and isinstance(info["centres"], str) and info["window"] >= 1
+            and 0 < float(info["cutoff"]) < _FARTHEST)
+    if not fits:
+        raise ValueError("arrays")
+    return Result(frames, labels, values["map"], frame, atom, info)
 
 
 def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centres=None,
