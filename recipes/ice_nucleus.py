@@ -41,7 +41,7 @@ CLASSICAL = [       # held, K at start and end, ps
 ]
 STAGES = [
     Stage("warm", water.PS // 4, TEMPERATURE, TEMPERATURE, thermostat=0.05),
-    Stage("settle", water.PS, TEMPERATURE, TEMPERATURE, thermostat=0.2),
+    Stage("settle", water.PS, TEMPERATURE, TEMPERATURE, thermostat=0.2, every=water.EVERY),
     Stage("production", water.PS, TEMPERATURE, TEMPERATURE, thermostat=1.0, every=water.EVERY),
 ]
 # TIP4P/Ice: J. L. F. Abascal et al., J. Chem. Phys. 122, 234511 (2005); energies in kcal/mol.
