@@ -16,6 +16,8 @@ _HOME = {
     "moving_average": "averaging",
     "standardise": "embedding",
     "embed": "embedding",
+    "equalised_sample": "imbalance",
+    "embed_equalised": "imbalance",
     "cluster": "clusters",
     "stability_report": "stability",
     "ParametricMap": "parametric",
@@ -28,7 +30,7 @@ _HOME = {
     "open_result": "workflow",
 }
 _MODULES = ("symmetry", "potential", "datasets", "averaging", "embedding", "clusters",
-            "defects", "hydrogen_bonds", "parametric", "plots", "stability", "streaming",
+            "defects", "hydrogen_bonds", "imbalance", "parametric", "plots", "stability", "streaming",
             "trajectory", "view", "workflow")
 
 __all__ = sorted(_HOME)

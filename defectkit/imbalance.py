@@ -1,0 +1,126 @@
+"""Maps of data in which one kind of environment is far more common than the rest.
+
+PaCMAP draws its mid-near and further pairs from all environments, so a rare kind hardly ever
+meets its like there, and its piece of the map sticks to the common one (the paper's Fig. 3i). The
+paper adds environments of the rare kind from elsewhere; here the common kind is thinned out
+instead, with nothing but the features to say which that is.
+"""
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from . import embedding
+
+_NEIGHBORS = 10
+_STRATA = 20
+
+
+def equalised_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
+    """Indices of environments that show every local density equally often, rare kinds kept whole.
+
+    The local density of an environment is told by the distance to its tenth neighbour in the
+    space of features: a crystal is dense there, a liquid is thin, a defect thinner still.
+    Intervals of equal width of the logarithm of that distance are filled at random and alike,
+    until there are `n`; intervals with fewer environments give all of them.
+
+    Parameters
+    ----------
+    X : array (n_environments, n_features)
+    n : int
+        How many to keep.
+    strata : int
+        Intervals of density.
+    seed : int
+    standardise : bool
+        Scale every feature first, see :func:`defectkit.embedding.standardise`.
+
+    Returns
+    -------
+    array (n,) of int, ascending.
+
+    Raises
+    ------
+    ValueError
+        More environments asked for than there are, none, less than two intervals, too few
+        environments for neighbours, features that are not finite.
+
+    Examples
+    --------
+    A liquid of 5000 environments and a crystal of 100:
+
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.concatenate([rng.normal(0, 1, (5000, 5)), rng.normal(3, 0.05, (100, 5))])
+    >>> chosen = equalised_sample(X, 1000)
+    >>> len(chosen), bool((chosen >= 5000).mean() > 0.08)   # of all it was 0.02
+    (1000, True)
+    """
+    X = embedding._table(X, "X")
+    if not 0 < n <= len(X):
+        raise ValueError(f"n={n} of {len(X)} environments cannot be kept; use 1 to {len(X)}.")
+    if strata < 2:
+        raise ValueError(f"strata={strata} tells no densities apart; use at least 2.")
+    if len(X) <= _NEIGHBORS:
+        raise ValueError(f"{len(X)} environments are too few to tell their density from "
+                         f"{_NEIGHBORS} neighbours; add frames.")
+    Z = embedding.standardise(X) if standardise else X
+    near = NearestNeighbors(n_neighbors=_NEIGHBORS, algorithm="brute").fit(Z)
+    away = near.kneighbors()[0][:, -1]
+    if not away.any():
+        raise ValueError("all environments have ten that equal them; thin out the copies.")
+    level = np.log(np.maximum(away, away[away > 0].min()))
+    edges = np.linspace(level.min(), level.max(), strata + 1)[1:-1]
+    stratum = np.searchsorted(edges, level, side="right")
+    quota = _shared_out(np.bincount(stratum, minlength=strata), n)
+    rng = np.random.default_rng(seed)
+    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(stratum == k))[:quota[k]]
+                                   for k in range(strata)]))
+
+
+def embed_equalised(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options):
+    """Map of all environments, made from an equalised sample of `n`.
+
+    The sample is mapped by `method`; a net learns that map and places every other environment
+    (:class:`defectkit.parametric.ParametricMap`).
+
+    Parameters
+    ----------
+    X : array (n_environments, n_features)
+    n : int
+        Environments in the sample, a few thousand; see :func:`equalised_sample`.
+    method : "pacmap", "umap" or "pca"
+    strata, seed
+        As :func:`equalised_sample` takes them.
+    **options
+        Passed to :func:`defectkit.embedding.embed`.
+
+    Returns
+    -------
+    Y : array (n_environments, 2)
+        Of the sample its own map, of all others what the net says.
+    chosen : array (n,) of int
+        The sample.
+
+    Raises
+    ------
+    ValueError
+        As `equalised_sample` and `embed` do.
+    """
+    from .parametric import ParametricMap
+
+    X = embedding._table(X, "X")
+    chosen = equalised_sample(X, n, strata=strata, seed=seed)
+    Y = np.empty((len(X), 2))
+    Y[chosen] = embedding.embed(X[chosen], method, seed=seed, **options)
+    rest = np.setdiff1d(np.arange(len(X)), chosen)
+    if len(rest):
+        Y[rest] = ParametricMap(seed=seed).fit(X[chosen], Y[chosen]).predict(X[rest])
+    return Y, chosen
+
+
+def _shared_out(sizes, n):
+    """The same quota for every stratum, less where it has fewer, `n` in all."""
+    quota, left = np.zeros(len(sizes), int), n
+    for rank, k in enumerate(np.argsort(sizes, kind="stable")):
+        quota[k] = min(sizes[k], left // (len(sizes) - rank))
+        left -= quota[k]
+    return quota

@@ -1,0 +1,79 @@
+"""Equalised samples keep what is rare, and the map made from one shows it."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+import defectkit as dk
+
+
+def crystal_in_liquid(n_liquid, n_crystal, seed=0, width=0.1):
+    """Features of a broad common kind and of a narrow rare one at its edge, and the kinds."""
+    rng = np.random.default_rng(seed)
+    centre = np.zeros(8)
+    centre[0] = 3.0
+    X = np.concatenate([rng.normal(0, 1, (n_liquid, 8)),
+                        centre + rng.normal(0, width, (n_crystal, 8))])
+    return X, np.repeat([0, 1], [n_liquid, n_crystal])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_dense_kind_is_kept_whole(seed):
+    X, kind = crystal_in_liquid(4000, 80, seed)
+    chosen = dk.equalised_sample(X, 800, seed=seed)
+    assert len(chosen) == len(np.unique(chosen)) == 800
+    assert (kind[chosen] == 1).sum() == 80
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rare_thin_kind_is_kept_whole(seed):
+    X, kind = crystal_in_liquid(80, 4000, seed)
+    chosen = dk.equalised_sample(X, 800, seed=seed)
+    assert (kind[chosen] == 0).sum() == 80
+
+
+def test_kinds_as_frequent_and_as_dense_stay_balanced():
+    rng = np.random.default_rng(3)
+    X = np.concatenate([rng.normal(0, 1, (2000, 6)), rng.normal(6, 1, (2000, 6))])
+    chosen = dk.equalised_sample(X, 1000)
+    assert abs((chosen < 2000).mean() - 0.5) < 0.06
+
+
+def test_all_are_kept_where_all_are_asked_for_and_copies_do_no_harm():
+    X, _ = crystal_in_liquid(300, 40)
+    assert dk.equalised_sample(X, len(X)).tolist() == list(range(len(X)))
+    X[:50] = X[0]
+    chosen = dk.equalised_sample(X, 100)
+    assert len(chosen) == 100
+
+
+def test_the_seed_decides_and_input_stays():
+    X, _ = crystal_in_liquid(500, 50)
+    before = X.copy()
+    assert (dk.equalised_sample(X, 100, seed=1) == dk.equalised_sample(X, 100, seed=1)).all()
+    assert (dk.equalised_sample(X, 100, seed=1) != dk.equalised_sample(X, 100, seed=2)).any()
+    assert (X == before).all()
+
+
+def test_map_of_all_from_the_sample():
+    X, kind = crystal_in_liquid(3000, 60)
+    Y, chosen = dk.embed_equalised(X, 600, n_neighbors=10)
+    assert Y.shape == (3060, 2) and np.isfinite(Y).all()
+    own = dk.embed(X[chosen], n_neighbors=10)
+    assert (Y[chosen] == own).all()
+    labels = dk.cluster(Y)
+    assert adjusted_rand_score(labels, kind) > 0.9
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"n": 0}, "n=0 of 350 environments cannot be kept; use 1 to 350."),
+    ({"n": 351}, "n=351 of 350 environments cannot be kept"),
+    ({"strata": 1}, "strata=1 tells no densities apart; use at least 2."),
+    ({"X": np.ones((400, 3))}, "all environments have ten that equal them; thin out the copies."),
+    ({"X": np.ones((5, 3)), "n": 2}, "5 environments are too few to tell their density"),
+    ({"X": np.full((20, 3), np.nan), "n": 2}, "NaN or infinite"),
+])
+def test_samples_that_cannot_be(change, message):
+    arguments = {"X": crystal_in_liquid(300, 50)[0], "n": 100, "standardise": False} | change
+    with pytest.raises(ValueError, match=message):
+        dk.equalised_sample(**arguments)
