@@ -7,9 +7,11 @@ One row of the input is one atomic environment, one column one feature. Features
 import contextlib
 import logging
 import warnings
+from importlib import import_module
 
 import numpy as np
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 __all__ = ["INITS", "embed", "standardise"]
 
@@ -75,7 +77,8 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
     "pacmap"  10 near, 5 mid-near, 25 further pairs, 100 + 100 + 250 iterations, from PCA
     ========  ==================================================================================
 
-    The same seed gives the same bits on the same machine; both libraries run in one thread. UMAP
+    The same seed gives the same bits on the same machine, whatever the number of threads given to
+    numba, OpenMP and BLAS: within this function all have one. UMAP
     stretches its PCA start to a square; PaCMAP shrinks it to about 0.01 and keeps its proportions.
     Above 100 features PaCMAP first reduces to 100 by PCA.
 
@@ -122,12 +125,7 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
     if np.ptp(X, axis=0).max() == 0:
         raise ValueError(f"all {len(X)} environments have the same features, so there is nothing "
                          "to map; add other structures or a thermal trajectory.")
-    if method == "pca":
-        return PCA(2, svd_solver="full").fit_transform(X)
-    if method == "umap":
-        Y = _umap(X, int(seed), init, n_neighbors, options)
-    else:
-        Y = _pacmap(X, int(seed), init, n_neighbors, snapshots, options)
+    Y = _placed(X, method, int(seed), init, n_neighbors, snapshots, options)
     if not np.isfinite(Y).all():
         raise ValueError(f"{method} could not place every environment; look for large groups of "
                          "identical environments and thin them out.")
@@ -178,6 +176,18 @@ def _check(n, method, init, n_neighbors, snapshots, options):
     return int(n_neighbors)
 
 
+def _placed(X, method, seed, init, n_neighbors, snapshots, options):
+    """The map; one thread, since sums over several (BLAS in the start by PCA) round otherwise."""
+    if method != "pca":
+        import_module(method)  # its libraries are to be limited too
+    with threadpool_limits(1):
+        if method == "pca":
+            return PCA(2, svd_solver="full").fit_transform(X)
+        if method == "umap":
+            return _umap(X, seed, init, n_neighbors, options)
+        return _pacmap(X, seed, init, n_neighbors, snapshots, options)
+
+
 def _umap(X, seed, init, n_neighbors, options):
     import numba
     import umap
@@ -198,7 +208,7 @@ def _pacmap(X, seed, init, n_neighbors, snapshots, options):
     if len(X) <= wanted.sum():
         warnings.warn(f"{len(X)} environments are too few for {wanted.sum():.0f} pairs each, so "
                       "PaCMAP takes fewer of every kind; add frames or lower n_neighbors.",
-                      stacklevel=3)
+                      stacklevel=4)
     if snapshots is not None:
         # PaCMAP fails unless its list starts at 0 and ends with the last iteration.
         kept = sorted({0, *map(int, snapshots), sum(options["num_iters"])})

@@ -1,0 +1,61 @@
+"""The same bits in two processes, on one thread and on two: numba's, OpenMP's and BLAS's."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import defectkit as dk
+
+WORK = """
+import hashlib, json
+import numpy as np
+from ase.build import bulk
+import defectkit as dk
+from defectkit import clusters
+from defectkit.parametric import EnvironmentClassifier, ParametricMap
+
+def bits(*arrays):
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()
+
+made = {}
+large = bulk("Si", cubic=True) * (6, 6, 6)
+large.rattle(0.2, seed=1)
+symmetry = dk.SymmetryFunctions.silicon()
+X = symmetry(large)
+made["features"] = bits(X)
+made["features of frames"] = bits(*dk.features([large, large], symmetry, n_jobs=THREADS,
+                                               progress=False))
+made["features of water"] = bits(dk.SymmetryFunctions.water()(dk.load("water-ice").frames[0], "O"))
+X = np.concatenate([X[:700], symmetry(bulk("Si", "bct", 4.9, c=2.7) * (9, 9, 9))[:300]
+                    + 1e-3 * np.random.default_rng(0).normal(size=(300, 35))])
+kind = np.repeat([0, 1], [700, 300])
+for method in ("pca", "umap", "pacmap"):
+    Y = dk.embed(X, method, seed=1)
+    labels = dk.cluster(Y)
+    made[method], made[f"clusters of {method}"] = bits(Y), bits(labels)
+    made[f"errors of {method}"] = bits(clusters.vote_error(Y, kind)[0],
+                                       clusters.lof_error(Y, kind)[0],
+                                       clusters.linear_error(Y, kind)[0])
+net = ParametricMap(max_epochs=5, progress=False).fit(X, Y)
+classifier = EnvironmentClassifier(max_epochs=5, progress=False).fit(X, kind)
+made["parametric map"] = bits(net.predict(X))
+made["classifier"] = bits(classifier.predict_proba(X), classifier.unlike(X))
+print(json.dumps(made))
+"""
+ROOT = str(Path(dk.__file__).parents[1])
+
+
+def run(threads):
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    given = os.environ | dict.fromkeys(names, str(threads)) | {"PYTHONPATH": ROOT}
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c",
+                           WORK.replace("THREADS", str(threads))],
+                          env=given, capture_output=True, text=True, check=True, timeout=300)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_another_process_on_two_threads_gives_the_same_bits():
+    one, two = run(1), run(min(2, os.cpu_count() or 1))
+    assert len(one) == 14 and [name for name in one if two[name] != one[name]] == []
