@@ -1,31 +1,33 @@
-"""Symmetry functions against DScribe's ACSF on one water box, single core, interleaved.
+"""Symmetry functions against DScribe's ACSF and SOAP, on one and two cores, and against size.
 
-Both compute, for each of 1080 atoms, about as many functions of the same kinds: 57 functions of
-the RPBE-D3 water potential here (30 per O, 27 per H: 16 radial, 14 or 11 angular), 8 radial (G2)
-per element and 4 angular (G4) per pair of elements in DScribe (28 per atom). Neighbour search is
-counted on both sides. The table gives the median and the range of the ratio over the rounds,
-in processor time, so that other work on the machine does not count.
+Water at 1 g/cm^3. ACSF and ours compute, for each of 1080 atoms, about as many functions of the
+same kinds: 57 of the RPBE-D3 water potential here (30 per O, 27 per H: 16 radial, 14 or 11
+angular), 8 radial (G2) per element and 4 angular (G4) per pair of elements in DScribe (28 per
+atom). SOAP is that of notebook 05 (390 components, cutoff 4.5 Å), on oxygens. Neighbour search is
+counted on both sides. Ratios are medians and ranges over interleaved rounds in processor time, so
+that other work on the machine does not count; the speed-up on two cores is in wall time.
 
     python benchmarks/symmetry_functions.py [rounds]
 """
 
-import json
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ[name] = "1"
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
 
+import numba  # noqa: E402
 import numpy as np  # noqa: E402
+from _timing import digits, interleaved, keep, ratio  # noqa: E402
 from ase import Atoms  # noqa: E402
 from ase.build import molecule  # noqa: E402
 from ase.units import Bohr  # noqa: E402
-from dscribe.descriptors import ACSF  # noqa: E402
+from dscribe.descriptors import ACSF, SOAP  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 
-from defectkit import SymmetryFunctions  # noqa: E402
+from defectkit import SymmetryFunctions, features  # noqa: E402
 from defectkit.symmetry import neighbour_list  # noqa: E402
 
 CUTOFF = 12.0 * Bohr
@@ -63,43 +65,75 @@ def ours():
     return lines
 
 
-def main(rounds):
-    atoms = water_box()
-    folder = Path(__file__).parent / "results"
-    folder.mkdir(exist_ok=True)
-    settings = folder / "water.nn"
-    settings.write_text("\n".join(ours()) + "\n")
-    sf = SymmetryFunctions.from_n2p2(settings)
-    settings.unlink()
-    acsf = ACSF(r_cut=CUTOFF, species=["H", "O"], periodic=True,
-                g2_params=[[eta / Bohr**2, 0.0] for eta in RADIAL],
-                g4_params=[[eta / Bohr**2, zeta, lam] for eta, zeta, lam in ANGULAR])
-    tasks = {
-        "DScribe ACSF, all atoms": lambda: acsf.create(atoms, n_jobs=1),
-        "defectkit, all atoms": lambda: sf.by_element(atoms),
-        "defectkit, oxygens only": lambda: sf(atoms, "O"),
-        "defectkit, neighbours only": lambda: neighbour_list(atoms, sf.cutoff),
-    }
+def one_core(atoms, sf, rounds):
+    """µs per atom, and how many times longer each of DScribe's takes."""
+    numba.set_num_threads(1)
+    oxygens = np.flatnonzero(atoms.numbers == 8).tolist()
+    tasks = {"DScribe ACSF, all atoms": lambda: acsf().create(atoms, n_jobs=1),
+             "DScribe SOAP, oxygens": lambda: soap().create(atoms, centers=oxygens, n_jobs=1),
+             "defectkit, all atoms": lambda: sf.by_element(atoms),
+             "defectkit, oxygens": lambda: sf(atoms, "O"),
+             "defectkit, neighbours only": lambda: neighbour_list(atoms, sf.cutoff)}
     for task in tasks.values():
         task()
-    times = {name: [] for name in tasks}
-    for _ in range(rounds):
-        for name, task in tasks.items():
-            start = time.process_time()
-            task()
-            times[name].append(1e6 * (time.process_time() - start) / len(atoms))
-    base = np.array(times["DScribe ACSF, all atoms"])
-    result = {}
-    print(f"{'':28s} {'µs per atom':>12s} {'DScribe / this':>15s}   range over {rounds} rounds")
-    for name, values in times.items():
-        ratio = base / np.array(values)
-        result[name] = {"us_per_atom_median": round(float(np.median(values)), 2),
-                        "ratio_to_dscribe_median": round(float(np.median(ratio)), 2),
-                        "ratio_min": round(float(ratio.min()), 2),
-                        "ratio_max": round(float(ratio.max()), 2)}
-        print(f"{name:28s} {np.median(values):12.1f} {np.median(ratio):15.1f}   "
-              f"{ratio.min():.1f} to {ratio.max():.1f}")
-    (folder / "symmetry_functions.json").write_text(json.dumps(result, indent=1) + "\n")
+    seconds = interleaved(tasks, rounds)
+    cost = {name: digits(1e6 * np.median(s) / len(atoms)) for name, s in seconds.items()}
+    return {"us_per_atom_of_the_box": cost,
+            "ACSF over defectkit, all atoms": ratio(seconds["DScribe ACSF, all atoms"],
+                                                    seconds["defectkit, all atoms"]),
+            "SOAP over defectkit, oxygens": ratio(seconds["DScribe SOAP, oxygens"],
+                                                  seconds["defectkit, oxygens"])}
+
+
+def two_cores(atoms, sf, rounds):
+    """Wall time on one core over that on two, four frames; DScribe shares out whole frames."""
+    frames = [atoms] * 4
+
+    def ours(n):
+        numba.set_num_threads(n)
+        return features(frames, sf, "O", n_jobs=n, progress=False)
+
+    tasks = {f"{name}, {n}": (lambda make=make, n=n: make(n)) for n in (1, 2)
+             for name, make in (("defectkit", ours),
+                                ("ACSF", lambda n: acsf().create(frames, n_jobs=n)))}
+    tasks["ACSF, 2"](), tasks["defectkit, 2"]()
+    seconds = interleaved(tasks, rounds, time.perf_counter)
+    return {f"one core over two, {name}, wall time": ratio(seconds[f"{name}, 1"],
+                                                          seconds[f"{name}, 2"])
+            for name in ("defectkit", "ACSF")}
+
+
+def by_size(box, sf):
+    """µs per atom of all atoms' features, boxes of 10^3 to 10^5 atoms, one core."""
+    numba.set_num_threads(1)
+    cost = {}
+    for repeat in ((1, 1, 1), (2, 1, 1), (3, 1, 1), (3, 3, 1), (3, 3, 3), (5, 5, 4)):
+        atoms = box * repeat
+        best = min(interleaved({"all": lambda: sf.by_element(atoms)}, 2)["all"])  # noqa: B023
+        cost[str(len(atoms))] = digits(1e6 * best / len(atoms))
+    sizes = np.log([float(n) for n in cost])
+    slope = np.polyfit(sizes, sizes + np.log(list(cost.values())), 1)[0]
+    return {"us_per_atom_by_number_of_atoms": cost, "exponent_of_time_over_atoms": digits(slope)}
+
+
+def acsf():
+    return ACSF(r_cut=CUTOFF, species=["H", "O"], periodic=True,
+                g2_params=[[eta / Bohr**2, 0.0] for eta in RADIAL],
+                g4_params=[[eta / Bohr**2, zeta, lam] for eta, zeta, lam in ANGULAR])
+
+
+def soap():
+    return SOAP(species=["H", "O"], periodic=True, r_cut=4.5, n_max=6, l_max=4, sigma=0.4)
+
+
+def main(rounds):
+    atoms = water_box()
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Path(folder) / "water.nn"
+        settings.write_text("\n".join(ours()) + "\n")
+        sf = SymmetryFunctions.from_n2p2(settings)
+    keep("symmetry_functions", one_core(atoms, sf, rounds) | two_cores(atoms, sf, rounds)
+         | by_size(atoms, sf))
 
 
 if __name__ == "__main__":

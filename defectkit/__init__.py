@@ -16,6 +16,7 @@ _HOME = {
     "moving_average": "averaging",
     "standardise": "embedding",
     "embed": "embedding",
+    "embed_all": "embedding",
     "equalised_sample": "imbalance",
     "embed_equalised": "imbalance",
     "cluster": "clusters",
@@ -30,7 +31,7 @@ _HOME = {
     "open_result": "workflow",
 }
 _MODULES = ("symmetry", "potential", "datasets", "averaging", "embedding", "clusters",
-            "defects", "hydrogen_bonds", "imbalance", "parametric", "plots", "stability", "streaming",
+            "defects", "hydrogen_bonds", "imbalance", "nucleus", "parametric", "plots", "stability", "streaming",
             "trajectory", "view", "workflow")
 
 __all__ = sorted(_HOME)

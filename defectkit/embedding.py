@@ -13,12 +13,14 @@ import numpy as np
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
-__all__ = ["INITS", "embed", "standardise"]
+__all__ = ["INITS", "embed", "embed_all", "standardise"]
 
 #: Initialisations that each method knows; the paper's comes first, then the one it warns of.
 INITS = {"pca": ("pca",), "umap": ("pca", "spectral", "random"), "pacmap": ("pca", "random")}
 
 _N_NEIGHBORS = {"umap": 15, "pacmap": 10}
+_SHARED_FROM = 4096  # environments; below, UMAP compares all pairs by itself
+_EXACT_UP_TO = 30_000  # environments; beyond, PaCMAP's own search costs less than all pairs
 _CONSTANT = 1e-10  # relative spread that round-off alone reaches in symmetry functions
 
 
@@ -132,6 +134,66 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
     return Y.astype(float)
 
 
+def embed_all(X, methods=("pca", "umap", "pacmap"), *, seed=0, standardise=True):
+    """Coordinates of every environment under several methods, their neighbours sought once.
+
+    The maps of :func:`embed` with its settings, for comparing methods on the same data. From 4096
+    environments on UMAP and PaCMAP share one graph of nearest neighbours: all pairs compared up
+    to 30 000 environments, beyond that the search by which PaCMAP alone works (it finds 99.9 % of
+    the 15 nearest). Their maps then differ from those of ``embed`` as from another seed's: places
+    do, clusters do not.
+
+    Parameters
+    ----------
+    X : array (n, n_features)
+    methods : sequence of str
+    seed : int
+    standardise : bool
+
+    Returns
+    -------
+    dict {method: array (n, 2), float64}
+
+    Raises
+    ------
+    ValueError
+        As :func:`embed`, before the work begins.
+    """
+    X = _table(X, "X")
+    for method in methods:
+        _check(len(X), method, "pca", None, None, {})
+    X = _standardise(X) if standardise else X
+    shared = {}
+    if {"umap", "pacmap"} <= set(methods) and _SHARED_FROM <= len(X) and X.shape[1] <= 100:
+        shared = _shared_neighbours(X)
+    return {m: embed(X, m, seed=seed, standardise=False, **shared.get(m, {})) for m in methods}
+
+
+def _shared_neighbours(X):
+    """Options by which UMAP and PaCMAP take their neighbours from one search."""
+    import faiss
+    import pacmap.pacmap
+
+    X = np.ascontiguousarray(X, np.float32)
+    k = _N_NEIGHBORS["pacmap"]
+    with _global_state_kept():
+        faiss.omp_set_num_threads(1)
+        index = (faiss.IndexFlatL2(X.shape[1]) if len(X) <= _EXACT_UP_TO
+                 else faiss.IndexHNSWFlat(X.shape[1], 32, faiss.METRIC_L2))
+        index.add(X)
+        square, near = index.search(X, k + 51)
+        # The point itself comes first for UMAP, and is left out for PaCMAP's scaled distances.
+        n_umap = _N_NEIGHBORS["umap"]
+        distance, near = np.sqrt(np.maximum(square, 0)), near.astype(np.int32)
+        others, other_distance = near[:, 1:], distance[:, 1:].copy()
+        width = np.maximum(other_distance[:, 3:6].mean(axis=1), 1e-10)
+        scaled = pacmap.pacmap.scale_dist(other_distance, width, np.ascontiguousarray(others))
+        pairs = pacmap.pacmap.sample_neighbors_pair(X, scaled, np.ascontiguousarray(others), k)
+    return {"umap": {"precomputed_knn": (near[:, :n_umap].astype(np.int64),
+                                         distance[:, :n_umap].copy())},
+            "pacmap": {"pair_neighbors": pairs}}
+
+
 def _table(X, name):
     X = np.asarray(X, dtype=float)
     if X.ndim != 2:
@@ -194,8 +256,10 @@ def _umap(X, seed, init, n_neighbors, options):
 
     threads = numba.get_num_threads()
     try:  # n_jobs=1 is what a seed forces anyway, then without a warning
-        return umap.UMAP(n_neighbors=n_neighbors, init=init, random_state=seed, n_jobs=1,
-                         **options).fit_transform(X.astype(np.float32))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")  # no transform here
+            return umap.UMAP(n_neighbors=n_neighbors, init=init, random_state=seed, n_jobs=1,
+                             **options).fit_transform(X.astype(np.float32))
     finally:
         numba.set_num_threads(threads)
 

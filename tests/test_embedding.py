@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 
 import numba
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
 
-from defectkit.clusters import cluster
-from defectkit.embedding import INITS, embed, standardise
+from defectkit import embedding
+from defectkit.clusters import agreement, cluster
+from defectkit.embedding import INITS, embed, embed_all, standardise
 
 
 @pytest.fixture(scope="module")
@@ -210,3 +213,47 @@ def test_pacmap_leaves_no_trace_in_global_state(blobs, caplog):
     assert faiss.omp_get_max_threads() == 2
     assert pacmap.pacmap._RANDOM_STATE is None
     assert not caplog.records
+
+
+# several methods at once
+
+def test_all_methods_below_the_size_of_a_shared_graph_are_those_of_embed(blobs):
+    X, _ = blobs
+    maps = embed_all(X, seed=2)
+    assert list(maps) == ["pca", "umap", "pacmap"]
+    for method, Y in maps.items():
+        assert np.array_equal(Y, embed(X, method, seed=2))
+
+
+@pytest.mark.parametrize("exact_up_to", [30_000, 0])
+def test_a_shared_graph_gives_the_same_clusters(monkeypatch, exact_up_to):
+    monkeypatch.setattr(embedding, "_EXACT_UP_TO", exact_up_to)
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1, 2], [2500, 1500, 500])
+    X = rng.normal(size=(4500, 8)) + 6 * np.eye(3)[truth] @ rng.normal(size=(3, 8))
+    before = X.copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        maps = embed_all(X, ("umap", "pacmap"))
+    for Y in maps.values():
+        assert agreement(cluster(Y), truth) > 0.99
+    assert np.array_equal(X, before)
+    again = embed_all(X, ("umap", "pacmap"))
+    assert all(np.array_equal(maps[m], again[m]) for m in maps)
+
+
+def test_the_shared_graph_holds_the_nearest_neighbours():
+    X = np.random.default_rng(1).normal(size=(5000, 6))
+    shared = embedding._shared_neighbours(X)
+    index, distance = shared["umap"]["precomputed_knn"]
+    known_distance, known = NearestNeighbors(n_neighbors=15).fit(X).kneighbors(X)
+    assert np.mean(index == known) > 0.9999 and np.array_equal(index[:, 0], np.arange(5000))
+    assert np.allclose(distance[:, 1:], known_distance[:, 1:], rtol=1e-3)
+    pairs = shared["pacmap"]["pair_neighbors"]
+    assert pairs.shape == (50_000, 2) and np.array_equal(pairs[:, 0], np.repeat(range(5000), 10))
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+
+
+def test_all_methods_are_checked_before_the_first_begins():
+    with pytest.raises(ValueError, match="unknown method 'tsne'"):
+        embed_all(np.zeros((50, 3)), ("pca", "tsne"))

@@ -1,0 +1,49 @@
+"""Interleaved runs, their ratios with spread, and the file they go to."""
+
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def interleaved(tasks, rounds, clock=time.process_time):
+    """Seconds of each task, {name: array (rounds,)}; one round runs every task once."""
+    seconds = {name: [] for name in tasks}
+    for _ in range(rounds):
+        for name, task in tasks.items():
+            start = clock()
+            task()
+            seconds[name].append(clock() - start)
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def ratio(over, under):
+    """Median and range of the ratio of two tasks, round by round."""
+    r = np.asarray(over) / np.asarray(under)
+    return {"ratio_median": digits(np.median(r)), "ratio_min": digits(r.min()),
+            "ratio_max": digits(r.max()), "rounds": len(r)}
+
+
+def digits(x):
+    return float(f"{x:.3g}")
+
+
+def machine():
+    """In words, what the numbers were measured on."""
+    names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo")
+             if line.startswith("model name")] if os.path.exists("/proc/cpuinfo") else []
+    return {"processor": names[0] if names else platform.processor(), "cores": os.cpu_count(),
+            "load_average": digits(os.getloadavg()[0]), "python": platform.python_version()}
+
+
+def keep(name, numbers):
+    """Writes results/NAME.json with the machine beside the numbers, and prints them."""
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(numbers | {"machine": machine()}, indent=1)
+    (RESULTS / f"{name}.json").write_text(text + "\n")
+    print(text, flush=True)
