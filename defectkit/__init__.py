@@ -30,9 +30,9 @@ _HOME = {
     "identify": "workflow",
     "open_result": "workflow",
 }
-_MODULES = ("symmetry", "potential", "datasets", "averaging", "embedding", "clusters",
-            "defects", "hydrogen_bonds", "imbalance", "nucleus", "parametric", "plots", "stability", "streaming",
-            "trajectory", "view", "workflow")
+_MODULES = ("averaging", "clusters", "datasets", "defects", "embedding", "hydrogen_bonds",
+            "imbalance", "nucleus", "parametric", "plots", "potential", "stability",
+            "streaming", "symmetry", "trajectory", "view", "workflow")
 
 __all__ = sorted(_HOME)
 

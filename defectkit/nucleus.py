@@ -1,0 +1,92 @@
+"""From flagged molecules to a nucleus: which of them hang together, where it is, how large."""
+
+import numpy as np
+from ase.geometry import find_mic
+from ase.neighborlist import neighbor_list
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+def connected(atoms, flagged, cutoff):
+    """Groups of flagged atoms linked by distances below a cutoff, the largest first.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        One frame (Å); of molecules the atoms that count, such as the oxygens of water.
+    flagged : array (n_atoms,) of bool
+        What the clustering, or an order parameter, calls the nucleus.
+    cutoff : float
+        Å, the end of the first shell of neighbours: 3.5 between oxygens of water.
+
+    Returns
+    -------
+    list of arrays of int, the atoms of each group, ascending.
+
+    Raises
+    ------
+    ValueError
+        Flags that do not match the atoms, a cutoff that is not above 0.
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> row = Atoms("Ar5", [[x, 0, 0] for x in (0, 1, 5, 6, 9)], cell=[10, 9, 9], pbc=True)
+    >>> [group.tolist() for group in connected(row, [True] * 5, 1.5)]    # 9 and 0 meet across
+    [[0, 1, 4], [2, 3]]
+    """
+    flagged = np.asarray(flagged)
+    if flagged.dtype != bool or flagged.shape != (len(atoms),):
+        raise ValueError(f"flagged is {flagged.dtype} {flagged.shape} for {len(atoms)} atoms; give "
+                         "one bool per atom of this frame.")
+    if not cutoff > 0:
+        raise ValueError(f"cutoff={cutoff} Å links nothing; use the end of the first shell.")
+    chosen = np.flatnonzero(flagged)
+    if not len(chosen):
+        return []
+    i, j = neighbor_list("ij", atoms[chosen], cutoff)
+    graph = coo_array((np.ones(len(i)), (i, j)), shape=(len(chosen),) * 2)
+    _, label = connected_components(graph, directed=False)
+    order = np.argsort(-np.bincount(label), kind="stable")
+    return [chosen[label == k] for k in order]
+
+
+def shape(atoms, members):
+    """Size, place and roundness of one group of atoms under periodic boundaries.
+
+    The group must be smaller than half the cell along every periodic axis.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    members : array of int
+        As :func:`connected` gives them.
+
+    Returns
+    -------
+    dict
+        size: number of atoms; centre_A (3,): their mean position, inside the cell; radius_A: of
+        the ball with the same radius of gyration, sqrt(5/3) of it; asphericity: relative, 0 for
+        a ball and 1 for a rod.
+
+    Raises
+    ------
+    ValueError
+        No members.
+    """
+    members = np.asarray(members)
+    if not len(members):
+        raise ValueError("A group without atoms has no shape; flag some atoms first.")
+    cell, pbc = atoms.cell.complete().array, np.array(atoms.pbc)
+    scaled = atoms.positions[members] @ np.linalg.inv(cell)
+    around = np.angle(np.exp(2j * np.pi * scaled).mean(axis=0)) / (2 * np.pi)
+    start = np.where(pbc, around, scaled.mean(axis=0)) @ cell
+    away = find_mic(atoms.positions[members] - start, cell, pbc)[0]
+    centre = start + away.mean(axis=0)
+    away -= away.mean(axis=0)
+    gyration = np.linalg.eigvalsh(away.T @ away / len(members))
+    total = gyration.sum()
+    uneven = 1.5 * (gyration**2).sum() / total**2 - 0.5 if total > 0 else 0.0
+    inside = centre @ np.linalg.inv(cell)
+    return {"size": len(members), "centre_A": (inside - np.floor(inside) * pbc) @ cell,
+            "radius_A": float(np.sqrt(5 / 3 * total)), "asphericity": float(uneven)}

@@ -1,0 +1,53 @@
+"""Groups under periodic boundaries, and shapes known beforehand."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+
+from defectkit import nucleus
+
+
+def ball(centre, radius):
+    """Copper with the atoms within `radius` Å of `centre` (fraction of the cell) flagged."""
+    atoms = bulk("Cu", cubic=True, a=3.6) * (10, 10, 10)
+    away = atoms.get_scaled_positions() - centre
+    away -= np.round(away)
+    return atoms, np.linalg.norm(away @ atoms.cell.array, axis=1) < radius
+
+
+@pytest.mark.parametrize("centre", [(0.5, 0.5, 0.5), (0.0, 0.5, 1.0), (0.02, 0.97, 0.0)])
+def test_ball_found_with_its_radius_across_the_boundary(centre):
+    atoms, flagged = ball(np.array(centre), 10.0)
+    atoms.positions += np.array([36.0, 0, -72.0])  # unwrapped
+    group, = nucleus.connected(atoms, flagged, 3.0)
+    made = nucleus.shape(atoms, group)
+    assert made["size"] == flagged.sum() and (group == np.flatnonzero(flagged)).all()
+    assert abs(made["radius_A"] - 10.0) < 0.3 and made["asphericity"] < 0.01
+    apart = made["centre_A"] - np.array(centre) * 36.0
+    assert np.abs(apart - 36.0 * np.round(apart / 36.0)).max() < 0.2
+
+
+def test_largest_first_and_lone_atoms_apart():
+    atoms, flagged = ball(np.array([0.5, 0.5, 0.5]), 8.0)
+    flagged[0] = True
+    groups = nucleus.connected(atoms, flagged, 3.0)
+    assert [len(g) for g in groups] == [flagged.sum() - 1, 1] and groups[1].tolist() == [0]
+    assert nucleus.connected(atoms, np.zeros(len(atoms), bool), 3.0) == []
+
+
+def test_a_rod_is_no_ball():
+    rod = Atoms("Ar9", [[x, 0, 0] for x in range(9)])
+    made = nucleus.shape(rod, np.arange(9))
+    assert made["asphericity"] == pytest.approx(1) and made["centre_A"].tolist() == [4, 0, 0]
+    assert nucleus.shape(rod, [3])["radius_A"] == 0
+
+
+def test_groups_and_shapes_that_cannot_be():
+    atoms = bulk("Cu", cubic=True)
+    with pytest.raises(ValueError, match="give one bool per atom of this frame"):
+        nucleus.connected(atoms, [0, 1], 3.0)
+    with pytest.raises(ValueError, match="links nothing; use the end of the first shell"):
+        nucleus.connected(atoms, np.ones(4, bool), 0)
+    with pytest.raises(ValueError, match="A group without atoms has no shape"):
+        nucleus.shape(atoms, [])
