@@ -4,7 +4,8 @@ BIN := .venv/bin
 # Containers run as root, which JupyterLab accepts only when told.
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: install demo lab test test-unit test-notebooks test-browser bench clean
+.PHONY: install demo lab test test-unit test-notebooks test-browser bench bench-stability \
+	bench-notebooks coverage clean
 
 install: .venv/installed
 
@@ -33,9 +34,28 @@ test-browser: install
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt '.[browser]'
 	$(BIN)/python -m pytest tests/browser
 
+# One table and one figure in benchmarks/results; N2P2=FOLDER compares with a compiled n2p2 too.
 bench: install
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt '.[benchmarks]'
 	$(BIN)/python benchmarks/symmetry_functions.py
+	$(BIN)/python benchmarks/forces.py $(if $(N2P2),--n2p2 $(N2P2))
+	$(BIN)/python benchmarks/maps.py overhead
+	$(BIN)/python benchmarks/maps.py together
+	$(BIN)/python benchmarks/maps.py large
+	$(BIN)/python benchmarks/small.py
+	$(BIN)/python benchmarks/streaming.py --largest 100000
+	$(BIN)/python benchmarks/table.py
+
+# Half an hour and a quarter of an hour; the first goes on where it was stopped.
+bench-stability: install
+	$(BIN)/python benchmarks/stability.py
+
+bench-notebooks: install
+	$(BIN)/python benchmarks/notebooks.py
+
+# Lines of defectkit that the tests run; numba's compiled loops are not traced (see pyproject.toml).
+coverage: install
+	$(BIN)/python -m pytest --cov=defectkit --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 clean:
 	rm -rf .venv demo-output

@@ -1,0 +1,130 @@
+"""One table and one figure of what the other scripts of this folder have measured.
+
+    python benchmarks/table.py       # results/table.md, table.csv and table.png
+
+Rows whose script has not run are left out. Ratios: median (smallest to largest) of interleaved
+rounds.
+"""
+
+import json
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from _timing import RESULTS
+
+from defectkit import stability
+
+
+def results(name):
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text()) if path.is_file() else {}
+
+
+def shown(r):
+    return f"{r['ratio_median']:g} ({r['ratio_min']:g} to {r['ratio_max']:g})"
+
+
+def rows():
+    """What was measured, the number, what is aimed at."""
+    table = []
+
+    def add(what, value, target=""):
+        table.append({"measured": what, "value": value, "target": target})
+
+    d = results("symmetry_functions")
+    for key, target in (("ACSF over defectkit, all atoms", "over 1"),
+                        ("SOAP over defectkit, oxygens", "over 1"),
+                        ("one core over two, defectkit, wall time", "2"),
+                        ("one core over two, ACSF, wall time", "")):
+        if key in d:
+            add(f"symmetry functions: {key}", shown(d[key]), target)
+    if d:
+        add("symmetry functions: exponent of time over number of atoms, 10³ to 10⁵",
+            f"{d['exponent_of_time_over_atoms']:g}", "1")
+    d = results("forces")
+    for key, target in (("forces over features", ""), ("n2p2 over defectkit, features", "over 1"),
+                        ("n2p2 over defectkit, forces", "over 1")):
+        if key in d:
+            add(f"potential: {key}", shown(d[key]), target)
+    d = results("maps_overhead")
+    for m in ("umap", "pacmap"):
+        if d:
+            add(f"maps of {d['n']}: {m}, embed over the library's own call, one thread",
+                shown(d[f"{m}: embed over plain"]), "1")
+    d = results("maps_together")
+    for key, value in d.items():
+        if key.startswith("together over plain"):
+            add(f"all three maps of {d['n']}: {key}",
+                f"{shown(value)}: {value['together_s']:g} for {value['plain_s']:g} s", "0.7")
+        elif key.startswith("labels"):
+            add(f"the same: {key}, ARI with embed's own map",
+                f"{value['ari_together_with_embed']:g}", "1")
+    d = results("maps_large")
+    if d:
+        shape = " x ".join(map(str, d["shape"]))
+        add(f"{shape}: peak memory", f"{d['peak_memory_GB']:g} GB", "under 4 GB")
+        add(f"{shape}: " + ", ".join(d["processor_s"]) + " (processor)",
+            ", ".join(f"{s:g} s" for s in d["processor_s"].values()))
+        for m in ("pca", "umap", "pacmap"):
+            add(f"{shape}: {m}, clusters, ARI with the phases",
+                f"{d[m]['clusters']}, {d[m]['ari_with_the_phases']:g}")
+    d = results("small")
+    if d:
+        rate = d["million_environments_per_s"]
+        add("parametric net, one core", f"{rate['median']:g} ({rate['min']:g} to {rate['max']:g}) "
+            "million environments/s", "1")
+        add("features and net over features", shown(d["features and net over features"]), "1.1")
+        add("import defectkit; python alone; numpy", "; ".join(
+            f"{d['import_processor_s'][k]:g} s" for k in ("defectkit", "python alone", "numpy")))
+    d = results("streaming")
+    if d:
+        add("streaming: µs per atom-frame by length", ", ".join(
+            f"{n}: {v['all']:g}" for n, v in d["serial_us_per_atom_frame"].items()), "flat")
+    d = results("notebooks")
+    if d:
+        add(f"all {d['notebooks']} notebooks, wall time", f"{d['all_wall_s'] / 60:.1f} min")
+    return table
+
+
+def figure(path):
+    fig, axes = plt.subplots(1, 3, figsize=(12, 3.6))
+    sizes = results("symmetry_functions").get("us_per_atom_by_number_of_atoms", {})
+    axes[0].plot([int(n) for n in sizes], list(sizes.values()), "o-")
+    axes[0].set(xscale="log", xlabel="atoms", ylabel="µs per atom",
+                title="symmetry functions, one core", ylim=(0, None))
+    bars = {}
+    for name in ("symmetry_functions", "forces", "maps_overhead", "maps_together"):
+        bars |= {k: v for k, v in results(name).items()
+                 if isinstance(v, dict) and "ratio_median" in v}
+    for y, (_, v) in enumerate(bars.items()):
+        axes[1].plot([v["ratio_min"], v["ratio_max"]], [y, y], "C0", lw=5, alpha=0.4)
+        axes[1].plot(v["ratio_median"], y, "C0o")
+    axes[1].set_yticks(range(len(bars)), bars, fontsize=5)
+    axes[1].axvline(1, color="0.7", zorder=0)
+    axes[1].set(xscale="log", title="ratios")
+    steps = results("maps_large").get("processor_s", {})
+    axes[2].bar([k.replace(", ", ",\n") for k in steps], list(steps.values()))
+    axes[2].set(ylabel="processor time (s)", title="79 200 environments, end to end")
+    axes[2].tick_params(axis="x", labelsize=7)
+    fig.tight_layout()
+    fig.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    table = rows()
+    stability.write_table(RESULTS / "table.csv", table)
+    lines = ["| measured | value | target |", "|---|---|---|"]
+    lines += [f"| {r['measured']} | {r['value']} | {r['target']} |" for r in table]
+    used = {results(p.stem)["machine"]["processor"]: results(p.stem)["machine"]
+            for p in sorted(RESULTS.glob("*.json")) if "machine" in results(p.stem)}
+    loads = [results(p.stem)["machine"]["load_average"] for p in RESULTS.glob("*.json")
+             if "machine" in results(p.stem)]
+    note = "; ".join(f"{m['cores']} cores of {name}" for name, m in used.items())
+    if loads:
+        note += (f", shared with other work while this was measured (load average {min(loads):g} "
+                 f"to {max(loads):g}): trust ratios of processor time, not wall times.")
+    (RESULTS / "table.md").write_text("\n".join([*lines, "", note]) + "\n")
+    figure(RESULTS / "table.png")
+    print("\n".join(lines), note, sep="\n")
