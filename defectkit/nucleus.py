@@ -37,8 +37,8 @@ def connected(atoms, flagged, cutoff):
     """
     flagged = np.asarray(flagged)
     if flagged.dtype != bool or flagged.shape != (len(atoms),):
-        raise ValueError(f"flagged is {flagged.dtype} {flagged.shape} for {len(atoms)} atoms; give "
-                         "one bool per atom of this frame.")
+        raise ValueError(f"flagged is {flagged.dtype} {flagged.shape} for {len(atoms)} atoms; "
+                         "give one bool per atom of this frame.")
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} Å links nothing; use the end of the first shell.")
     chosen = np.flatnonzero(flagged)
