@@ -185,7 +185,7 @@ def error_curve(x, errors, xlabel="averaging window (ps)", chosen=None, log=Fals
 
 
 def atoms3d(atoms, labels=None, names=None, ax=None, faint=(), bonds=None, radius=0.75,
-            rotation="12z,-78x", resolution=900, legend=True):
+            rotation="12z,-78x", resolution=900, legend=True, rgb=None):
     """Atoms as shaded spheres coloured by cluster: the still picture of a scene in the viewer.
 
     Parallel projection with true occlusion, drawn without OpenGL.
@@ -208,6 +208,8 @@ def atoms3d(atoms, labels=None, names=None, ax=None, faint=(), bonds=None, radiu
     resolution : int
         Pixels along the longer side.
     legend : bool
+    rgb : array (n_atoms, 3), optional
+        Colours to use instead of the clusters'.
 
     Returns
     -------
@@ -223,7 +225,8 @@ def atoms3d(atoms, labels=None, names=None, ax=None, faint=(), bonds=None, radiu
                          "each.")
     turn = rotate(rotation)
     pale = np.isin(labels, faint)
-    colour = np.where(pale[:, None], 0.45 * colours(labels) + 0.55, colours(labels))
+    colour = colours(labels) if rgb is None else np.asarray(rgb)
+    colour = np.where(pale[:, None], 0.45 * colour + 0.55, colour)
     radii = np.where(pale, 0.45, 1.0) * radius
     position = atoms.positions @ turn
     sticks = _edges(atoms.cell.array @ turn) + _bonds(atoms, position, colour, bonds, radius)

@@ -18,8 +18,9 @@ from scipy.spatial.transform import Rotation
 
 from . import plots
 from ._chooser import chooser, require
+from ._explorer import explorer
 
-__all__ = ["chooser", "recolour", "scene"]
+__all__ = ["chooser", "explorer", "recolour", "scene"]
 
 _STYLES = ("auto", "ball+stick", "spacefill", "point")
 _BONDS = 500  # NGL seeks no bonds in larger residues, and ASE writes the frame as one residue

@@ -1,0 +1,492 @@
+"""The explorer without a browser; tests/browser lassoes and clicks in a real one."""
+
+import gzip
+import json
+import sys
+import time
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from matplotlib.colors import to_rgb
+
+import defectkit as dk
+from defectkit import _environments as env
+from defectkit import _explorer_draw as draw
+from defectkit import _map_job, _sources, plots, view
+
+pytest.importorskip("nglview", reason="nglview is not installed (extra 'lab')")
+pytest.importorskip("jscatter", reason="jupyter-scatter is not installed (extra 'lab')")
+
+
+def silicon(n_frames=6, repeat=2, seed=0):
+    """Frames, features (n_frames, n_atoms, 4), labels by height (-1 now and then), a map."""
+    rng = np.random.default_rng(seed)
+    crystal = bulk("Si", cubic=True) * (repeat, repeat, repeat)
+    frames = []
+    for _ in range(n_frames):
+        frames.append(crystal.copy())
+        frames[-1].positions += rng.normal(0, 0.03, crystal.positions.shape)
+    height = np.tile(crystal.positions[:, 2], n_frames)
+    labels = np.digitize(height, np.quantile(height, [0.5, 0.8]))
+    labels[::50] = -1
+    G = rng.normal(size=(n_frames, len(crystal), 4))
+    G[..., 0] += 5 * labels.reshape(n_frames, -1)
+    Y = rng.normal(size=(len(labels), 2)) + 8 * np.eye(3)[np.clip(labels, 0, None)][:, :2]
+    return frames, G, labels, Y
+
+
+@pytest.fixture
+def ex():
+    frames, G, labels, Y = silicon()
+    maps = {("pacmap", 1): Y, ("umap", 1): -Y, ("umap", 2): 2 * Y}
+    return view.explorer(frames, G, labels, maps, names=["lower", "upper", "top"],
+                         truth={"phase": labels > 0})
+
+
+def sent(ex):
+    """The last message to the 3D view, as colours and positions of its atoms."""
+    call = [c for c in ex.scene.view._callbacks_before_loaded if "explorer" in c._ngl_msg]
+    assert len(call) == 1  # older ones are out of date
+    code = call[0]._ngl_msg["args"][0]
+    import base64
+    import re
+    colours = eval(re.search(r"colours = (\[.*?\])", code)[1])
+    codes = re.search(r'codes = "(.*?)"', code)[1]
+    xyz = np.frombuffer(base64.b64decode(re.search(r'decode_base64\("(.*?)"', code)[1]), "f4")
+    return [colours[ord(c) - 0x100] for c in codes], xyz.reshape(-1, 3)
+
+
+def hexes(rgb):
+    return [int(round(255 * r)) << 16 | int(round(255 * g)) << 8 | int(round(255 * b))
+            for r, g, b in rgb]
+
+
+def test_map_and_atoms_have_the_colours_of_plots(ex):
+    data = ex.map_widget.data
+    np.testing.assert_array_equal(data[["x", "y"]], ex.maps["pacmap", 1])
+    drawn = np.array(ex.scatter.color()["map"])[data["c"].cat.codes]
+    np.testing.assert_allclose(drawn[:, :3], plots.colours(ex.labels), atol=1e-6)
+    colours, xyz = sent(ex)
+    assert colours == hexes(plots.colours(ex.labels[:64]))
+    atoms = ex.data.frames[0].copy()
+    atoms.wrap()
+    np.testing.assert_allclose(xyz, atoms.positions, atol=1e-5)
+    assert "lower (" in ex.legend.value and ex.legend.value.index("noise") > (
+        ex.legend.value.index("top"))
+
+
+def test_lassoed_points_are_known_by_frame_and_atom_and_stand_out_in_3d(ex):
+    ex.choose(frame=2)
+    rows = np.array([3, 2 * 64 + 5, 2 * 64 + 9, 4 * 64 + 1])
+    ex.map_widget.selection = rows.astype("uint32")
+    assert ex.selection.frame.tolist() == [0, 2, 2, 4]
+    assert ex.selection.atom.tolist() == [3, 5, 9, 1]
+    colours, _ = sent(ex)
+    full = hexes(plots.colours(ex.labels[128:192]))
+    assert [n for n in range(64) if colours[n] == full[n]] == [5, 9]
+    assert "chosen: 4, of which 2 in this frame" in ex.status.value
+
+
+def test_atoms_clicked_are_marked_in_the_map(ex):
+    ex.choose(frame=1)
+    ex.scene.view.picked = {"atom1": {"index": 7}}
+    assert (ex.selection.frame.tolist(), ex.selection.atom.tolist()) == ([1], [7])
+    assert ex.scatter.selection().tolist() == [64 + 7]
+    ex.add.value = True
+    draw.clicked(ex, {"atom1": {"index": 8}})
+    assert ex.selection.atom.tolist() == [7, 8]
+    draw.clicked(ex, {"atom1": {"index": 7}})
+    assert ex.selection.atom.tolist() == [8]
+    ex.add.value = False
+    draw.clicked(ex, {"atom1": {"index": 8}})
+    assert len(ex.selection) == 0
+    draw.clicked(ex, {})
+    draw.clicked(ex, {"atom1": {"index": 64}})
+
+
+def test_selecting_from_python(ex):
+    ex.select(frame=3, atoms=[1, 2])
+    assert ex.scatter.selection().tolist() == [193, 194]
+    ex.select(atoms=5)
+    assert ex.selection.frame.tolist() == list(range(6)) and set(ex.selection.atom) == {5}
+    ex.select(index=[0], add=True)
+    assert len(ex.selection) == 7
+    ex.select(cluster=1)
+    assert len(ex.selection) == np.sum(ex.labels == 1)
+    ex.select()
+    assert len(ex.selection) == 0 and len(ex.scatter.selection()) == 0
+
+
+def test_menus_change_what_is_drawn(ex):
+    ex.controls["method"].value = "umap"
+    np.testing.assert_array_equal(ex.map_widget.data[["x", "y"]], ex.maps["umap", 1])
+    ex.controls["window"].value = 2
+    np.testing.assert_array_equal(ex.map_widget.data["x"], ex.maps["umap", 2][:, 0])
+    ex.controls["frame"].value = 5
+    np.testing.assert_allclose(np.sort(sent(ex)[1][:, 2])[-1] < 10.87, True)
+    assert ex.choice == {"method": "umap", "window": 2, "colour": "cluster", "frame": 5,
+                         "atoms": "labelled"}
+    ex.controls["colour"].value = "phase"
+    assert "False (" in ex.legend.value and "True (" in ex.legend.value
+    ex.choose(method="umap", window=1, frame=0)
+    assert ex.controls["window"].value == 1 and ex.controls["frame"].value == 0
+
+
+def test_features_colour_both_views_by_their_window(ex):
+    ex.choose(colour="feature 0")
+    ex.wait()
+    values = ex.data.rows(1, None, None)[:, 0]
+    low, high = np.percentile(values, (1, 99))
+    colours, _ = sent(ex)
+    order = np.argsort(values[:64])
+    brightness = [sum((colours[n] >> s) & 255 for s in (0, 8)) - (colours[n] & 255)
+                  for n in order]
+    assert np.corrcoef(brightness, np.arange(64))[0, 1] > 0.8
+    assert f"{low:.4g}" in ex.legend.value and f"{high:.4g}" in ex.legend.value
+
+
+def test_clusters_are_renamed_merged_and_made_of_the_chosen(ex):
+    n = np.bincount(ex.labels + 1)
+    ex.rename(2, " surface ")
+    assert f"surface ({n[3]})" in ex.legend.value
+    ex.merge([2, 0])
+    assert set(ex.labels) == {-1, 1, 2} and f"surface ({n[1] + n[3]})" in ex.legend.value
+    ex.select(frame=0, atoms=[1, 2, 3])
+    assert ex.part_off("mine") == 0 and np.flatnonzero(ex.labels == 0).tolist() == [1, 2, 3]
+    assert "mine (3)" in ex.legend.value
+    assert ("mine (3)", 0) in ex.edit["clusters"].options
+    ex.cluster_map()
+    assert set(ex.labels) >= {0, 1} and ex.names == {}
+    np.testing.assert_array_equal(ex.labels, dk.cluster(ex.maps["pacmap", 1]))
+
+
+def test_buttons_do_the_same(ex, tmp_path):
+    ex.edit["rename"].click()
+    assert "ValueError: no cluster is marked in the list; mark one" in ex.status.value
+    ex.edit["clusters"].value, ex.edit["name"].value = [1], "layer"
+    ex.edit["rename"].click()
+    ex.edit["clusters"].value = [1]
+    ex.edit["choose"].click()
+    assert len(ex.selection) == np.sum(ex.labels == 1)
+    ex.edit["path"].value = str(tmp_path / "a.csv")
+    ex.edit["export"].click()
+    assert "layer" in (tmp_path / "a.csv").read_text()
+    ex.edit["none"].click()
+    assert len(ex.selection) == 0
+
+
+def test_merging_and_parting_keep_the_other_numbers():
+    labels = np.array([0, 1, 2, 3, -1])
+    assert env.merge(labels, [3, -1]).tolist() == [0, 1, 2, 3, 3]
+    parted, number = env.part_off(labels, [0, 4])
+    assert number == 4 and parted.tolist() == [4, 1, 2, 3, 4]
+    assert labels.tolist() == [0, 1, 2, 3, -1]
+
+
+def test_files_can_be_read_back(ex, tmp_path):
+    ex.rename(0, "bulk; below")
+    ex.select(frame=0, atoms=[4])
+    ex.export(tmp_path / "a.extxyz")
+    frames = ase.io.read(tmp_path / "a.extxyz", ":")
+    assert np.concatenate([a.arrays["cluster"] for a in frames]).tolist() == ex.labels.tolist()
+    np.testing.assert_allclose(np.concatenate([a.arrays["map"] for a in frames]),
+                               ex.maps["pacmap", 1], atol=1e-6)
+    assert "0: bulk; below" in frames[0].info["clusters"]
+    ex.export(tmp_path / "a.csv")
+    rows = (tmp_path / "a.csv").read_text().splitlines()
+    assert rows[0].startswith("frame,atom,element,x_A") and len(rows) == 1 + len(ex.labels)
+    assert rows[5].startswith("0,4,Si,") and rows[5].endswith(",1") and rows[6].endswith(",0")
+    ex.export(tmp_path / "a.json.gz")
+    with gzip.open(tmp_path / "a.json.gz", "rt") as file:
+        content = json.load(file)
+    assert [s["size"] for s in content["structures"]] == 6 * [64]
+    assert content["structures"][0]["cell"][0] == pytest.approx(10.86)
+    for values in content["properties"].values():
+        assert values["target"] == "atom" and len(values["values"]) == len(ex.labels)
+    assert content["environments"][70] == {"structure": 1, "center": 6, "cutoff": 3.5}
+    assert content["properties"]["cluster"]["values"][3] == "bulk; below"
+    with pytest.raises(ValueError, match="unknown ending; use .extxyz, .csv, or .json"):
+        ex.export(tmp_path / "a.pdf")
+
+
+def test_environments_without_a_place_are_left_out_of_map_and_chemiscope(tmp_path):
+    frames, _, labels, Y = silicon()
+    Y[::3] = np.nan
+    ex = view.explorer(frames, labels=labels, maps=Y)
+    assert len(ex.map_widget.data) == np.isfinite(Y[:, 0]).sum()
+    assert "environments have no place in this map" in ex.map_note.value
+    ex.map_widget.selection = np.array([0, 1], "uint32")
+    assert ex.selection.index.tolist() == [1, 2]
+    ex.select(index=[0])
+    assert len(ex.scatter.selection()) == 0 and len(ex.selection) == 1
+    ex.export(tmp_path / "a.json")
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert len(content["environments"]) == np.isfinite(Y[:, 0]).sum()
+
+
+def test_large_maps_keep_small_clusters_whole_and_choose_what_is_left_out():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [9000, 950, 50])
+    Y = rng.normal(size=(10_000, 2)) + 10 * np.eye(3)[labels][:, :2]
+    drawn, nearest = env.thin(Y, labels, 1500)
+    assert np.bincount(labels[drawn]).tolist() == [725, 725, 50]
+    assert (nearest >= 0).all() and (labels[drawn][nearest] == labels).mean() > 0.99
+    frames = 10 * [Atoms("H1000", rng.uniform(0, 20, (1000, 3)), cell=3 * [20], pbc=True)]
+    ex = view.explorer(frames, labels=labels, maps={"umap": Y}, max_points=1500)
+    assert "1\u2009500 of 10\u2009000 points are drawn: small clusters whole" in ex.map_note.value
+    ex.map_widget.selection = np.flatnonzero(labels[ex.drawn] == 1).astype("uint32")
+    assert set(ex.selection.index) >= set(drawn[labels[drawn] == 1])
+    assert len(set(ex.selection.index) ^ set(np.flatnonzero(labels == 1))) < 20
+
+
+def water(n_frames=3):
+    """Frames of 27 molecules; oxygens are atoms 0, 3, ..."""
+    rng = np.random.default_rng(1)
+    places = 3.1 * np.array(np.meshgrid(*3 * [range(3)])).reshape(3, -1).T
+    one = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
+    return [Atoms(27 * "OHH", (places[:, None] + one).reshape(-1, 3)
+                  + rng.normal(0, 0.02, (81, 3)), cell=3 * [9.3], pbc=True)
+            for _ in range(n_frames)]
+
+
+def test_oxygens_only_all_atoms_or_a_region():
+    frames = water()
+    frame, atom = np.repeat(range(3), 27), np.tile(np.arange(0, 81, 3), 3)
+    labels = (atom == 30).astype(int)
+    Y = np.random.default_rng(0).normal(size=(81, 2))
+    ex = view.explorer(frames, None, labels, Y, frame, atom, region=12)
+    assert ex.shown.tolist() == list(range(0, 81, 3))
+    assert "27 of 81 atoms are drawn: those with labels" in ex.atoms_note.value
+    ex.choose(atoms="all")
+    colours, _ = sent(ex)
+    assert len(colours) == 81 and colours[1] == hexes([draw.UNLABELLED])[0]
+    draw.clicked(ex, {"atom1": {"index": 1}})  # hydrogen has no environment
+    assert len(ex.selection) == 0
+    ex.choose(atoms="near the chosen")
+    assert "12 of 81 atoms are drawn, the nearest to cluster 1, as none is chosen" in (
+        ex.atoms_note.value)
+    distance = frames[0].get_distances(30, range(81), mic=True)
+    assert ex.shown.tolist() == sorted(np.argsort(distance)[:12])
+    ex.select(frame=0, atoms=[60])
+    assert 60 in ex.shown and "the nearest to the chosen" in ex.atoms_note.value
+
+
+def test_more_atoms_than_can_be_drawn_are_said_to_be_left_out():
+    frames, _, labels, Y = silicon()
+    ex = view.explorer(frames, labels=labels, maps=Y, max_atoms=30)
+    kept = np.isin(labels[:64], [-1, 1])
+    assert ex.shown.tolist() == np.flatnonzero(kept).tolist()
+    assert f"{kept.sum()} of 64 atoms are drawn: cluster 0, cluster 2 left out" in (
+        ex.atoms_note.value)
+
+
+def test_frames_of_different_size_share_one_scene():
+    frames, _, labels, Y = silicon()
+    del frames[2][[0, 1, 2]]
+    keep = np.ones(len(labels), bool)
+    keep[128:131] = False
+    ex = view.explorer(frames, labels=labels[keep], maps=Y[keep])
+    scene = ex.scene
+    ex.choose(frame=2)
+    assert ex.scene is scene
+    colours, xyz = sent(ex)
+    assert len(colours) == 64 and (xyz[61:] == xyz[0]).all() and set(colours[61:]) == {colours[0]}
+    frames[1].set_cell(1.1 * frames[1].cell, scale_atoms=True)
+    ex.choose(frame=1)
+    assert ex.scene is not scene  # the cell's edges are others
+
+
+def test_a_map_is_computed_in_the_background_and_is_that_of_embed():
+    frames, G, labels, Y = silicon()
+    ex = view.explorer(frames, G, labels, {"umap": Y})
+    ex.choose(method="pca", window=2, frame=1)
+    ex.wait(60)
+    assert ex.choice["method"] == "pca" and ex.choice["frame"] == 1
+    X = _sources.averaged(G, 2, ex.data.frame, ex.data.atom)
+    np.testing.assert_array_equal(ex.maps["pca", 2], dk.embed(X, "pca", seed=0))
+    assert ex.progress.layout.display == "none" and ex.job is None
+
+
+def test_cancelled_maps_leave_the_old_one(monkeypatch):
+    frames, G, labels, Y = silicon()
+    ex = view.explorer(frames, G, labels, {"umap": Y})
+
+    def endless(X, method, seed, report, stop):
+        report(0.4, "umap")
+        while not stop():
+            time.sleep(0.01)
+        raise _map_job.Stopped
+
+    monkeypatch.setattr("defectkit._explorer.compute", endless)
+    ex.choose(method="pacmap")
+    thread = ex.job["thread"]
+    end = time.monotonic() + 10
+    while ex.progress.value != 0.4 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert ex.cancel_button.layout.display == "" and "computing" in ex.status.value
+    ex.choose(frame=2)  # the rest goes on
+    assert ex.choice["frame"] == 2
+    ex.cancel_button.click()
+    thread.join(10)
+    assert not thread.is_alive() and set(ex.maps) == {("umap", 1)}
+    assert ex.controls["method"].value == "umap" and "cancelled" in ex.status.value
+
+
+def test_what_goes_wrong_in_the_background_is_shown_and_raised(monkeypatch):
+    frames, G, labels, Y = silicon()
+    ex = view.explorer(frames, G, labels, {"umap": Y})
+
+    def broken(*_):
+        raise RuntimeError("no <memory>")
+
+    monkeypatch.setattr("defectkit._explorer.compute", broken)
+    ex.choose(method="pca")
+    with pytest.raises(RuntimeError, match="no <memory>"):
+        ex.wait(10)
+    assert "RuntimeError: no &lt;memory&gt;" in ex.status.value
+    assert ex.controls["method"].value == "umap"
+
+
+def test_another_process_is_ended_at_once_and_its_errors_are_told(monkeypatch):
+    monkeypatch.setattr(_map_job, "__spec__", type("Spec", (), {"name": "http.server"}))
+    with pytest.raises(RuntimeError, match="umap failed: "):
+        _map_job.compute(np.eye(3), "umap")  # not its arguments: ends with an error
+    code = "import time; time.sleep(60)"
+    monkeypatch.setattr(_map_job.subprocess, "Popen", lambda args, **kw: _popen(
+        [sys.executable, "-c", code], **kw))
+    start = time.monotonic()
+    with pytest.raises(_map_job.Stopped):
+        _map_job.compute(np.eye(3), "umap", stop=lambda: True)
+    assert time.monotonic() - start < 5
+
+
+_popen = _map_job.subprocess.Popen
+
+
+def test_a_result_is_explored_with_its_trajectory():
+    frames = silicon(8)[0]
+    result = dk.identify(frames, method="pca", window=4, progress=False)
+    ex = view.explorer(result)
+    assert ex.options["method"] == ["pca"] and ex.options["window"] == [4]
+    with pytest.raises(ValueError, match="method='umap' is not offered; choose from pca"):
+        ex.choose(method="umap")
+    ex = view.explorer(result, trajectory=frames)
+    assert ex.options["window"] == [1, 2, 4] and "umap" in ex.options["method"]
+    del ex.maps["pca", 4]
+    ex.choice["window"] = 1  # so that the choice is a change
+    ex.choose(window=4)
+    ex.wait(60)
+    np.testing.assert_allclose(ex.maps["pca", 4], result.map, atol=1e-6)
+    assert ex.data.columns == result.info["features"]
+    with pytest.raises(ValueError, match="not the frames that the result was made from"):
+        view.explorer(result, trajectory=frames[1:])
+
+
+def test_frames_of_other_atoms_have_no_average_but_other_methods():
+    small, large = silicon(1)[0] + silicon(1, 3)[0]
+    result = dk.identify([small, large], method="pca", progress=False)
+    ex = view.explorer(result)
+    assert ex.options["window"] == [1] and ex.options["method"] == ["pca", "umap", "pacmap"]
+    X = ex.data.rows(1, lambda *_: None, lambda: False)
+    assert X.shape == (64 + 216, len(result.info["features"]))
+    np.testing.assert_allclose(dk.embed(X, "pca"), result.map, atol=1e-6)
+
+
+def test_still_twin_shows_the_points_and_the_chosen(ex):
+    figure = ex.figure()
+    left, right = figure.axes
+    assert sum(len(c.get_offsets()) for c in left.collections) == len(ex.labels)
+    assert right.get_images()
+    ex.select(frame=0, atoms=[1, 2])
+    left = ex.figure().axes[0]
+    np.testing.assert_array_equal(left.collections[-1].get_offsets(), ex.maps["pacmap", 1][1:3])
+    ex.choose(colour="feature 1")
+    ex.wait()
+    assert len(ex.figure().axes) == 3  # with a scale
+    plots.plt.close("all")
+
+
+def test_answers_come_within_0_3_s_for_twenty_thousand_points():
+    rng = np.random.default_rng(0)
+    frames = 20 * [Atoms("H1000", rng.uniform(0, 30, (1000, 3)), cell=3 * [30], pbc=True)]
+    labels = rng.integers(0, 5, 20_000)
+    maps = {(m, w): rng.normal(size=(20_000, 2)) for m in ("umap", "pca") for w in (1, 10)}
+    ex = view.explorer(frames, labels=labels, maps=maps)
+    acts = {"method": lambda: ex.choose(method="pca"), "window": lambda: ex.choose(window=10),
+            "frame": lambda: ex.choose(frame=7), "select": lambda: ex.select(cluster=3),
+            "merge": lambda: ex.merge([1, 2])}
+    for name, act in acts.items():
+        start = time.perf_counter()
+        act()
+        assert time.perf_counter() - start < 0.3, name
+
+
+FRAMES, G, LABELS, Y = silicon()
+
+
+@pytest.mark.parametrize("change, text", [
+    ({"source": []}, "there are no frames; give at least one"),
+    ({"maps": None}, "there is no map and nothing to make one from; give maps or features"),
+    ({"maps": {"umap": Y[1:]}}, r"map 'umap' has shape \(383, 2\), not \(384, 2\)"),
+    ({"maps": {"umap": np.nan * Y}}, "map 'umap' has no finite place; compute it again"),
+    ({"labels": LABELS[1:]}, "labels must be 384 integers from -1"),
+    ({"labels": LABELS + 0.5}, "labels must be 384 integers from -1"),
+    ({"frame": np.zeros(384, int)}, "frame and atom belong together; give both or neither"),
+    ({"frame": [0], "atom": [0, 1]}, "must be lists of the same length"),
+    ({"frame": [6], "atom": [0]}, "points beyond the 6 frames or their atoms"),
+    ({"features": G[:, :, 0]}, r"features of shape \(6, 64\) fit neither 384 environments"),
+    ({"features": G[:, :60]}, "features of 60 atoms do not match atom 63"),
+    ({"features": G, "columns": ["a"]}, "1 columns for 4 features; name all or none"),
+    ({"features": G, "windows": [7]}, "a window of 7 frames does not fit into 6; use 1 to 6"),
+    ({"truth": LABELS[1:]}, r"'known label' has shape \(383,\), not \(384,\)"),
+    ({"max_points": 0}, "max_points, max_atoms and region must be at least 1"),
+])
+def test_bad_input(change, text):
+    given = {"source": FRAMES, "labels": LABELS, "maps": {"umap": Y}} | change
+    with pytest.raises(ValueError, match=text):
+        view.explorer(given.pop("source"), **given)
+
+
+@pytest.mark.parametrize("act, text", [
+    (lambda ex: ex.choose(seed=1), "unknown option 'seed'; choose from method, window, colour"),
+    (lambda ex: ex.choose(frame=9), "frame=9 is not offered; choose from 0, 1, 2"),
+    (lambda ex: ex.select(frame=9), "frame 9 has no labelled environment; choose among 0 to 5"),
+    (lambda ex: ex.select(atoms=[64]), "atom 64 has no labelled environment; choose among 0"),
+    (lambda ex: ex.select(index=[400]), "index 400 to 400 goes beyond the 384 environments"),
+    (lambda ex: ex.select(cluster=8), "there is no cluster 8; choose from -1, 0, 1, 2"),
+    (lambda ex: ex.merge([1]), "merging needs two clusters or more"),
+    (lambda ex: ex.merge([-1, 1]), "the first of them not noise"),
+    (lambda ex: ex.merge([1, 7]), "there is no cluster 7"),
+    (lambda ex: ex.rename(1, ""), "a cluster needs a name that is not empty"),
+    (lambda ex: ex.rename(-1, "x"), "noise keeps its own"),
+    (lambda ex: ex.rename(1, "top"), "another cluster is called 'top'; merge the two"),
+    (lambda ex: ex.part_off(), "nothing is chosen; lasso points of the map or click atoms"),
+])
+def test_bad_requests(ex, act, text):
+    with pytest.raises(ValueError, match=text):
+        act(ex)
+
+
+def test_maps_that_cannot_be_made_are_refused():
+    ex = view.explorer(FRAMES, labels=LABELS, maps={("umap", 1): Y, ("pca", 2): Y})
+    with pytest.raises(ValueError, match="no map of umap with a window of 2, and nothing to make"):
+        ex.choose(window=2)
+    assert ex.controls["window"].value == 1
+
+
+@pytest.mark.parametrize("missing", ["jscatter", "nglview", "ipywidgets"])
+def test_missing_packages_say_what_to_install(monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(ImportError, match=rf"need {missing}: pip install 'defectkit\[lab\]'"):
+        view.explorer(FRAMES, labels=LABELS, maps=Y)
+
+
+def test_unused_colour_numbers_do_not_shift_the_palette():
+    codes, table = env.shades(np.array([-1, 2, 13]), "label")
+    np.testing.assert_allclose(table[codes], [to_rgb(plots.NOISE), to_rgb(plots.PALETTE[2]),
+                                              to_rgb(plots.PALETTE[1])])
+    codes, table = env.shades(np.array([0.0, np.nan, 1.0]), "number")
+    assert table[codes[1]].tolist() == list(to_rgb(plots.NOISE)) and codes[0] == 0
