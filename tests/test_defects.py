@@ -302,8 +302,22 @@ def test_moving_defects_in_frames_averaged_over_half_a_picosecond(name, run):
     halves = [w.halves if "vacancy" in name else np.full((1, 3), np.nan) for w in truth]
     result = defects.score(found, true, frames[0].cell.array, halves=halves)
     assert len(frames) > 10 and all(len(t) == 1 for t in true)
-    assert result["located_either"] == 1 and result["false_alarms_either_per_frame"] == 0
-    assert result["located"] > 0.9  # one frame of 17 at the other half of a split vacancy
+    assert result["located"] == 1 and result["false_alarms_per_frame"] == 0
+
+
+def test_single_frames_at_1000_K_name_the_vacant_half_of_split_vacancies():
+    data = dk.load("si-vacancy-moving")
+    chosen = np.arange(3, len(data.frames), 8)
+    frames = [data.frames[k] for k in chosen]
+    X = np.concatenate(dk.features(frames, dk.SymmetryFunctions.silicon(), progress=False))
+    flags = defects.defect_cluster(np.zeros(len(X), int), len(frames[0]), dk.standardise(X),
+                                   fallback=0.05).flagged.reshape(len(frames), -1)
+    found = [defects.locate_vacancies(a, f) for a, f in zip(frames, flags, strict=True)]
+    result = defects.score(found, data.truth["vacancy_A"][chosen, None],
+                           [a.cell.array for a in frames])
+    # an atom within some 0.02 Å of the plane midway is beyond the truth's own error
+    assert sum(site.kind == "split vacancy" for sites in found for site in sites) > 15
+    assert result["located"] >= 0.97 and result["false_alarms_per_frame"] <= 0.03
 
 
 def test_arrays_of_the_caller_stay_as_they_are():
