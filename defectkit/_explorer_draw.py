@@ -128,7 +128,7 @@ def values_of(box):
     if values.dtype.kind == "f":
         return values, "number", {}
     words, codes = np.unique(values, return_inverse=True)
-    return codes, "label", dict(enumerate(words.tolist()))
+    return codes, "label", dict(enumerate(words.astype(str).tolist()))
 
 
 def draw_map(box):

@@ -92,6 +92,18 @@ class Result:
 
         return view.scene(*self._frame(frame), **options)
 
+    def explore(self, trajectory=None, **options):
+        """Map, atoms and time linked in a notebook (`view.explorer`).
+
+        `trajectory`, the file or frames that `identify` was given, lets other methods and windows
+        be computed; a file that needs a topology or elements: give its frames.
+        """
+        from . import view
+
+        if trajectory is not None:
+            trajectory = _read(trajectory, None, None, False)
+        return view.explorer(self, trajectory=trajectory, **options)
+
     def _frame(self, frame):
         if not -len(self.frames) <= frame < len(self.frames):
             raise ValueError(f"frame={frame}: the result has {len(self.frames)} frames.")

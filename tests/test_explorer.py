@@ -366,20 +366,21 @@ def test_another_process_is_ended_at_once_and_its_errors_are_told(monkeypatch):
 _popen = _map_job.subprocess.Popen
 
 
-def test_a_result_is_explored_with_its_trajectory():
+def test_a_result_is_explored_with_its_trajectory(tmp_path):
     frames = silicon(8)[0]
     result = dk.identify(frames, method="pca", window=4, progress=False)
-    ex = view.explorer(result)
+    ex = result.explore()
     assert ex.options["method"] == ["pca"] and ex.options["window"] == [4]
     with pytest.raises(ValueError, match="method='umap' is not offered; choose from pca"):
         ex.choose(method="umap")
-    ex = view.explorer(result, trajectory=frames)
+    dk.datasets.write_frames(tmp_path / "a.extxyz", frames)
+    ex = result.explore(tmp_path / "a.extxyz", names=["all"])
     assert ex.options["window"] == [1, 2, 4] and "umap" in ex.options["method"]
     del ex.maps["pca", 4]
     ex.choice["window"] = 1  # so that the choice is a change
     ex.choose(window=4)
     ex.wait(60)
-    np.testing.assert_allclose(ex.maps["pca", 4], result.map, atol=1e-6)
+    np.testing.assert_allclose(ex.maps["pca", 4], result.map, atol=1e-4)
     assert ex.data.columns == result.info["features"]
     with pytest.raises(ValueError, match="not the frames that the result was made from"):
         view.explorer(result, trajectory=frames[1:])

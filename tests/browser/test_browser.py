@@ -78,6 +78,10 @@ class Lab:
     def cell(self, source):
         """Run one more cell, at the end."""
         before = self.page.locator(".jp-CodeCell").count()
+        self.page.evaluate("""() => {
+            const notebook = window.jupyterapp.shell.currentWidget.content;
+            notebook.activeCellIndex = notebook.widgets.length - 1;
+        }""")
         self._execute("notebook:insert-cell-below")
         self.page.wait_for_function("n => document.querySelectorAll('.jp-CodeCell').length > n",
                                     arg=before)
