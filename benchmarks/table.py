@@ -35,7 +35,8 @@ def rows():
 
     d = results("symmetry_functions")
     for key, target in (("ACSF over defectkit, all atoms", "over 1"),
-                        ("SOAP over defectkit, oxygens", "over 1"),
+                        ("SOAP 4.5 Å over defectkit 6.35 Å, oxygens", ""),
+                        ("SOAP 6.35 Å over defectkit 6.35 Å, oxygens", "over 1"),
                         ("one core over two, defectkit, wall time", "2"),
                         ("one core over two, ACSF, wall time", "")):
         if key in d:

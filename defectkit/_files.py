@@ -3,7 +3,7 @@
 import errno
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _DAY = 86400.0
@@ -43,7 +43,8 @@ def whole(path):
             yield partial
             sync(partial)
             partial.replace(path)
-            sync(path.parent)
+            with suppress(OSError):  # some network disks know no syncing of folders
+                sync(path.parent)
         finally:
             partial.unlink(missing_ok=True)
 
