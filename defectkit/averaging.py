@@ -1,4 +1,4 @@
-"""Means over time that take thermal noise out of features or positions, and how long they must be.
+"""Means that take thermal noise out of features or positions, and how long they must be.
 
 A window is a number of consecutive frames; :func:`window_from_ps` turns a time into one.
 """
@@ -6,10 +6,11 @@ A window is a number of consecutive frames; :func:`window_from_ps` turns a time 
 from collections import deque
 
 import numpy as np
+from ase.neighborlist import neighbor_list
 from tqdm.auto import tqdm
 
-__all__ = ["average_positions", "frame_index", "moving_average", "shortest_window",
-           "stream_average", "window_from_ps"]
+__all__ = ["average_positions", "frame_index", "moving_average", "neighbour_average",
+           "shortest_window", "stream_average", "window_from_ps"]
 
 
 def moving_average(features, window):
@@ -42,6 +43,49 @@ def moving_average(features, window):
     total = np.cumsum(features - features[0], axis=0)
     total[window:] = total[window:] - total[:-window]
     return features[0] + total[window - 1:] / window
+
+
+def neighbour_average(features, atoms, cutoff):
+    """Features of each atom averaged over itself and its neighbours: a mean in space, not time.
+
+    What Lechner and Dellago did to bond order parameters (J. Chem. Phys. 129, 114707 (2008)):
+    phases come further apart, and what is thinner than the cutoff is washed out.
+
+    Parameters
+    ----------
+    features : array (n_atoms, n_features)
+    atoms : ase.Atoms
+        One frame with these atoms (Å), of water the oxygens; where features are averaged over
+        time, at their mean positions.
+    cutoff : float
+        Å, the end of the first shell: 3.5 between oxygens of water.
+
+    Returns
+    -------
+    array (n_atoms, n_features), float64
+
+    Raises
+    ------
+    ValueError
+        Features and atoms that differ in number, a cutoff that is not above 0.
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> row = Atoms("Ar3", [[0, 0, 0], [1, 0, 0], [5, 0, 0]])
+    >>> neighbour_average([[0.0], [4.0], [7.0]], row, 1.5).ravel().tolist()
+    [2.0, 2.0, 7.0]
+    """
+    features = np.array(features, dtype=float)
+    if features.ndim != 2 or len(features) != len(atoms):
+        raise ValueError(f"features {features.shape} do not match {len(atoms)} atoms; give one "
+                         "row for each atom of this frame.")
+    if not cutoff > 0:
+        raise ValueError(f"cutoff={cutoff} Å has no neighbours; use the end of the first shell.")
+    i, j = neighbor_list("ij", atoms, cutoff)
+    total = features.copy()
+    np.add.at(total, i, features[j])
+    return total / (1 + np.bincount(i, minlength=len(atoms)))[:, None]
 
 
 def frame_index(n_frames, window, mode="centred"):

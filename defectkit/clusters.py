@@ -78,7 +78,7 @@ def cluster(Y, min_size=None, gap=2.5, k=10):
     for c in range(found.max() + 1):
         typical = max(spacing, np.median(distance[found == c]))
         found[(found == c) & (distance > 2 * gap * typical)] = -1
-    return _by_size(found)
+    return by_size(found)
 
 
 def lof_error(Y, truth, n_neighbors=50, threshold=1.5):
@@ -343,7 +343,7 @@ def _fractions(wrong, phases, index):
     return float(wrong.mean()), {p: float(wrong[index == i].mean()) for i, p in enumerate(phases)}
 
 
-def _by_size(found):
+def by_size(found):
     """Number clusters by size; equal sizes in the order of their first member."""
     names, first, size = np.unique(found, return_index=True, return_counts=True)
     order = [c for c in np.lexsort((first, -size)) if names[c] >= 0]

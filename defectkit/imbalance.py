@@ -9,7 +9,7 @@ instead, with nothing but the features to say which that is.
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from . import embedding
+from . import clusters, embedding
 
 _NEIGHBORS = 10
 _STRATA = 20
@@ -77,16 +77,19 @@ def equalised_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
 
 
 def embed_equalised(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options):
-    """Map of all environments, made from an equalised sample of `n`.
+    """Map and clusters of all environments, made from an equalised sample of `n`.
 
-    The sample is mapped by `method`; a net learns that map and places every other environment
-    (:class:`defectkit.parametric.ParametricMap`).
+    The sample is mapped by `method` and clustered. Every other environment joins the cluster of
+    most of its ten nearest in the sample (in the space of standardised features) and lies in the
+    middle of those of them. A net that learns the map (`ParametricMap`) draws bridges between
+    clusters instead, which a cluster that is rare does not survive.
 
     Parameters
     ----------
     X : array (n_environments, n_features)
     n : int
-        Environments in the sample, a few thousand; see :func:`equalised_sample`.
+        Environments in the sample: a thousand, or a few; see :func:`equalised_sample`. The fewer,
+        the larger the share of what is rare.
     method : "pacmap", "umap" or "pca"
     strata, seed
         As :func:`equalised_sample` takes them.
@@ -96,25 +99,32 @@ def embed_equalised(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options)
     Returns
     -------
     Y : array (n_environments, 2)
-        Of the sample its own map, of all others what the net says.
+    labels : array (n_environments,) of int
+        From 0 by size, -1 for noise of the sample.
     chosen : array (n,) of int
         The sample.
 
     Raises
     ------
     ValueError
-        As `equalised_sample` and `embed` do.
+        As `equalised_sample`, `embed` and `cluster` do.
     """
-    from .parametric import ParametricMap
-
     X = embedding._table(X, "X")
     chosen = equalised_sample(X, n, strata=strata, seed=seed)
-    Y = np.empty((len(X), 2))
-    Y[chosen] = embedding.embed(X[chosen], method, seed=seed, **options)
-    rest = np.setdiff1d(np.arange(len(X)), chosen)
+    here = embedding.embed(X[chosen], method, seed=seed, **options)
+    found = clusters.cluster(here)
+    Y, labels = np.empty((len(X), 2)), np.full(len(X), -1)
+    Y[chosen], labels[chosen] = here, found
+    rest, sound = np.setdiff1d(np.arange(len(X)), chosen), np.flatnonzero(found >= 0)
     if len(rest):
-        Y[rest] = ParametricMap(seed=seed).fit(X[chosen], Y[chosen]).predict(X[rest])
-    return Y, chosen
+        Z = embedding.standardise(X)
+        tree = NearestNeighbors(n_neighbors=min(_NEIGHBORS, len(sound)), algorithm="brute")
+        near = sound[tree.fit(Z[chosen[sound]]).kneighbors(Z[rest])[1]]
+        votes = np.array([(found[near] == k).sum(axis=1) for k in range(found.max() + 1)])
+        labels[rest] = votes.argmax(axis=0)
+        alike = found[near] == labels[rest][:, None]
+        Y[rest] = (here[near] * alike[..., None]).sum(axis=1) / alike.sum(axis=1)[:, None]
+    return Y, clusters.by_size(labels), chosen
 
 
 def _shared_out(sizes, n):

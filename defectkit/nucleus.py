@@ -35,12 +35,7 @@ def connected(atoms, flagged, cutoff):
     >>> [group.tolist() for group in connected(row, [True] * 5, 1.5)]    # 9 and 0 meet across
     [[0, 1, 4], [2, 3]]
     """
-    flagged = np.asarray(flagged)
-    if flagged.dtype != bool or flagged.shape != (len(atoms),):
-        raise ValueError(f"flagged is {flagged.dtype} {flagged.shape} for {len(atoms)} atoms; "
-                         "give one bool per atom of this frame.")
-    if not cutoff > 0:
-        raise ValueError(f"cutoff={cutoff} Å links nothing; use the end of the first shell.")
+    flagged = _flags(atoms, flagged, cutoff)
     chosen = np.flatnonzero(flagged)
     if not len(chosen):
         return []
@@ -49,6 +44,24 @@ def connected(atoms, flagged, cutoff):
     _, label = connected_components(graph, directed=False)
     order = np.argsort(-np.bincount(label), kind="stable")
     return [chosen[label == k] for k in order]
+
+
+def filled(atoms, flagged, cutoff):
+    """Flags with the holes closed: an atom with more than half of its neighbours in, is in.
+
+    Repeated until nothing changes, so that molecules inside a nucleus that heat has disguised
+    count, and loose ones outside do not. Parameters and errors as :func:`connected`; returns
+    flags (n_atoms,) of bool.
+    """
+    flagged = _flags(atoms, flagged, cutoff).copy()
+    i, j = neighbor_list("ij", atoms, cutoff)
+    number = np.bincount(i, minlength=len(atoms))
+    while True:
+        near = np.bincount(i, flagged[j], minlength=len(atoms))
+        more = ~flagged & (2 * near > number)
+        if not more.any():
+            return flagged
+        flagged |= more
 
 
 def shape(atoms, members):
@@ -90,3 +103,13 @@ def shape(atoms, members):
     inside = centre @ np.linalg.inv(cell)
     return {"size": len(members), "centre_A": (inside - np.floor(inside) * pbc) @ cell,
             "radius_A": float(np.sqrt(5 / 3 * total)), "asphericity": float(uneven)}
+
+
+def _flags(atoms, flagged, cutoff):
+    flagged = np.asarray(flagged)
+    if flagged.dtype != bool or flagged.shape != (len(atoms),):
+        raise ValueError(f"flagged is {flagged.dtype} {flagged.shape} for {len(atoms)} atoms; "
+                         "give one bool per atom of this frame.")
+    if not cutoff > 0:
+        raise ValueError(f"cutoff={cutoff} Å links nothing; use the end of the first shell.")
+    return flagged

@@ -249,3 +249,27 @@ def test_silicon_phases_get_apart_by_averaging():
 def test_bad_searches_are_refused(features, arguments, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         shortest_window(features, progress=False, **arguments)
+
+
+def test_mean_over_neighbours_across_the_boundary_and_of_a_crystal():
+    from ase.build import bulk
+
+    atoms = bulk("Cu", cubic=True, a=3.6) * (3, 3, 3)
+    features = np.random.default_rng(0).normal(size=(len(atoms), 4))
+    before = features.copy()
+    made = dk.averaging.neighbour_average(features, atoms, 3.0)
+    away = atoms.get_all_distances(mic=True)
+    plain = np.array([features[row < 3.0].mean(axis=0) for row in away])
+    assert np.allclose(made, plain) and (features == before).all()
+    order = np.random.default_rng(1).permutation(len(atoms))
+    assert np.allclose(dk.averaging.neighbour_average(features[order], atoms[order], 3.0),
+                       made[order])
+
+
+def test_means_over_neighbours_that_cannot_be():
+    from ase import Atoms
+
+    with pytest.raises(ValueError, match="give one row for each atom of this frame"):
+        dk.averaging.neighbour_average(np.ones((3, 2)), Atoms("Ar2"), 3.0)
+    with pytest.raises(ValueError, match="has no neighbours; use the end of the first shell"):
+        dk.averaging.neighbour_average(np.ones((2, 2)), Atoms("Ar2"), 0)

@@ -11,7 +11,7 @@ def crystal_in_liquid(n_liquid, n_crystal, seed=0, width=0.1):
     """Features of a broad common kind and of a narrow rare one at its edge, and the kinds."""
     rng = np.random.default_rng(seed)
     centre = np.zeros(8)
-    centre[0] = 3.0
+    centre[:2] = 3.5
     X = np.concatenate([rng.normal(0, 1, (n_liquid, 8)),
                         centre + rng.normal(0, width, (n_crystal, 8))])
     return X, np.repeat([0, 1], [n_liquid, n_crystal])
@@ -55,14 +55,20 @@ def test_the_seed_decides_and_input_stays():
     assert (X == before).all()
 
 
-def test_map_of_all_from_the_sample():
+@pytest.mark.parametrize("method", ["pacmap", "umap"])
+def test_map_and_clusters_of_all_from_the_sample(method):
     X, kind = crystal_in_liquid(3000, 60)
-    Y, chosen = dk.embed_equalised(X, 600, n_neighbors=10)
+    Y, labels, chosen = dk.embed_equalised(X, 600, method)
     assert Y.shape == (3060, 2) and np.isfinite(Y).all()
-    own = dk.embed(X[chosen], n_neighbors=10)
-    assert (Y[chosen] == own).all()
-    labels = dk.cluster(Y)
-    assert adjusted_rand_score(labels, kind) > 0.9
+    assert (Y[chosen] == dk.embed(X[chosen], method)).all()
+    assert adjusted_rand_score(labels, kind) > 0.95
+
+
+def test_a_sample_of_all_is_the_plain_map():
+    X, _ = crystal_in_liquid(300, 60)
+    Y, labels, chosen = dk.embed_equalised(X, len(X))
+    plain = dk.embed(X)
+    assert (Y == plain).all() and (labels == dk.cluster(plain)).all() and len(chosen) == len(X)
 
 
 @pytest.mark.parametrize("change, message", [

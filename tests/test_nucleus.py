@@ -36,6 +36,19 @@ def test_largest_first_and_lone_atoms_apart():
     assert nucleus.connected(atoms, np.zeros(len(atoms), bool), 3.0) == []
 
 
+def test_holes_are_closed_and_loose_atoms_stay_out():
+    atoms, whole = ball(np.array([0.5, 0.5, 0.5]), 10.0)
+    rng = np.random.default_rng(0)
+    holed = whole & (rng.random(len(atoms)) > 0.15)
+    holed[0] = True
+    before = holed.copy()
+    closed = nucleus.filled(atoms, holed, 3.0)
+    assert (holed == before).all()
+    _, inner = ball(np.array([0.5, 0.5, 0.5]), 7.5)
+    assert closed[inner].all() and not holed[inner].all()
+    assert (closed & ~whole).sum() <= 1  # atom 0, as lonely as before
+
+
 def test_a_rod_is_no_ball():
     rod = Atoms("Ar9", [[x, 0, 0] for x in range(9)])
     made = nucleus.shape(rod, np.arange(9))
