@@ -116,7 +116,7 @@ def test_the_site_of_a_planted_vacancy_is_in_the_table(tmp_path):
 RUN = """
 import resource, sys
 import defectkit.streaming
-defectkit.streaming.RECORD_EVERY = 0  # so that a kill amid a short run finds a record
+defectkit.streaming.RECORD_EVERY = 0.02  # so that a kill amid a short run finds a record
 defectkit.streaming.classify_trajectory(sys.argv[1], sys.argv[2], output=sys.argv[3],
                                         progress=False)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
