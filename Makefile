@@ -29,10 +29,11 @@ test-unit: install
 test-notebooks: install
 	$(BIN)/python -m pytest --nbmake --nbmake-timeout=900 notebooks
 
-# Needs Chromium (Debian's package); skips with a reason without it.
+# Needs Chromium (Debian's package); skips with a reason without it. All notebooks with widgets are
+# run (half an hour); BROWSER="-k 'not notebook_shows'" leaves them out. Pictures: screenshots/.
 test-browser: install
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt '.[browser]'
-	$(BIN)/python -m pytest tests/browser
+	DEFECTKIT_SCREENSHOTS=$(CURDIR)/screenshots $(BIN)/python -m pytest tests/browser -rs $(BROWSER)
 
 # One table and one figure in benchmarks/results; N2P2=FOLDER compares with a compiled n2p2 too.
 bench: install

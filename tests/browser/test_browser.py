@@ -33,8 +33,9 @@ FLAGS = ["--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshade
 SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
             "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
 NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-             if re.search(r"view\.(scene|chooser)\(", path.read_text())]
+             if re.search(r"(view\.(scene|chooser|explorer)|\.explore)\(", path.read_text())]
 CANVAS = ".jp-OutputArea-output canvas"
+LASSO = "button[title='Activate lasso selection']"
 
 
 class Lab:
@@ -102,6 +103,26 @@ class Lab:
         path = self.pictures / f"{name}.png"
         element.screenshot(path=path)
         return imread(path)[..., :3]
+
+    def text(self, source):
+        """What one more cell prints, as a line."""
+        self.cell(f"print(repr({source}))")
+        return self.page.locator(".jp-OutputArea-output").last.inner_text().strip()
+
+    def lasso(self, canvas, middle, radius):
+        """Draw a loop on a map with the lasso of its toolbar; `middle` as shares of the canvas."""
+        self.page.locator(LASSO).last.click()
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        x, y = box["x"] + middle[0] * box["width"], box["y"] + middle[1] * box["height"]
+        mouse = self.page.mouse
+        # Not closed: the map takes a release where the button went down for a click.
+        for n, angle in enumerate(np.linspace(0, 1.85 * np.pi, 40)):
+            mouse.move(x + radius * np.cos(angle), y + radius * np.sin(angle))
+            if n == 0:
+                mouse.down()
+            self.page.wait_for_timeout(8)
+        mouse.up()
 
     def wait(self, condition, seconds=30):
         """What `condition()` returns once that is neither None nor False."""
@@ -315,9 +336,159 @@ box""")
     lab.picture(output, "chooser_slider")
 
 
+EXPLORER = """
+import numpy as np
+from ase.build import bulk
+from defectkit import view
+rng = np.random.default_rng(0)
+crystal = bulk("Si", cubic=True) * (4, 4, 4)
+frames = [crystal.copy() for _ in range(8)]
+for atoms in frames:
+    atoms.positions += rng.normal(0, 0.05, atoms.positions.shape)
+height = np.tile(crystal.positions[:, 2], 8)
+labels = np.digitize(height, [8, 15])
+G = rng.normal(size=(8, 512, 6)) + 6 * np.eye(6)[labels].reshape(8, 512, 6)
+Y = rng.normal(size=(4096, 2)) + np.array([[-8, -8], [8, -8], [0, 8]])[labels]
+explorer = view.explorer(frames, G, labels, {"umap": Y, "map": -Y}, windows=[1, 4])
+explorer"""
+
+
+def explorer_parts(lab):
+    """Canvas of the map, canvas of the atoms, and the output of an explorer shown last."""
+    output = lab.page.locator(".jp-OutputArea-output", has=lab.page.locator(LASSO)).last
+    output.scroll_into_view_if_needed()
+    return output.locator("canvas").first, output.locator("canvas").last, output
+
+
+def slider(lab, output, name):
+    """Handle of the slider called so; nglview hides others in the page."""
+    label = lab.page.get_by_text(name, exact=True)
+    return output.locator(".widget-hslider").filter(has=label).locator(".noUi-handle")
+
+
+def shares(lab, element, name, clusters):
+    """Number of pixels of each cluster's own colour, not the pale one of those not chosen."""
+    seen = hues(lab.picture(element, name), clusters)
+    return {c: int((seen == c).sum()) for c in clusters}
+
+
+def test_explorer_links_map_atoms_and_python(lab):
+    lab.notebook("explorer.ipynb", EXPLORER)
+    plot, atoms, output = explorer_parts(lab)
+    clusters = [0, 1, 2]
+    lab.wait(lambda: min(shares(lab, plot, "explorer_map", clusters).values()) > 300)
+    lab.wait(lambda: min(shares(lab, atoms, "explorer_atoms", clusters).values()) > 300)
+    lab.lasso(plot, (0.5, 0.25), 110)  # cluster 2 is at the top, in the middle
+    count = lab.wait(lambda: re.search(r"chosen: ([\d\u2009]+)", output.inner_text()))[1]
+    chosen = json.loads(lab.text("explorer.selection.index.tolist()"))
+    assert int(count.replace("\u2009", "")) == len(chosen) > 500
+    labels = np.array(json.loads(lab.text("explorer.labels.tolist()")))
+    assert np.mean(labels[chosen] == 2) > 0.99
+    where = json.loads(lab.text("[explorer.selection.frame.tolist(), "
+                                "explorer.selection.atom.tolist()]"))
+    assert (np.array(where).T @ [512, 1]).tolist() == chosen
+    # In 3D the others fade: their pixels are too pale to count.
+    lab.wait(lambda: (lambda n: n[2] > 300 and n[0] < 30 and n[1] < 30)(
+        shares(lab, atoms, "explorer_chosen", clusters)))
+
+
+def test_clicked_atom_is_marked_in_the_map(lab):
+    lab.notebook("click.ipynb", EXPLORER)
+    plot, atoms, output = explorer_parts(lab)
+    lab.wait(lambda: min(shares(lab, atoms, "click_before", [0, 1, 2]).values()) > 300)
+    box = atoms.bounding_box()
+    for shift in np.linspace(0, 30, 11):  # until an atom lies there
+        lab.page.mouse.click(box["x"] + box["width"] / 2 + shift,
+                             box["y"] + box["height"] / 2 + shift)
+        lab.page.wait_for_timeout(500)
+        if "chosen: 1," in output.inner_text():
+            break
+    assert "chosen: 1, of which 1 in this frame" in output.inner_text()
+    lab.picture(output, "click_after")
+    assert lab.text("explorer.map_widget.selection.tolist() == "
+                    "explorer.selection.index.tolist()") == "True"
+
+
+def test_explorer_menus_and_sliders(lab):
+    lab.notebook("menus.ipynb", EXPLORER, "explorer.choose(method='map'); explorer.wait()")
+    plot, atoms, output = explorer_parts(lab)
+
+    def top():
+        """Clusters whose points lie in the upper third of the map."""
+        seen = hues(lab.picture(plot, "menus_map"), [0, 1, 2])
+        return {c for c in (0, 1, 2) if (seen[:len(seen) // 3] == c).sum() > 200}
+
+    # Also a choice made while the browser prepares the map is drawn.
+    lab.wait(lambda: top() == {0, 1})
+    output.locator("select").first.select_option("umap")
+    lab.wait(lambda: top() == {2})
+    start = time.perf_counter()
+    output.locator("select").first.select_option("map")
+    lab.wait(lambda: "map, window 1" in output.inner_text(), 5)
+    print(f"another map of 4096 points was there after {time.perf_counter() - start:.2f} s")
+    frame = slider(lab, output, "frame")
+    frame.focus()
+    frame.press("ArrowRight")
+    lab.wait(lambda: "frame 1" in output.inner_text())
+    window = slider(lab, output, "window (frames)")
+    output.locator("select").first.select_option("pca")  # not there yet: computed
+    lab.wait(lambda: "pca, window 1, frame 1" in output.inner_text())
+    window.focus()
+    window.press("ArrowRight")
+    lab.wait(lambda: "pca, window 4, frame 1" in output.inner_text())
+    assert json.loads(lab.text("list(explorer.maps['pca', 4].shape)")) == [4096, 2]
+    lab.picture(output, "menus_after")
+
+
+def test_a_running_map_is_cancelled(lab):
+    lab.notebook("cancel.ipynb", EXPLORER)
+    _, _, output = explorer_parts(lab)
+    output.locator("select").first.select_option("pacmap")
+    cancel = output.locator("button", has_text="cancel")
+    lab.wait(cancel.is_visible)
+    lab.picture(output, "cancel_running")
+    cancel.click()
+    lab.wait(lambda: "cancelled: the map is the one from before" in output.inner_text())
+    assert output.locator("select").first.input_value() == "umap" and not cancel.is_visible()
+
+
+def test_explorer_of_many_points_and_atoms_answers(lab):
+    lab.notebook("many.ipynb", """
+import numpy as np
+from ase.build import bulk
+from defectkit import view
+crystal = bulk("Si", cubic=True) * (17, 17, 17)
+rng = np.random.default_rng(0)
+labels = np.tile((np.linalg.norm(crystal.positions - 46, axis=1) < 20).astype(int), 2)
+Y = rng.normal(size=(len(labels), 2)) + 8 * labels[:, None]
+explorer = view.explorer([crystal, crystal], labels=labels, maps={"umap": Y, "map": -Y})
+explorer""")
+    plot, atoms, output = explorer_parts(lab)
+    lab.wait(lambda: min(shares(lab, plot, "many_map", [0, 1]).values()) > 300, 60)
+    lab.wait(lambda: shares(lab, atoms, "many_atoms", [0, 1])[0] > 300, 60)
+    assert "40\u2009000 of 78\u2009608 points are drawn" in output.inner_text()
+    start = time.perf_counter()
+    lab.cell("explorer.select(cluster=1); explorer.choose(method='map')")
+    print(f"choosing a cluster of 78 608 took {time.perf_counter() - start:.2f} s in all")
+    lab.picture(output, "many_chosen")
+
+
 def test_an_error_in_a_cell_is_noticed(lab):
     with pytest.raises(pytest.fail.Exception, match="ZeroDivisionError"):
         lab.notebook("broken.ipynb", "1 / 0", "'never reached'")
+
+
+def use_menus(lab, output):
+    """Another method and window in a chooser: another figure comes."""
+    image, menu = output.locator("img"), output.locator("select").first
+    first = image.get_attribute("src")
+    menu.select_option(index=menu.locator("option").count() - 1)
+    lab.wait(lambda: image.get_attribute("src") != first, 120)
+    handle, second = output.locator(".noUi-handle"), image.get_attribute("src")
+    if handle.count():
+        handle.focus()
+        handle.press("ArrowRight")
+        lab.wait(lambda: image.get_attribute("src") != second, 120)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -326,12 +497,13 @@ def test_notebook_shows_atoms_and_figures(lab, path):
     lab.run(f"notebooks/{path.name}", timeout=900)
     source = "\n".join(cell.source for cell in nbformat.read(path, 4).cells
                        if cell.cell_type == "code")
-    scenes = lab.page.locator(CANVAS).count()
-    assert scenes >= len(re.findall(r"view\.scene\(", source))
-    for number in range(scenes):
-        def coloured(number=number):
-            picture = lab.picture(lab.page.locator(CANVAS).nth(number), f"{path.stem}_{number}")
-            return (rgb_to_hsv(picture)[..., 1] > 0.35).sum() > 500
+    scenes = [c for c in lab.page.locator(CANVAS).all() if c.bounding_box()
+              and c.get_attribute("class") != "histogram" and c.bounding_box()["height"] > 100]
+    assert len(scenes) >= len(re.findall(r"view\.scene\(|\.view\(|\.explore\(", source))
+    for number, scene in enumerate(scenes):
+        def coloured(scene=scene, number=number):
+            picture = lab.picture(scene, f"{path.stem}_{number}")
+            return (rgb_to_hsv(picture)[..., 1] > 0.35).sum() > 300
 
         lab.wait(coloured, 60)
     menus = lab.page.locator(".jp-OutputArea-output .widget-image")
@@ -339,3 +511,10 @@ def test_notebook_shows_atoms_and_figures(lab, path):
     for number in range(menus.count()):
         picture = lab.picture(menus.nth(number), f"{path.stem}_menu_{number}")
         assert (rgb_to_hsv(picture)[..., 1] > 0.35).sum() > 200
+    for output in lab.page.locator(".jp-OutputArea-output", has=menus).all():
+        use_menus(lab, output)
+    if re.search(r"\.explore\(", source):
+        plot, _, output = explorer_parts(lab)
+        lab.lasso(plot, (0.5, 0.5), 150)
+        lab.wait(lambda: re.search(r"chosen: [1-9]", output.inner_text()))
+        lab.picture(output, f"{path.stem}_explorer")
