@@ -41,9 +41,9 @@ def machine():
             "load_average": digits(os.getloadavg()[0]), "python": platform.python_version()}
 
 
-def keep(name, numbers):
-    """Writes results/NAME.json with the machine beside the numbers, and prints them."""
+def keep(name, numbers, here=True):
+    """Writes results/NAME.json, with the machine if it was measured here, and prints it."""
     RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(numbers | {"machine": machine()}, indent=1)
+    text = json.dumps(numbers | ({"machine": machine()} if here else {}), indent=1)
     (RESULTS / f"{name}.json").write_text(text + "\n")
     print(text, flush=True)

@@ -26,7 +26,8 @@ def main(log):
     if not total:
         sys.exit(f"no run in which notebooks passed:\n{text[-2000:]}")
     numbers = {"notebooks": int(total[1]), "all_wall_s": digits(float(total[2]))}
-    keep("notebooks", numbers | {"wall_s": {name: float(s) for s, name in sorted(each, key=str)}})
+    keep("notebooks", numbers | {"wall_s": {name: float(s) for s, name in sorted(each, key=str)}},
+         here=log is None)
 
 
 if __name__ == "__main__":
