@@ -126,11 +126,12 @@ if __name__ == "__main__":
     if loads:
         note += (f", shared with other work while this was measured (load average {min(loads):g} "
                  f"to {max(loads):g}): trust ratios of processor time, not wall times.")
-    note += ("\n\nThe first maps of a process: UMAP's own neighbour search is compiled anew in each, "
-             "which embed_all does without. Two threads: PaCMAP and UMAP called plainly wait for "
-             "their second thread, which here had to share its core; on an idle machine expect "
-             "less. The second maps on one thread compare like with like: sharing the neighbours "
-             "saves next to nothing there, and the target of 0.7 is missed.")
+    note += ("\n\nThe first maps of a process: UMAP's own neighbour search is compiled in each "
+             "process, which embed_all does without. Two threads: the libraries called plainly "
+             "take them, embed_all one; presumably the second thread was waited for, since it had "
+             "to share its core here; on an idle machine expect a smaller difference. The second "
+             "maps on one thread compare like with like: sharing the neighbours saves next to "
+             "nothing there, and the target of 0.7 is missed.")
     (RESULTS / "table.md").write_text("\n".join([*lines, "", note]) + "\n")
     figure(RESULTS / "table.png")
     print("\n".join(lines), note, sep="\n")
