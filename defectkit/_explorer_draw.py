@@ -426,7 +426,11 @@ def still(box, axes=None):
         axes[0].set(xticks=[], yticks=[], aspect="equal")
     if len(box.selection):
         chosen = np.unique(box.drawn[marked(box)])
-        axes[0].scatter(*Y[chosen].T, facecolors="none", edgecolors="black", linewidths=0.5, s=14)
+        codes, table = colours(box)
+        for dots in axes[0].collections:
+            dots.set_alpha(0.25)
+        axes[0].scatter(*Y[chosen].T, c=table[codes[chosen]], edgecolors="black", s=14,
+                        linewidths=0.4 if len(chosen) < 200 else 0)
     axes[0].set_title(f"{box.choice['method']}, window {box.choice['window']}")
     atoms = box.data.frames[box.choice["frame"]][box.shown]
     atoms.wrap()
