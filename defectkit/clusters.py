@@ -1,6 +1,7 @@
 """Clusters in a map without knowing their number, their errors, and what they are made of."""
 
 import numpy as np
+from numpy.polynomial import legendre
 from scipy import sparse
 from scipy.spatial import Delaunay
 from sklearn.cluster import HDBSCAN
@@ -236,7 +237,7 @@ def cluster_error(labels, truth):
 
 
 def describe(labels, frames, cutoff, centres=None):
-    """What each cluster is made of: size, coordination number and distances to neighbours.
+    """What each cluster is made of: size, coordination, order of the neighbours, open sides.
 
     Parameters
     ----------
@@ -252,8 +253,13 @@ def describe(labels, frames, cutoff, centres=None):
     Returns
     -------
     list of dict in the order of the labels, noise (-1) last: label, size, fraction, per_frame
-    (mean number in a frame), coordination and coordination_std, nearest and nearest_std (Å;
-    over atoms that have a neighbour within the cutoff).
+    (mean number in a frame), coordination and coordination_std, nearest and nearest_std (Å), q4
+    and q6, one_sided; the last five over atoms that have a neighbour within the cutoff.
+
+    q4 and q6 are the bond orientational order parameters of Steinhardt, Nelson and Ronchetti
+    (Phys. Rev. B 28, 784 (1983), eq. 1.3): fcc 0.19, 0.57; hcp 0.10, 0.48; bcc with its 8
+    nearest 0.51, 0.63; diamond 0.51, 0.63. one_sided is the length of the mean direction to the
+    neighbours: 0 in a crystal, about 0.5 at a free surface.
 
     Raises
     ------
@@ -276,19 +282,23 @@ def describe(labels, frames, cutoff, centres=None):
                          "give one label for each atom" + (f" of {centres}." if centres else "."))
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} must be a positive distance in Å.")
-    number, nearest = (np.concatenate(c) for c in zip(*(_shell(f, cutoff) for f in frames),
-                                                      strict=True))
+    number, *measures = (np.concatenate(c) for c in zip(*(_shell(f, cutoff) for f in frames),
+                                                        strict=True))
+    nearest, q4, q6, one_sided = measures
     rows = []
     for label in sorted(set(labels.tolist()), key=lambda c: (c < 0, c)):
         here = labels == label
-        close = nearest[here & np.isfinite(nearest)]
+        bonded = here & (number > 0)
+
+        def mean(values, of=bonded, how=np.mean):
+            return float(how(values[of])) if of.any() else float("nan")
+
         rows.append({
             "label": label, "size": int(here.sum()), "fraction": float(here.mean()),
             "per_frame": float(here.sum() / len(frames)),
-            "coordination": float(number[here].mean()),
-            "coordination_std": float(number[here].std()),
-            "nearest": float(close.mean()) if len(close) else float("nan"),
-            "nearest_std": float(close.std()) if len(close) else float("nan")})
+            "coordination": mean(number, here), "coordination_std": mean(number, here, np.std),
+            "nearest": mean(nearest), "nearest_std": mean(nearest, how=np.std),
+            "q4": mean(q4), "q6": mean(q6), "one_sided": mean(one_sided)})
     return rows
 
 
@@ -360,9 +370,25 @@ def _noise_apart(labels):
 
 
 def _shell(atoms, cutoff):
+    """Of each atom: number of neighbours, distance to the nearest, q4, q6, one-sidedness."""
     from vesin import ase_neighbor_list
 
-    i, d = ase_neighbor_list("id", atoms, cutoff)
-    nearest = np.full(len(atoms), np.inf)
+    i, d, vectors = ase_neighbor_list("idD", atoms, cutoff)
+    n, order = len(atoms), np.argsort(i, kind="stable")
+    number, nearest = np.bincount(i, minlength=n), np.full(n, np.inf)
     np.minimum.at(nearest, i, d)
-    return np.bincount(i, minlength=len(atoms)), nearest
+    unit = np.zeros((n, max(number.max(initial=0), 1), 3))
+    column = np.arange(len(i)) - np.repeat(np.cumsum(number) - number, number)
+    unit[i[order], column] = vectors[order] / d[order, None]
+    there = np.arange(unit.shape[1]) < number[:, None]
+    # By the addition theorem q_l^2 is the mean of P_l over pairs of bonds.
+    square = np.zeros((2, n))
+    for rows in np.array_split(np.arange(n), 1 + n // 4096):
+        pairs = there[rows, :, None] & there[rows, None]
+        cosine = unit[rows] @ unit[rows].transpose(0, 2, 1)
+        for k, degree in enumerate((4, 6)):
+            of_pairs = legendre.legval(cosine, np.eye(degree + 1)[degree]) * pairs
+            square[k, rows] = of_pairs.sum(axis=(1, 2)) / np.maximum(number[rows], 1) ** 2
+    q4, q6 = np.sqrt(np.maximum(square, 0))
+    one_sided = np.linalg.norm(unit.sum(axis=1), axis=1) / np.maximum(number, 1)
+    return number, nearest, q4, q6, one_sided

@@ -272,7 +272,9 @@ def _sentence(row, centres):
     name = "noise" if row["label"] < 0 else f"cluster {row['label']}"
     return (f"{name}: {row['fraction']:.2%} of the {centres} atoms ({row['per_frame']:.1f} per "
             f"frame, in groups of {row['group']:.1f}), {row['coordination']:.1f} ± "
-            f"{row['coordination_std']:.1f} neighbours, the nearest at {row['nearest']:.2f} Å")
+            f"{row['coordination_std']:.1f} neighbours, the nearest at {row['nearest']:.2f} Å, "
+            f"q4 {row['q4']:.2f}, q6 {row['q6']:.2f}"
+            + (", at an open side" if row["one_sided"] > 0.3 else ""))
 
 
 def _main_element(frames):

@@ -277,3 +277,25 @@ def test_four_silicon_phases_separate_without_labels(method):
     assert agreement(labels, truth) > 0.98
     assert lof_error(Y, truth)[0] <= 0.005
     assert vote_error(Y, truth)[0] <= 0.005
+
+
+@pytest.mark.parametrize("name, cutoff, number, q4, q6", [
+    ("Cu", 3.0, 12, 0.1909, 0.5745), ("Mg", 3.6, 12, 0.0972, 0.4848),
+    ("Fe", 2.7, 8, 0.5092, 0.6285), ("Si", 2.8, 4, 0.5092, 0.6285)])
+def test_order_parameters_of_perfect_crystals(name, cutoff, number, q4, q6):
+    """Steinhardt, Nelson and Ronchetti 1983; hcp at the ideal ratio of axes."""
+    atoms = bulk(name, "hcp", a=3.2, c=3.2 * np.sqrt(8 / 3)) if name == "Mg" else bulk(name)
+    row, = describe([0] * len(atoms), [atoms], cutoff)
+    assert row["coordination"] == number and row["one_sided"] < 1e-9
+    assert row["q4"] == pytest.approx(q4, abs=2e-4) and row["q6"] == pytest.approx(q6, abs=2e-4)
+
+
+def test_open_sides_and_atoms_without_neighbours():
+    from ase.build import fcc100
+
+    slab = fcc100("Cu", (3, 3, 5), vacuum=8.0)
+    labels = (np.abs(slab.positions[:, 2] - slab.positions[:, 2].mean()) > 3).astype(int)
+    inside, outside = describe(labels, [slab], 3.0)
+    assert inside["one_sided"] < 1e-9 and 0.3 < outside["one_sided"] < 0.7
+    row, = describe([0, 0], [slab[:2]], 0.5)
+    assert row["coordination"] == 0 and np.isnan(row["q6"]) and np.isnan(row["nearest"])

@@ -8,7 +8,8 @@ from ase.geometry import find_mic
 from defectkit import averaging, datasets, defects
 from defectkit.hydrogen_bonds import count_hydrogen_bonds
 
-NAMES = sorted(name for name in datasets.available() if name.startswith("ice-"))
+NAMES = sorted(name for name in datasets.available()
+               if name.startswith(("ice-vacancy", "ice-interstitial")))
 AVERAGE = 0.75  # ps
 
 
