@@ -10,6 +10,7 @@ from . import _environments as env
 from . import _explorer_draw as draw
 from . import _sources as sources
 from ._chooser import require
+from ._explorer_still import still
 from ._map_job import Stopped, compute
 
 
@@ -85,7 +86,7 @@ def explorer(source, features=None, labels=None, maps=None, frame=None, atom=Non
     box.seed, box.height = seed, height
     for name, function in {"choose": choose, "select": select, "rename": rename, "merge": merge,
                            "part_off": part_off, "cluster_map": cluster_map, "cancel": cancel,
-                           "wait": wait, "export": export, "figure": draw.still,
+                           "wait": wait, "export": export, "figure": still,
                            "choose_rows": choose_rows}.items():
         setattr(box, name, partial(function, box))
     box.children = draw.layout(box, widgets)
