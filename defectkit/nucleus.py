@@ -53,15 +53,26 @@ def filled(atoms, flagged, cutoff):
     count, and loose ones outside do not. Parameters and errors as :func:`connected`; returns
     flags (n_atoms,) of bool.
     """
-    flagged = _flags(atoms, flagged, cutoff).copy()
-    i, j = neighbor_list("ij", atoms, cutoff)
-    number = np.bincount(i, minlength=len(atoms))
+    flagged = _flags(atoms, flagged, cutoff)
     while True:
-        near = np.bincount(i, flagged[j], minlength=len(atoms))
+        near, number = _neighbours_in(atoms, flagged, cutoff)
         more = ~flagged & (2 * near > number)
         if not more.any():
             return flagged
-        flagged |= more
+        flagged = flagged | more
+
+
+def with_surface(atoms, flagged, cutoff):
+    """Flags and what lies at their surface: atoms with at least half of their neighbours in.
+
+    One step, not repeated. Features averaged over neighbours (`averaging.neighbour_average`)
+    let a surface molecule look half like what is outside, which costs a nucleus a part of its
+    outermost layer; this gives it back. Parameters and errors as :func:`connected`; returns
+    flags (n_atoms,) of bool.
+    """
+    flagged = _flags(atoms, flagged, cutoff)
+    near, number = _neighbours_in(atoms, flagged, cutoff)
+    return flagged | ((2 * near >= number) & (number > 0))
 
 
 def shape(atoms, members):
@@ -113,3 +124,10 @@ def _flags(atoms, flagged, cutoff):
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} Å links nothing; use the end of the first shell.")
     return flagged
+
+
+def _neighbours_in(atoms, flagged, cutoff):
+    """How many neighbours of each atom are flagged, and how many it has."""
+    i, j = neighbor_list("ij", atoms, cutoff)
+    return (np.bincount(i, flagged[j], minlength=len(atoms)),
+            np.bincount(i, minlength=len(atoms)))

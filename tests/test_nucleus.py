@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.neighborlist import neighbor_list
 
 from defectkit import nucleus
 
@@ -47,6 +48,17 @@ def test_holes_are_closed_and_loose_atoms_stay_out():
     _, inner = ball(np.array([0.5, 0.5, 0.5]), 7.5)
     assert closed[inner].all() and not holed[inner].all()
     assert (closed & ~whole).sum() <= 1  # atom 0, as lonely as before
+
+
+def test_a_surface_layer_is_given_back_once():
+    atoms, whole = ball(np.array([0.5, 0.5, 0.5]), 10.0)
+    _, core = ball(np.array([0.5, 0.5, 0.5]), 8.2)
+    grown = nucleus.with_surface(atoms, core, 3.0)
+    i, j = neighbor_list("ij", atoms, 3.0)
+    near = np.bincount(i, core[j], minlength=len(atoms))
+    assert (grown == (core | (near >= 6))).all() and core.sum() < grown.sum() <= whole.sum()
+    lone = Atoms("Ar2", [[0, 0, 0], [9, 0, 0]])
+    assert nucleus.with_surface(lone, np.array([True, False]), 3.0).tolist() == [True, False]
 
 
 def test_a_rod_is_no_ball():
