@@ -51,12 +51,12 @@ def test_holes_are_closed_and_loose_atoms_stay_out():
 
 
 def test_a_surface_layer_is_given_back_once():
-    atoms, whole = ball(np.array([0.5, 0.5, 0.5]), 10.0)
-    _, core = ball(np.array([0.5, 0.5, 0.5]), 8.2)
+    atoms, core = ball(np.array([0.5, 0.5, 0.5]), 9.0)
+    core &= np.random.default_rng(0).random(len(atoms)) > 0.2  # a rough surface
     grown = nucleus.with_surface(atoms, core, 3.0)
     i, j = neighbor_list("ij", atoms, 3.0)
     near = np.bincount(i, core[j], minlength=len(atoms))
-    assert (grown == (core | (near >= 6))).all() and core.sum() < grown.sum() <= whole.sum()
+    assert (grown == (core | (near >= 6))).all() and grown.sum() > core.sum()
     lone = Atoms("Ar2", [[0, 0, 0], [9, 0, 0]])
     assert nucleus.with_surface(lone, np.array([True, False]), 3.0).tolist() == [True, False]
 
