@@ -1,0 +1,66 @@
+"""The embedded nucleus is what its metadata says, and is found on seeds that were not looked at."""
+
+import numpy as np
+import pytest
+from ase import Atoms
+
+import defectkit as dk
+from defectkit import averaging, nucleus
+
+SHELL = 3.5  # Å
+
+
+@pytest.fixture(scope="module")
+def data():
+    return dk.load("ice-nucleus")
+
+
+@pytest.fixture(scope="module")
+def oxygens(data):
+    places = np.mean([f.positions[f.numbers == 8] for f in data.frames], axis=0)
+    return Atoms(f"O{len(places)}", places, cell=data.frames[0].cell, pbc=True)
+
+
+def kinds(data, *names):
+    digit = np.array(list(data.info["chill_plus"]), int)
+    return np.isin(digit, [data.info["chill_plus_classes"].index(name) for name in names])
+
+
+def test_ten_thousand_whole_molecules_for_one_average(data):
+    assert len(data.frames) * data.dt == pytest.approx(0.75)
+    assert (data.frames[0].numbers.reshape(-1, 3) == [8, 1, 1]).all()
+    assert len(data.frames[0]) // 3 >= 10_000
+    for atoms in (data.frames[0], data.frames[-1]):
+        places = atoms.positions.reshape(-1, 3, 3)
+        bonds = np.linalg.norm(places[:, 1:] - places[:, :1], axis=2)
+        assert 0.8 < bonds.min() and bonds.max() < 1.3
+
+
+def test_classes_belong_to_these_molecules(data, oxygens):
+    """The molecules that CHILL+ calls ice are a ball about the place where it was put."""
+    ice = kinds(data, "hexagonal", "cubic", "interfacial")
+    group = nucleus.connected(oxygens, ice, SHELL)[0]
+    made = nucleus.shape(oxygens, group)
+    assert len(group) >= 700 and made["asphericity"] < 0.02 and 16 < made["radius_A"] < 22
+    assert np.linalg.norm(made["centre_A"] - data.info["centre_A"]) < 2
+    assert np.isin(data.info["held_molecules"], group).mean() > 0.85
+
+
+@pytest.fixture(scope="module")
+def features(data, oxygens):
+    sf = dk.SymmetryFunctions.water()
+    mean = sum(sf(f, centres="O") for f in data.frames) / len(data.frames)
+    return averaging.neighbour_average(mean, oxygens, SHELL)
+
+
+@pytest.mark.parametrize("seed, method", [(11, "pacmap"), (12, "pacmap"), (13, "umap")])
+def test_found_in_an_equalised_map(data, oxygens, features, seed, method):
+    labels = dk.embed_equalised(features, 1000, method, seed=seed)[1]
+    group = nucleus.connected(oxygens, labels > 0, SHELL)[0]
+    found = np.isin(np.arange(len(oxygens)), group)
+    found = nucleus.with_surface(oxygens, nucleus.filled(oxygens, found, SHELL), SHELL)
+    ice = kinds(data, "hexagonal", "cubic")
+    true = nucleus.connected(oxygens, ice | kinds(data, "interfacial"), SHELL)[0]
+    true = np.isin(np.arange(len(oxygens)), true)
+    assert (found & true & ice).sum() / (true & ice).sum() > 0.95
+    assert (found & true).sum() / found.sum() > 0.95
