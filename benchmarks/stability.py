@@ -20,7 +20,7 @@ from ase import Atoms  # noqa: E402
 from ase.geometry import find_mic  # noqa: E402
 
 import defectkit as dk  # noqa: E402
-from defectkit import averaging, defects, hydrogen_bonds, stability  # noqa: E402
+from defectkit import averaging, defects, hydrogen_bonds, nucleus, stability  # noqa: E402
 
 N = 2500            # environments of a case, about
 MANY = 4000         # interstitials: one atom in 65, and half the data must still hold a cluster
@@ -149,9 +149,25 @@ def cu_fault():
     return means.reshape(-1, means.shape[2]), np.tile(kind, len(means))
 
 
+def ice_nucleus():
+    """The equalised sample of notebook 07, means over 0.75 ps and neighbours; truth: CHILL+."""
+    data = dk.load("ice-nucleus")
+    sf = dk.SymmetryFunctions.water()
+    mean = sum(sf(f, centres="O") for f in data.frames) / len(data.frames)
+    places = np.mean([f.positions[f.numbers == 8] for f in data.frames], axis=0)
+    water = Atoms(f"O{len(places)}", places, cell=data.frames[0].cell, pbc=True)
+    X = averaging.neighbour_average(mean, water, 3.5)
+    classes = np.array(data.info["chill_plus_classes"])[np.array(list(data.info["chill_plus"]),
+                                                                 int)]
+    ice = nucleus.connected(water, np.isin(classes, ("hexagonal", "cubic", "interfacial")), 3.5)
+    chosen = dk.equalised_sample(X, 1000, seed=SEED)
+    return X[chosen], np.where(np.isin(chosen, ice[0]), "ice", "water")
+
+
 CASES = {"si-phases": si_phases, "si-vacancy": si_vacancy, "si-interstitial": si_interstitial,
          "si-surface": si_surface, "water-ice 0.75 ps": water_ice, "ice-vacancy-1": ice_vacancy,
-         "ice-interstitial-1": ice_interstitial, "cu-fault": cu_fault}
+         "ice-interstitial-1": ice_interstitial, "cu-fault": cu_fault,
+         "ice-nucleus": ice_nucleus}
 
 
 def run(cases, path):

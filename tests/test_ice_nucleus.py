@@ -1,4 +1,4 @@
-"""The embedded nucleus is what its metadata says, and is found on seeds that were not looked at."""
+"""The embedded nucleus is what its metadata says, and is found on seeds not looked at before."""
 
 import numpy as np
 import pytest
