@@ -6,8 +6,8 @@ A window is a number of consecutive frames; :func:`window_from_ps` turns a time 
 from collections import deque
 
 import numpy as np
-from ase.neighborlist import neighbor_list
 from tqdm.auto import tqdm
+from vesin import ase_neighbor_list
 
 __all__ = ["average_positions", "frame_index", "moving_average", "neighbour_average",
            "shortest_window", "stream_average", "window_from_ps"]
@@ -82,7 +82,7 @@ def neighbour_average(features, atoms, cutoff):
                          "row for each atom of this frame.")
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} Å has no neighbours; use the end of the first shell.")
-    i, j = neighbor_list("ij", atoms, cutoff)
+    i, j = ase_neighbor_list("ij", atoms, cutoff)
     total = features.copy()
     np.add.at(total, i, features[j])
     return total / (1 + np.bincount(i, minlength=len(atoms)))[:, None]

@@ -2,9 +2,9 @@
 
 import numpy as np
 from ase.geometry import find_mic
-from ase.neighborlist import neighbor_list
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from vesin import ase_neighbor_list
 
 
 def connected(atoms, flagged, cutoff):
@@ -39,11 +39,11 @@ def connected(atoms, flagged, cutoff):
     chosen = np.flatnonzero(flagged)
     if not len(chosen):
         return []
-    i, j = neighbor_list("ij", atoms[chosen], cutoff)
+    i, j = ase_neighbor_list("ij", atoms[chosen], cutoff)
     graph = coo_array((np.ones(len(i)), (i, j)), shape=(len(chosen),) * 2)
     _, label = connected_components(graph, directed=False)
-    order = np.argsort(-np.bincount(label), kind="stable")
-    return [chosen[label == k] for k in order]
+    together = chosen[np.argsort(label, kind="stable")]
+    return sorted(np.split(together, np.cumsum(np.bincount(label))[:-1]), key=len, reverse=True)
 
 
 def filled(atoms, flagged, cutoff):
@@ -53,13 +53,14 @@ def filled(atoms, flagged, cutoff):
     count, and loose ones outside do not. Parameters and errors as :func:`connected`; returns
     flags (n_atoms,) of bool.
     """
-    flagged = _flags(atoms, flagged, cutoff)
+    flagged = _flags(atoms, flagged, cutoff).copy()
+    i, j = ase_neighbor_list("ij", atoms, cutoff)
+    number = np.bincount(i, minlength=len(atoms))
     while True:
-        near, number = _neighbours_in(atoms, flagged, cutoff)
-        more = ~flagged & (2 * near > number)
+        more = ~flagged & (2 * np.bincount(i, flagged[j], minlength=len(atoms)) > number)
         if not more.any():
             return flagged
-        flagged = flagged | more
+        flagged |= more
 
 
 def with_surface(atoms, flagged, cutoff):
@@ -71,7 +72,8 @@ def with_surface(atoms, flagged, cutoff):
     flags (n_atoms,) of bool.
     """
     flagged = _flags(atoms, flagged, cutoff)
-    near, number = _neighbours_in(atoms, flagged, cutoff)
+    i, j = ase_neighbor_list("ij", atoms, cutoff)
+    near, number = (np.bincount(i, of, minlength=len(atoms)) for of in (flagged[j], None))
     return flagged | ((2 * near >= number) & (number > 0))
 
 
@@ -124,10 +126,3 @@ def _flags(atoms, flagged, cutoff):
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} Å links nothing; use the end of the first shell.")
     return flagged
-
-
-def _neighbours_in(atoms, flagged, cutoff):
-    """How many neighbours of each atom are flagged, and how many it has."""
-    i, j = neighbor_list("ij", atoms, cutoff)
-    return (np.bincount(i, flagged[j], minlength=len(atoms)),
-            np.bincount(i, minlength=len(atoms)))

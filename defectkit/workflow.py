@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ase.io
-import ase.neighborlist
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from tqdm.auto import tqdm
+from vesin import ase_neighbor_list
 
-from . import datasets
+from . import datasets, nucleus
 from ._files import whole
 from .averaging import frame_index, shortest_window, window_from_ps
 from .clusters import cluster, describe
@@ -64,7 +62,7 @@ class Result:
         cutoff = self.info["cutoff"]
         rows = describe(self.labels, [atoms for atoms, _ in parts], cutoff)
         for row in rows:
-            groups = sum(_n_groups(atoms[labels == row["label"]], 1.7 * cutoff)
+            groups = sum(len(nucleus.connected(atoms, labels == row["label"], 1.7 * cutoff))
                          for atoms, labels in parts)
             row["group"] = row["size"] / groups
         return rows
@@ -259,15 +257,6 @@ def _read(source, topology, elements, progress):
                      delay=2, disable=not progress))
 
 
-def _n_groups(atoms, reach):
-    """Number of sets of atoms that are linked by distances up to `reach`."""
-    if len(atoms) == 0:
-        return 0
-    i, j = ase.neighborlist.neighbor_list("ij", atoms, reach)
-    links = coo_matrix((np.ones(len(i)), (i, j)), (len(atoms), len(atoms)))
-    return connected_components(links, directed=False, return_labels=False)
-
-
 def _sentence(row, centres):
     name = "noise" if row["label"] < 0 else f"cluster {row['label']}"
     return (f"{name}: {row['fraction']:.2%} of the {centres} atoms ({row['per_frame']:.1f} per "
@@ -376,7 +365,7 @@ def _clusters(X, method, max_points, seed):
 def _first_shell(atoms, centres, reach):
     """First minimum of the radial distribution function of the centres (Å)."""
     part = atoms[atoms.symbols == centres]
-    r = ase.neighborlist.neighbor_list("d", part, reach)
+    r, = ase_neighbor_list("d", part, reach)
     if len(r) == 0:
         return float(reach)
     edges = np.arange(0.0, reach + 0.1, 0.1)
