@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 
 from . import datasets, plots
 from ._files import whole
+from .imbalance import shared_out
 
 NOT_LABELLED = -2
 _SHADES = 64
@@ -82,13 +83,9 @@ def thin(Y, labels, most, seed=0):
         return placed, nearest
     rng = np.random.default_rng(seed)
     values, counts = np.unique(labels[placed], return_counts=True)
-    left, kept = most, []
-    for n, k in enumerate(np.argsort(counts, kind="stable")):
-        size = min(counts[k], left // (len(counts) - n))
-        mine = placed[labels[placed] == values[k]]
-        kept.append(rng.permutation(mine)[:size])
-        left -= size
-    drawn = np.sort(np.concatenate(kept))
+    quota = shared_out(counts, most)
+    drawn = np.sort(np.concatenate([rng.permutation(placed[labels[placed] == values[k]])[:quota[k]]
+                                    for k in np.argsort(counts, kind="stable")]))
     nearest[placed] = cKDTree(Y[drawn]).query(Y[placed])[1]
     return drawn, nearest
 

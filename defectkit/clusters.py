@@ -353,6 +353,18 @@ def _fractions(wrong, phases, index):
     return float(wrong.mean()), {p: float(wrong[index == i].mean()) for i, p in enumerate(phases)}
 
 
+def nearest_vote(known, labels, others, k=10):
+    """Label that most of the `k` nearest rows of `known` have, for each row of `others`.
+
+    Also returns these nearest rows (n_others, k). Of labels as frequent the lowest is taken.
+    """
+    search = NearestNeighbors(n_neighbors=min(k, len(known))).fit(known)
+    near = search.kneighbors(others, return_distance=False)
+    classes = np.unique(labels)
+    votes = np.stack([(labels[near] == c).sum(axis=1) for c in classes], axis=1)
+    return classes[votes.argmax(axis=1)], near
+
+
 def by_size(found):
     """Number clusters by size; equal sizes in the order of their first member."""
     names, first, size = np.unique(found, return_index=True, return_counts=True)

@@ -70,7 +70,7 @@ def equalised_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
     level = np.log(np.maximum(away, away[away > 0].min()))
     edges = np.linspace(level.min(), level.max(), strata + 1)[1:-1]
     stratum = np.searchsorted(edges, level, side="right")
-    quota = _shared_out(np.bincount(stratum, minlength=strata), n)
+    quota = shared_out(np.bincount(stratum, minlength=strata), n)
     rng = np.random.default_rng(seed)
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(stratum == k))[:quota[k]]
                                    for k in range(strata)]))
@@ -110,25 +110,24 @@ def embed_equalised(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options)
         As `equalised_sample`, `embed` and `cluster` do.
     """
     X = embedding._table(X, "X")
-    chosen = equalised_sample(X, n, strata=strata, seed=seed)
+    Z = embedding.standardise(X)
+    chosen = equalised_sample(Z, n, strata=strata, seed=seed, standardise=False)
     here = embedding.embed(X[chosen], method, seed=seed, **options)
     found = clusters.cluster(here)
     Y, labels = np.empty((len(X), 2)), np.full(len(X), -1)
     Y[chosen], labels[chosen] = here, found
     rest, sound = np.setdiff1d(np.arange(len(X)), chosen), np.flatnonzero(found >= 0)
     if len(rest):
-        Z = embedding.standardise(X)
-        tree = NearestNeighbors(n_neighbors=min(_NEIGHBORS, len(sound)), algorithm="brute")
-        near = sound[tree.fit(Z[chosen[sound]]).kneighbors(Z[rest])[1]]
-        votes = np.array([(found[near] == k).sum(axis=1) for k in range(found.max() + 1)])
-        labels[rest] = votes.argmax(axis=0)
+        labels[rest], near = clusters.nearest_vote(Z[chosen[sound]], found[sound], Z[rest],
+                                                   _NEIGHBORS)
+        near = sound[near]
         alike = found[near] == labels[rest][:, None]
         Y[rest] = (here[near] * alike[..., None]).sum(axis=1) / alike.sum(axis=1)[:, None]
     return Y, clusters.by_size(labels), chosen
 
 
-def _shared_out(sizes, n):
-    """The same quota for every stratum, less where it has fewer, `n` in all."""
+def shared_out(sizes, n):
+    """The same quota for every group, less where it has fewer, `n` in all."""
     quota, left = np.zeros(len(sizes), int), n
     for rank, k in enumerate(np.argsort(sizes, kind="stable")):
         quota[k] = min(sizes[k], left // (len(sizes) - rank))

@@ -15,7 +15,7 @@ from vesin import ase_neighbor_list
 from . import datasets, nucleus
 from ._files import whole
 from .averaging import frame_index, shortest_window, window_from_ps
-from .clusters import cluster, describe
+from .clusters import cluster, describe, nearest_vote
 from .embedding import INITS, embed, standardise
 from .symmetry import SymmetryFunctions, features
 from .trajectory import BINARY, iter_frames
@@ -342,8 +342,6 @@ def _averaged(G, window):
 
 def _clusters(X, method, max_points, seed):
     """Label of each row, and the map of those drawn (NaN elsewhere)."""
-    from sklearn.neighbors import NearestNeighbors
-
     drawn = np.arange(len(X))
     if len(X) > max_points:
         drawn = np.sort(np.random.default_rng(seed).permutation(len(X))[:max_points])
@@ -354,11 +352,7 @@ def _clusters(X, method, max_points, seed):
     rest = np.setdiff1d(np.arange(len(X)), drawn)
     if len(rest):
         Z = standardise(X, X[drawn])
-        near = NearestNeighbors(n_neighbors=10).fit(Z[drawn]).kneighbors(
-            Z[rest], return_distance=False)
-        votes = np.stack([(labels[drawn][near] == c).sum(axis=1)
-                          for c in range(-1, labels[drawn].max() + 1)], axis=1)
-        labels[rest] = votes.argmax(axis=1) - 1
+        labels[rest], _ = nearest_vote(Z[drawn], labels[drawn], Z[rest])
     return labels, Y
 
 
