@@ -1,4 +1,4 @@
-"""What the explorer shows: menus, map, atoms, the lines below them, and the still twin."""
+"""What the explorer shows: menus, map, atoms, and the lines below them."""
 
 import base64
 import html
@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from . import _environments as env
+from .plots import count
 
 SPHERES = 20_000
 UNLABELLED = (0.88, 0.88, 0.88)
@@ -220,10 +221,6 @@ def map_colours(box):
 def colours(box):
     values, kind, _ = values_of(box)
     return env.shades(values, kind)
-
-
-def count(n):
-    return f"{n:,}".replace(",", "\u2009")
 
 
 def shown_atoms(box):

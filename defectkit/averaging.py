@@ -9,6 +9,8 @@ import numpy as np
 from tqdm.auto import tqdm
 from vesin import ase_neighbor_list
 
+from ._lasting import choice, lasting
+
 __all__ = ["average_positions", "frame_index", "moving_average", "neighbour_average",
            "shortest_window", "stream_average", "window_from_ps"]
 
@@ -287,7 +289,7 @@ def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=
 
     runs = [_frames(f) for f in ([features] if hasattr(features, "ndim") else features)]
     windows = _windows(windows, runs)
-    runs, known = _choice(runs, truth, windows[-1], max_points, seed)
+    runs, known = choice(runs, truth, windows[-1], max_points, seed)
     if truth is not None and len(np.unique(np.concatenate(known))) < 2:
         raise ValueError("truth names only one phase; leave it out.")
     starts = [windows[-1] * np.arange(len(r) // windows[-1]) for r in runs]
@@ -300,13 +302,13 @@ def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=
         grouped.append(labels)
         curve.append({"window": window, "time_ps": None if dt is None else window * dt,
                       "n_clusters": int(labels.max()) + 1, "noise": float((labels < 0).mean()),
-                      "lasting": _lasting(labels, means)})
+                      "lasting": lasting(labels, means)})
         if truth is not None:
             phases = np.concatenate([np.tile(k, len(s))
                                      for k, s in zip(known, starts, strict=True)])
             curve[-1] |= {"ari_to_truth": agreement(labels, phases),
                           "vote_error": vote_error(Y, phases)[0]}
-    same = _kept_apart if allow_splits else agreement
+    same = kept_apart if allow_splits else agreement
     for n, row in enumerate(curve):
         row["final"] = min((same(grouped[n], g) for g in grouped[n + 1:]), default=float("nan"))
         row["accepted"] = (row["n_clusters"] > 1 and row["lasting"] >= threshold
@@ -372,48 +374,3 @@ def _windows(windows, runs):
         raise ValueError(f"windows {windows} must fit twice into the shortest trajectory of "
                          f"{shortest} frames; use windows <= {shortest // 2} or load more frames.")
     return windows
-
-
-def _choice(runs, truth, widest, max_points, seed):
-    """The same random part of the atoms of every run, and their known phases."""
-    truth = [None] * len(runs) if truth is None else truth
-    if len(truth) != len(runs):
-        raise ValueError(f"truth has {len(truth)} entries for {len(runs)} trajectories; give one "
-                         "for each.")
-    share = max_points / sum(len(r) // widest * r.shape[1] for r in runs)
-    rng = np.random.default_rng(seed)
-    some, known = [], []
-    for r, t in zip(runs, truth, strict=True):
-        n = r.shape[1]
-        atoms = np.sort(rng.choice(n, min(n, max(1, round(share * n))), replace=False))
-        some.append(r[:, atoms])
-        known.append(np.broadcast_to(np.asarray(t), n)[atoms])
-    return some, known
-
-
-def _kept_apart(labels, finer):
-    """Cohen's kappa between labels and, for each cluster of `finer`, the commonest of them."""
-    coarse = np.full(len(labels), -1)
-    for c in range(finer.max() + 1):
-        inside = labels[(finer == c) & (labels >= 0)]
-        if len(inside):
-            coarse[finer == c] = np.bincount(inside).argmax()
-    return _kappa(labels, coarse)
-
-
-def _lasting(labels, means):
-    """Cohen's kappa between the labels of the same atoms in consecutive windows."""
-    before, after, at = [], [], 0
-    for m in means:
-        part = labels[at:at + m.shape[0] * m.shape[1]].reshape(m.shape[:2])
-        at += part.size
-        before.append(part[:-1].ravel())
-        after.append(part[1:].ravel())
-    return _kappa(np.concatenate(before), np.concatenate(after))
-
-
-def _kappa(a, b):
-    """1 if all labels are the same (noise never is), 0 if no more than by chance."""
-    same = np.mean((a == b) & (a >= 0))
-    chance = sum(np.mean(a == c) * np.mean(b == c) for c in range(max(a.max(), b.max()) + 1))
-    return float((same - chance) / (1 - chance)) if chance < 1 else 0.0

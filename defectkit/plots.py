@@ -255,13 +255,18 @@ def _points(Y, labels, names):
     return Y, labels
 
 
+def count(n):
+    """A whole number with thin spaces between thousands, as legends show it."""
+    return f"{n:,}".replace(",", "\u2009")
+
+
 def _legend(labels, names, counted=True):
     handles = []
     for label in sorted(set(np.asarray(labels).tolist()), key=lambda c: (c < 0, c)):
         text = ("noise" if label < 0 else names[label] if names is not None
                 else f"cluster {label}")
         if counted:
-            text += f" ({np.sum(np.asarray(labels) == label):,})".replace(",", "\u2009")
+            text += f" ({count(np.sum(np.asarray(labels) == label))})"
         handles.append(Line2D([], [], linestyle="", marker="o", markersize=6, label=text,
                               color=colours([label])[0]))
     return handles

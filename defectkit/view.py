@@ -169,7 +169,8 @@ def _reduce(atoms, labels, names, sites, max_atoms):
             depth = np.abs(atoms.positions[:, 1] - np.median(atoms.positions[:, 1]))
             shown = np.argsort(depth, kind="stable")[:max_atoms]
             rest = f"a slice {2 * depth[shown[-1]]:.1f} Å thick, normal to y, the rest left out"
-    return np.sort(shown), f"{_count(len(shown))} of {_count(n)} atoms are drawn: {rest}."
+    drawn = f"{plots.count(len(shown))} of {plots.count(n)} atoms are drawn: {rest}."
+    return np.sort(shown), drawn
 
 
 def _colour_of(labels, faint):
@@ -241,15 +242,11 @@ def _name(label, names):
     return "noise" if label < 0 else names[label] if names is not None else f"cluster {label}"
 
 
-def _count(n):
-    return f"{n:,}".replace(",", "\u2009")
-
-
 def _legend(box, labels, names):
     values, counts = np.unique(np.empty(0, int) if labels is None else labels, return_counts=True)
     parts = [f'<span style="color: {to_hex(colour)}">\u25cf</span> '
-             f"{html.escape(_name(value, names))} ({_count(count)})"
-             for value, count, colour in zip(values, counts, plots.colours(values), strict=True)]
+             f"{html.escape(_name(value, names))} ({plots.count(number)})"
+             for value, number, colour in zip(values, counts, plots.colours(values), strict=True)]
     noise = sum(values < 0)
     lines = ["&emsp;".join(parts[noise:] + parts[:noise]), html.escape(box.left_out)]
     box.caption.value = "<br>".join(filter(None, lines))

@@ -37,14 +37,16 @@ HOW = {
 def pack():
     for name in ice_defects.SEED:
         folder = ice_defects.folder_of(name)
-        frames = stored(folder) if (folder / "frames.f32").exists() else []
+        frames = []
+        if (folder / "frames.f32").exists():
+            start = np.load(folder / "start.npz")
+            frames = water_pack.stored(folder, len(start["numbers"]))
         if len(frames) * water.EVERY * water.DT * 1e-3 < LEAST:
             print(f"{name}: {len(frames)} frames, not packed")
             continue
         log = np.loadtxt(folder / "log.txt", ndmin=2)
         before = sum(s.steps for s in ice_defects.STAGES[:-1])
         log = log[(log[:, 0] > before) & (log[:, 0] <= before + len(frames) * water.EVERY)]
-        start = np.load(folder / "start.npz")
         atoms = Atoms(start["numbers"], positions=frames[0], cell=start["cell"], pbc=True)
         results = water_pack.checks(atoms, frames, log)
         truth = wigner_seitz(atoms, frames)
@@ -55,13 +57,6 @@ def pack():
         info = metadata(name, len(frames), start, results, truth)
         print(json.dumps({k: v for k, v in info.items() if k != "reference_oxygens_A"}, indent=1))
         stem.with_suffix(".json").write_text(json.dumps(info, ensure_ascii=False) + "\n")
-
-
-def stored(folder):
-    n_atoms = len(np.load(folder / "start.npz")["numbers"])
-    frames = np.fromfile(folder / "frames.f32", "<f4")
-    size = 3 * n_atoms
-    return frames[:len(frames) // size * size].reshape(-1, n_atoms, 3)
 
 
 def wigner_seitz(atoms, frames):

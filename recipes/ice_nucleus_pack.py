@@ -9,9 +9,7 @@ import io
 import json
 
 import ice_nucleus
-import mdapy
 import numpy as np
-import polars
 import water
 import water_md
 import water_pack
@@ -27,9 +25,7 @@ LEAST_MOLECULES = 700
 def pack():
     folder = ice_nucleus.FOLDER
     start = np.load(folder / "start.npz")
-    n_atoms = len(start["numbers"])
-    frames = np.fromfile(folder / "frames.f32", "<f4")
-    frames = frames[:len(frames) // (3 * n_atoms) * 3 * n_atoms].reshape(-1, n_atoms, 3)
+    frames = water_pack.stored(folder, len(start["numbers"]))
     window = averaging.window_from_ps(AVERAGE, water.EVERY * water.DT * 1e-3)
     before = ice_nucleus.STAGES[0].steps + len(frames) * water.EVERY
     frames = frames[-window:]
@@ -54,7 +50,7 @@ def checks(atoms, frames, log):
     hydrogen = frames[:, atoms.numbers == 1].astype(float).reshape(len(frames), -1, 2, 3)
     bond = np.linalg.norm(hydrogen - oxygen[:, :, None], axis=3)
     lengths = atoms.cell.lengths()
-    chill = chill_plus(oxygen.mean(axis=0), lengths)
+    chill = water_pack.chill_plus_classes(oxygen.mean(axis=0), lengths)
     mass = len(oxygen[0]) * water_pack.WATER / water_pack.AVOGADRO
     return {
         "temperature_K": float(log[:, 1].mean()),
@@ -71,25 +67,9 @@ def checks(atoms, frames, log):
     }, chill
 
 
-def chill_plus(oxygen, lengths):
-    """Class of each molecule (index in water_pack.CHILL), oxygens (n, 3) in Å, by mdapy."""
-    wrapped = oxygen % lengths
-    data = polars.DataFrame({"x": wrapped[:, 0], "y": wrapped[:, 1], "z": wrapped[:, 2],
-                             "element": ["O"] * len(wrapped)})
-    system = mdapy.System(data=data, box=mdapy.Box(np.diag(lengths)))
-    system.cal_chill_plus()
-    return system.data["chill_plus"].to_numpy()
-
-
 def accept(c):
     """Raises ValueError where the run is not a nucleus in water at 255 K."""
-    wrong = []
-    if abs(c["temperature_K"] - ice_nucleus.TEMPERATURE) > 4:
-        wrong.append(f"temperature {c['temperature_K']:.1f} K")
-    if abs(c["conserved_energy_drift_meV_per_atom_per_ps"]) > 0.2:
-        wrong.append("drift of the conserved energy")
-    if c["longest_OH_bond_A"] > 1.5:
-        wrong.append("a broken O-H bond")
+    wrong = water_pack.faults(c, ice_nucleus.TEMPERATURE)
     if c["crystalline_molecules"] + c["chill_plus"]["interfacial"] < LEAST_MOLECULES:
         wrong.append("too small a crystal")
     if wrong:

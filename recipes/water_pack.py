@@ -45,9 +45,7 @@ def pack(work, out, names=("ice", "liquid")):
         start = sum(s.steps for s in stages[:-1])
         atoms = water.ice(water.SEED[name]) if name == "ice" else water.liquid(
             water.datasets.potential_folder("h2o-rpbe-d3"))
-        frames = np.fromfile(folder / "frames.f32", "<f4")
-        size = 3 * len(atoms)
-        frames = frames[:len(frames) // size * size].reshape(-1, len(atoms), 3)
+        frames = stored(folder, len(atoms))
         log = log[log[:, 0] <= start + len(frames) * water.EVERY]
         made = log[log[:, 0] > start]
         atoms.set_cell(np.diag(made[0, 5:8]))
@@ -60,6 +58,12 @@ def pack(work, out, names=("ice", "liquid")):
         write(stem.with_suffix(".pdb"), atoms)
         info = metadata(name, stages, len(frames), log, results)
         stem.with_suffix(".json").write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n")
+
+
+def stored(folder, n_atoms):
+    """Whole frames (n, n_atoms, 3) in Å of a run of water_md."""
+    frames, size = np.fromfile(folder / "frames.f32", "<f4"), 3 * n_atoms
+    return frames[:len(frames) // size * size].reshape(-1, n_atoms, 3)
 
 
 def write_xtc(path, frames, lengths):
@@ -75,6 +79,7 @@ def write_xtc(path, frames, lengths):
             frame["time"] = (n + 1) * water.EVERY * water.DT * 1e-3
             frame["xtc_precision"] = 10000.0  # per nm
             file.write(frame)
+    temporary.chmod(0o644)  # chemfiles makes it executable
     os.replace(temporary, path)
 
 
@@ -124,10 +129,10 @@ def accept(name, c):
         raise ValueError(f"water-{name} is not accepted: {', '.join(wrong)}")
 
 
-def faults(c):
-    """What makes any trajectory of water at 250 K wrong."""
+def faults(c, temperature=250.0):
+    """What makes any trajectory of water at this temperature (K) wrong."""
     wrong = []
-    if abs(c["temperature_K"] - 250.0) > 4.0:
+    if abs(c["temperature_K"] - temperature) > 4.0:
         wrong.append(f"temperature {c['temperature_K']:.1f} K")
     if abs(c["conserved_energy_drift_meV_per_atom_per_ps"]) > 0.2:
         wrong.append("drift of the conserved energy")
@@ -162,16 +167,20 @@ def mean_square_displacement(positions, dt):
                                 for k in lags])
 
 
+def chill_plus_classes(oxygen, lengths):
+    """Class of each molecule (index in CHILL) of one frame of oxygens (n, 3) in Å."""
+    p = oxygen % lengths
+    data = polars.DataFrame({"x": p[:, 0], "y": p[:, 1], "z": p[:, 2], "element": ["O"] * len(p)})
+    system = mdapy.System(data=data, box=mdapy.Box(np.diag(lengths)))
+    system.cal_chill_plus()
+    return system.data["chill_plus"].to_numpy()
+
+
 def chill_plus(frames, lengths):
     """Mean fractions of molecules in each class of CHILL+ (Nguyen, Molinero 2015), by mdapy."""
     total = np.zeros(len(CHILL))
     for p in frames:
-        p = p % lengths
-        data = polars.DataFrame({"x": p[:, 0], "y": p[:, 1], "z": p[:, 2],
-                                 "element": ["O"] * len(p)})
-        system = mdapy.System(data=data, box=mdapy.Box(np.diag(lengths)))
-        system.cal_chill_plus()
-        total += np.bincount(system.data["chill_plus"].to_numpy(), minlength=len(CHILL))
+        total += np.bincount(chill_plus_classes(p, lengths), minlength=len(CHILL))
     return {name: float(v) for name, v in zip(CHILL, total / total.sum(), strict=True)}
 
 
