@@ -9,7 +9,7 @@ import numpy as np
 from tqdm.auto import tqdm
 from vesin import ase_neighbor_list
 
-from ._lasting import choice, lasting
+from ._lasting import choice, kept_apart, lasting
 
 __all__ = ["average_positions", "frame_index", "moving_average", "neighbour_average",
            "shortest_window", "stream_average", "window_from_ps"]
