@@ -14,9 +14,9 @@ from scipy.spatial import cKDTree
 
 from . import datasets, plots
 from ._files import whole
+from .clusters import NOT_LABELLED
 from .imbalance import shared_out
 
-NOT_LABELLED = -2
 _SHADES = 64
 
 

@@ -1,7 +1,6 @@
 """Clusters in a map without knowing their number, their errors, and what they are made of."""
 
 import numpy as np
-from numpy.polynomial import legendre
 from scipy import sparse
 from scipy.spatial import Delaunay
 from sklearn.cluster import HDBSCAN
@@ -12,8 +11,12 @@ from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ._shells import shells
+
 __all__ = ["agreement", "cluster", "cluster_error", "describe", "linear_error", "lof_error",
            "vote_error"]
+
+NOT_LABELLED = -2  # an atom that was not looked at
 
 
 def cluster(Y, min_size=None, gap=2.5, k=10):
@@ -242,7 +245,8 @@ def describe(labels, frames, cutoff, centres=None):
     Parameters
     ----------
     labels : array (n,)
-        One for each atom of each frame, in this order.
+        One for each atom of each frame, in this order. Atoms labelled -2 count as neighbours of
+        others, and nowhere else (`NOT_LABELLED`).
     frames : list of ase.Atoms
     cutoff : float
         Neighbours up to this distance (Å) make up the coordination number; near the first
@@ -282,9 +286,10 @@ def describe(labels, frames, cutoff, centres=None):
                          "give one label for each atom" + (f" of {centres}." if centres else "."))
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} must be a positive distance in Å.")
-    number, *measures = (np.concatenate(c) for c in zip(*(_shell(f, cutoff) for f in frames),
-                                                        strict=True))
-    nearest, q4, q6, one_sided = measures
+    wanted = np.split(labels != NOT_LABELLED, np.cumsum([len(f) for f in frames])[:-1])
+    of_frames = [shells(f, cutoff, w) for f, w in zip(frames, wanted, strict=True)]
+    number, nearest, q4, q6, one_sided = np.concatenate(of_frames, axis=1)
+    labels = labels[labels != NOT_LABELLED]
     rows = []
     for label in sorted(set(labels.tolist()), key=lambda c: (c < 0, c)):
         here = labels == label
@@ -379,28 +384,3 @@ def _noise_apart(labels):
     names, index = np.unique(labels, return_inverse=True)
     noise = (names == -1)[index] if names.dtype.kind in "if" else np.zeros(len(labels), bool)
     return np.where(noise, len(names) + np.arange(len(labels)), index)
-
-
-def _shell(atoms, cutoff):
-    """Of each atom: number of neighbours, distance to the nearest, q4, q6, one-sidedness."""
-    from vesin import ase_neighbor_list
-
-    i, d, vectors = ase_neighbor_list("idD", atoms, cutoff)
-    n, order = len(atoms), np.argsort(i, kind="stable")
-    number, nearest = np.bincount(i, minlength=n), np.full(n, np.inf)
-    np.minimum.at(nearest, i, d)
-    unit = np.zeros((n, max(number.max(initial=0), 1), 3))
-    column = np.arange(len(i)) - np.repeat(np.cumsum(number) - number, number)
-    unit[i[order], column] = vectors[order] / d[order, None]
-    there = np.arange(unit.shape[1]) < number[:, None]
-    # By the addition theorem q_l^2 is the mean of P_l over pairs of bonds.
-    square = np.zeros((2, n))
-    for rows in np.array_split(np.arange(n), 1 + n // 4096):
-        pairs = there[rows, :, None] & there[rows, None]
-        cosine = unit[rows] @ unit[rows].transpose(0, 2, 1)
-        for k, degree in enumerate((4, 6)):
-            of_pairs = legendre.legval(cosine, np.eye(degree + 1)[degree]) * pairs
-            square[k, rows] = of_pairs.sum(axis=(1, 2)) / np.maximum(number[rows], 1) ** 2
-    q4, q6 = np.sqrt(np.maximum(square, 0))
-    one_sided = np.linalg.norm(unit.sum(axis=1), axis=1) / np.maximum(number, 1)
-    return number, nearest, q4, q6, one_sided

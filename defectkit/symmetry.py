@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from . import _kernels
 from ._nets import NO_NET
 from ._plan import make_plan
+from ._slabs import slabs
 from .n2p2 import read_cutoff, read_function, read_input_nn, read_scaling
 
 _local = threading.local()  # each thread's vesin searches, whose memory is worth reusing
@@ -186,11 +187,17 @@ class SymmetryFunctions:
                              f"choose one element, for instance centres='{names[0]}', "
                              "or call by_element.")
         out = np.zeros((len(index), sizes[names[0]]))
-        with threads(atoms):
-            pairs = neighbour_list(atoms, self.cutoff, copy=False)
-            for e in names:
-                rows = np.flatnonzero(symbols == e)
-                out[rows] = self.raw(atoms, e, index[rows], *pairs)
+        for part, ids, own in slabs(atoms, self.cutoff):
+            place = np.full(len(atoms), -1)
+            place[ids[own]] = own
+            here = place[index]
+            if (here < 0).all():
+                continue
+            with threads(part):
+                pairs = neighbour_list(part, self.cutoff, copy=False)
+                for e in names:
+                    rows = np.flatnonzero((symbols == e) & (here >= 0))
+                    out[rows] = self.raw(part, e, here[rows], *pairs, ids)
         return out
 
     def by_element(self, atoms):
@@ -204,14 +211,18 @@ class SymmetryFunctions:
             pairs = neighbour_list(atoms, self.cutoff, copy=False)
             return {e: self.raw(atoms, e, rows, *pairs) for e, rows in index.items() if len(rows)}
 
-    def raw(self, atoms, element, centres, first, neigh, shift):
-        """Features of centres of one element from a neighbour list (see `neighbour_list`)."""
+    def raw(self, atoms, element, centres, first, neigh, shift, ids=None):
+        """Features of centres of one element from a neighbour list (see `neighbour_list`).
+
+        `ids`: by what number errors call each atom, default its index.
+        """
         out = np.zeros((len(centres), len(self.functions[element])))
         _kernels.evaluate(*self.geometry(atoms, centres, first, neigh, shift),
                           self._plans[element], NO_NET, False, out, np.empty(0),
                           np.zeros((N_CHUNKS, 0, 3)), np.zeros((N_CHUNKS, 3, 3)))
         if not np.isfinite(out).all():
             row = int(centres[np.flatnonzero(~np.isfinite(out).all(1))[0]])
+            row = row if ids is None else ids[row]
             raise ValueError(f"atom {row} coincides with another atom; remove one of them.")
         return self.scaled(element, out) if element in self.scaling else out
 

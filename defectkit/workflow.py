@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import ase.io
@@ -14,13 +15,13 @@ from vesin import ase_neighbor_list
 
 from . import datasets, nucleus
 from ._files import whole
+from ._slabs import slabs
 from .averaging import frame_index, shortest_window, window_from_ps
-from .clusters import cluster, describe, nearest_vote
+from .clusters import NOT_LABELLED, cluster, describe, nearest_vote
 from .embedding import INITS, embed, standardise
 from .symmetry import SymmetryFunctions, features
 from .trajectory import BINARY, iter_frames
 
-NOT_LABELLED = -2
 _FORMAT = 1
 _FARTHEST = 30.0  # Å; no first shell of neighbours reaches that far
 
@@ -55,16 +56,22 @@ class Result:
     def describe(self):
         """What each cluster is made of, a list of dict.
 
-        As `clusters.describe` of the labelled atoms, and `group`: the mean number of atoms of the
-        cluster that lie together, linked up to their second neighbours.
+        As `clusters.describe` of the atoms of that element, and `group`: the mean number of
+        atoms of the cluster that lie together, linked up to their second neighbours. Where only a
+        part of the atoms was looked at, `per_frame` is the number expected of all, and `group`
+        NaN.
         """
-        parts = [self._frame(n) for n in range(len(self.frames))]
-        cutoff = self.info["cutoff"]
-        rows = describe(self.labels, [atoms for atoms, _ in parts], cutoff)
+        cutoff, sampled = self.info["cutoff"], self.info.get("sampled")
+        labels = np.split(self.atom_labels(), np.cumsum([len(f) for f in self.frames])[:-1])
+        alike = [atoms.symbols == self.info["centres"] for atoms in self.frames]
+        frames = [atoms[here] for atoms, here in zip(self.frames, alike, strict=True)]
+        labels = [of_frame[here] for of_frame, here in zip(labels, alike, strict=True)]
+        rows = describe(np.concatenate(labels), frames, cutoff)
         for row in rows:
-            groups = sum(len(nucleus.connected(atoms, labels == row["label"], 1.7 * cutoff))
-                         for atoms, labels in parts)
-            row["group"] = row["size"] / groups
+            row["per_frame"] /= sampled or 1.0
+            row["group"] = float("nan") if sampled else row["size"] / sum(
+                len(nucleus.connected(atoms, of_frame == row["label"], 1.7 * cutoff))
+                for atoms, of_frame in zip(frames, labels, strict=True))
         return rows
 
     def words(self):
@@ -259,8 +266,9 @@ def _read(source, topology, elements, progress):
 
 def _sentence(row, centres):
     name = "noise" if row["label"] < 0 else f"cluster {row['label']}"
+    groups = f", in groups of {row['group']:.1f}" if np.isfinite(row["group"]) else ""
     return (f"{name}: {row['fraction']:.2%} of the {centres} atoms ({row['per_frame']:.1f} per "
-            f"frame, in groups of {row['group']:.1f}), {row['coordination']:.1f} ± "
+            f"frame{groups}), {row['coordination']:.1f} ± "
             f"{row['coordination_std']:.1f} neighbours, the nearest at {row['nearest']:.2f} Å, "
             f"q4 {row['q4']:.2f}, q6 {row['q6']:.2f}"
             + (", at an open side" if row["one_sided"] > 0.3 else ""))
@@ -358,8 +366,8 @@ def _clusters(X, method, max_points, seed):
 
 def _first_shell(atoms, centres, reach):
     """First minimum of the radial distribution function of the centres (Å)."""
-    part = atoms[atoms.symbols == centres]
-    r, = ase_neighbor_list("d", part, reach)
+    cut = slabs(atoms[atoms.symbols == centres], reach, 20_000)
+    r = np.concatenate([_distances(part, reach, own) for part, _, own in islice(cut, 0, None, 10)])
     if len(r) == 0:
         return float(reach)
     edges = np.arange(0.0, reach + 0.1, 0.1)
@@ -369,3 +377,9 @@ def _first_shell(atoms, centres, reach):
     last = np.searchsorted(edges, 1.55 * edges[peak + 1])
     low = shell[peak:last] <= shell[peak:last].min() + 0.01 * shell[peak]
     return round(float(np.mean(edges[peak:last][low]) + 0.05), 2)
+
+
+def _distances(atoms, reach, of):
+    """Distances (Å) from some atoms to their neighbours."""
+    i, r = ase_neighbor_list("id", atoms, reach)
+    return r[np.isin(np.arange(len(atoms)), of)[i]]

@@ -1,0 +1,46 @@
+"""The first shell of neighbours in numbers: how many, how near, in what order, on which side."""
+
+import numpy as np
+from numpy.polynomial import legendre
+from vesin import ase_neighbor_list
+
+from ._slabs import slabs
+
+
+def shells(atoms, cutoff, wanted):
+    """What surrounds the `wanted` atoms (flags) up to a cutoff (Å), five rows, one column each.
+
+    Number of neighbours, distance to the nearest (Å; infinite without one), q4, q6 and the length
+    of the mean direction to the neighbours (`clusters.describe`).
+    """
+    result = np.zeros((5, len(atoms)))
+    for part, index, own in slabs(atoms, cutoff):
+        own = own[wanted[index[own]]]
+        result[:, index[own]] = _shell(part, cutoff, own)
+    return result[:, wanted]
+
+
+def _shell(atoms, cutoff, chosen):
+    i, d, vectors = ase_neighbor_list("idD", atoms, cutoff)
+    n = len(chosen)
+    row = np.full(len(atoms), -1)
+    row[chosen] = np.arange(n)
+    order = np.argsort(row[i], kind="stable")
+    order = order[np.count_nonzero(row[i] < 0):]
+    i, d, vectors = row[i[order]], d[order], vectors[order]
+    number, nearest = np.bincount(i, minlength=n), np.full(n, np.inf)
+    np.minimum.at(nearest, i, d)
+    unit = np.zeros((n, max(number.max(initial=0), 1), 3))
+    column = np.arange(len(i)) - np.repeat(np.cumsum(number) - number, number)
+    unit[i, column] = vectors / d[:, None]
+    there = np.arange(unit.shape[1]) < number[:, None]
+    # By the addition theorem q_l^2 is the mean of P_l over pairs of bonds.
+    square = np.zeros((2, n))
+    for rows in np.array_split(np.arange(n), 1 + n // 4096):
+        pairs = there[rows, :, None] & there[rows, None]
+        cosine = unit[rows] @ unit[rows].transpose(0, 2, 1)
+        for k, degree in enumerate((4, 6)):
+            of_pairs = legendre.legval(cosine, np.eye(degree + 1)[degree]) * pairs
+            square[k, rows] = of_pairs.sum(axis=(1, 2)) / np.maximum(number[rows], 1) ** 2
+    one_sided = np.linalg.norm(unit.sum(axis=1), axis=1) / np.maximum(number, 1)
+    return np.stack([number, nearest, *np.sqrt(np.maximum(square, 0)), one_sided])
