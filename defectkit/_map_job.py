@@ -1,6 +1,6 @@
 """Maps computed in a process of their own, so that they can be stopped and a notebook stays awake.
 
-Run as ``python -m defectkit._map_job FOLDER METHOD SEED``: reads X.npy, writes Y.npy.
+Run as ``python -m defectkit._map_job FOLDER METHOD SEED STANDARDISE``: reads X.npy, writes Y.npy.
 """
 
 import re
@@ -20,12 +20,13 @@ class Stopped(Exception):
     """The user has stopped the work."""
 
 
-def compute(X, method, seed=0, report=lambda share, text: None, stop=lambda: False):
+def compute(X, method, seed=0, report=lambda share, text: None, stop=lambda: False,
+            standardise=True):
     """The map :func:`defectkit.embedding.embed` gives, from another process.
 
     Parameters
     ----------
-    X, method, seed
+    X, method, seed, standardise
         As for `embed`.
     report : callable
         Told the share done (None: unknown) and what is going on.
@@ -33,13 +34,13 @@ def compute(X, method, seed=0, report=lambda share, text: None, stop=lambda: Fal
         Asked often; once it returns True the process is ended and Stopped is raised.
     """
     if method == "pca":  # done before another process would have started
-        return embed(X, method, seed=seed)
+        return embed(X, method, seed=seed, standardise=standardise)
     with TemporaryDirectory() as folder:
         np.save(Path(folder) / "X.npy", X)
         output = Path(folder) / "output.txt"
         with open(output, "wb") as file:
             child = subprocess.Popen([sys.executable, "-m", __spec__.name, folder, method,
-                                      str(seed)], stdout=file, stderr=file)
+                                      str(seed), str(int(standardise))], stdout=file, stderr=file)
         try:
             _follow(child, output, method, report, stop)
         finally:
@@ -81,9 +82,10 @@ def share_done(method, text):
     return min(1.0, int(found[-1]) / _LAST) if found else None
 
 
-def main(folder, method, seed):
+def main(folder, method, seed, standardise):
     folder = Path(folder)
-    Y = embed(np.load(folder / "X.npy", allow_pickle=False), method, seed=int(seed), verbose=True)
+    Y = embed(np.load(folder / "X.npy", allow_pickle=False), method, seed=int(seed), verbose=True,
+              standardise=bool(int(standardise)))
     np.save(folder / "Y.npy", Y)
 
 

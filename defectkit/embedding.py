@@ -6,8 +6,11 @@ One row of the input is one atomic environment, one column one feature. Features
 
 import contextlib
 import logging
+import os
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from threading import Event
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -19,8 +22,8 @@ __all__ = ["INITS", "embed", "embed_all", "standardise"]
 INITS = {"pca": ("pca",), "umap": ("pca", "spectral", "random"), "pacmap": ("pca", "random")}
 
 _N_NEIGHBORS = {"umap": 15, "pacmap": 10}
-_SHARED_FROM = 4096  # environments; below, UMAP compares all pairs by itself
-_EXACT_UP_TO = 30_000  # environments; beyond, PaCMAP's own search costs less than all pairs
+_BESIDE_FROM = 4096  # environments; below, starting a process takes longer than the map
+_EXACT_UP_TO = 30_000  # environments; beyond, an approximate search costs less than all pairs
 _CONSTANT = 1e-10  # relative spread that round-off alone reaches in symmetry functions
 
 
@@ -123,10 +126,7 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
     """
     X = _table(X, "X")
     n_neighbors = _check(len(X), method, init, n_neighbors, snapshots, options)
-    X = _standardise(X) if standardise else X
-    if np.ptp(X, axis=0).max() == 0:
-        raise ValueError(f"all {len(X)} environments have the same features, so there is nothing "
-                         "to map; add other structures or a thermal trajectory.")
+    X = _varied(_standardise(X) if standardise else X)
     Y = _placed(X, method, int(seed), init, n_neighbors, snapshots, options)
     if not np.isfinite(Y).all():
         raise ValueError(f"{method} could not place every environment; look for large groups of "
@@ -135,13 +135,10 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
 
 
 def embed_all(X, methods=("pca", "umap", "pacmap"), *, seed=0, standardise=True):
-    """Coordinates of every environment under several methods, their neighbours sought once.
+    """Coordinates of every environment under several methods, for comparing them.
 
-    The maps of :func:`embed` with its settings, for comparing methods on the same data. From 4096
-    environments on UMAP and PaCMAP share one graph of nearest neighbours: all pairs compared up
-    to 30 000 environments, beyond that the search by which PaCMAP alone works (it finds 99.9 % of
-    the 15 nearest). Their maps then differ from those of ``embed`` as from another seed's: places
-    do, clusters do not.
+    Bit by bit the maps of :func:`embed` with its settings. From 4096 environments on, and where
+    there is a second core, PaCMAP works in a process of its own beside UMAP.
 
     Parameters
     ----------
@@ -162,36 +159,38 @@ def embed_all(X, methods=("pca", "umap", "pacmap"), *, seed=0, standardise=True)
     X = _table(X, "X")
     for method in methods:
         _check(len(X), method, "pca", None, None, {})
-    X = _standardise(X) if standardise else X
-    shared = {}
-    if {"umap", "pacmap"} <= set(methods) and _SHARED_FROM <= len(X) and X.shape[1] <= 100:
-        shared = _shared_neighbours(X)
-    return {m: embed(X, m, seed=seed, standardise=False, **shared.get(m, {})) for m in methods}
+    X = _varied(_standardise(X) if standardise else X)
+
+    def one(method):
+        return embed(X, method, seed=seed, standardise=False)
+
+    if not {"umap", "pacmap"} <= set(methods) or len(X) < _BESIDE_FROM or _n_cores() < 2:
+        return {m: one(m) for m in methods}
+    from . import _map_job
+
+    ended = Event()
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(_map_job.compute, X, "pacmap", seed, stop=ended.is_set,
+                             standardise=False)
+        try:
+            maps = {m: one(m) for m in methods if m != "pacmap"}
+            maps["pacmap"] = beside.result()
+        except (OSError, RuntimeError):  # no other process to be had
+            maps["pacmap"] = one("pacmap")
+        finally:
+            ended.set()
+    return {m: maps[m] for m in methods}
 
 
-def _shared_neighbours(X):
-    """Options by which UMAP and PaCMAP take their neighbours from one search."""
-    import faiss
-    import pacmap.pacmap
+def _n_cores():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
-    X = np.ascontiguousarray(X, np.float32)
-    k = _N_NEIGHBORS["pacmap"]
-    with _global_state_kept():
-        faiss.omp_set_num_threads(1)
-        index = (faiss.IndexFlatL2(X.shape[1]) if len(X) <= _EXACT_UP_TO
-                 else faiss.IndexHNSWFlat(X.shape[1], 32, faiss.METRIC_L2))
-        index.add(X)
-        square, near = index.search(X, k + 51)
-        # The point itself comes first for UMAP, and is left out for PaCMAP's scaled distances.
-        n_umap = _N_NEIGHBORS["umap"]
-        distance, near = np.sqrt(np.maximum(square, 0)), near.astype(np.int32)
-        others, other_distance = near[:, 1:], distance[:, 1:].copy()
-        width = np.maximum(other_distance[:, 3:6].mean(axis=1), 1e-10)
-        scaled = pacmap.pacmap.scale_dist(other_distance, width, np.ascontiguousarray(others))
-        pairs = pacmap.pacmap.sample_neighbors_pair(X, scaled, np.ascontiguousarray(others), k)
-    return {"umap": {"precomputed_knn": (near[:, :n_umap].astype(np.int64),
-                                         distance[:, :n_umap].copy())},
-            "pacmap": {"pair_neighbors": pairs}}
+
+def _varied(X):
+    if np.ptp(X, axis=0).max() == 0:
+        raise ValueError(f"all {len(X)} environments have the same features, so there is nothing "
+                         "to map; add other structures or a thermal trajectory.")
+    return X
 
 
 def _table(X, name):
@@ -240,8 +239,9 @@ def _check(n, method, init, n_neighbors, snapshots, options):
 
 def _placed(X, method, seed, init, n_neighbors, snapshots, options):
     """The map; one thread, since sums over several (BLAS in the start by PCA) round otherwise."""
-    if method != "pca":
-        import_module(method)  # its libraries are to be limited too
+    if method != "pca":  # loaded first, so that their libraries are limited too
+        import_module("faiss")
+        import_module(method)
     with threadpool_limits(1):
         if method == "pca":
             return PCA(2, svd_solver="full").fit_transform(X)
@@ -254,14 +254,41 @@ def _umap(X, seed, init, n_neighbors, options):
     import numba
     import umap
 
+    X = np.ascontiguousarray(X, np.float32)
+    if options.get("metric", "euclidean") == "euclidean":
+        options = {"precomputed_knn": _nearest(X, n_neighbors), **options}
     threads = numba.get_num_threads()
     try:  # n_jobs=1 is what a seed forces anyway, then without a warning
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")  # no transform here
             return umap.UMAP(n_neighbors=n_neighbors, init=init, random_state=seed, n_jobs=1,
-                             **options).fit_transform(X.astype(np.float32))
+                             **options).fit_transform(X)
     finally:
         numba.set_num_threads(threads)
+
+
+def _nearest(X, k):
+    """Indices and distances (n, k) of the nearest rows by faiss, each row its own first.
+
+    UMAP's own search is compiled anew in every process (20 s), and below 4096 rows sorts all
+    distances. A few more candidates are sought, since differences of rounded squares may put
+    close ones in the wrong order; their distances are then taken directly.
+    """
+    import faiss
+
+    n, near = len(X), np.zeros((len(X), k), np.int64)
+    distance = np.zeros((n, k), np.float32)
+    index = (faiss.IndexFlatL2(X.shape[1]) if n <= _EXACT_UP_TO
+             else faiss.IndexHNSWFlat(X.shape[1], 32, faiss.METRIC_L2))
+    index.add(X)
+    for rows in np.array_split(np.arange(n), 1 + n // 4096):
+        found = index.search(X[rows], min(n, k + 46))[1]
+        apart = np.linalg.norm(X[found] - X[rows, None], axis=2)
+        apart[(found == rows[:, None]) | (found < 0)] = np.inf
+        order = np.argsort(apart, axis=1, kind="stable")[:, :k - 1]
+        near[rows] = np.column_stack([rows, np.take_along_axis(found, order, 1)])
+        distance[rows, 1:] = np.take_along_axis(apart, order, 1)
+    return near, distance
 
 
 def _pacmap(X, seed, init, n_neighbors, snapshots, options):

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import warnings
 
 import numba
 import numpy as np
@@ -215,9 +214,45 @@ def test_pacmap_leaves_no_trace_in_global_state(blobs, caplog):
     assert not caplog.records
 
 
+# the neighbours that UMAP is given
+
+@pytest.mark.parametrize("n, exact_up_to", [(500, 30_000), (5000, 30_000), (5000, 0)])
+def test_umap_gets_the_nearest_neighbours(monkeypatch, n, exact_up_to):
+    monkeypatch.setattr(embedding, "_EXACT_UP_TO", exact_up_to)
+    X = np.random.default_rng(1).normal(size=(n, 6)).astype(np.float32)
+    index, distance = embedding._nearest(X, 15)
+    known_distance, known = NearestNeighbors(n_neighbors=15).fit(X).kneighbors(X)
+    found = np.mean([np.isin(a, b).mean() for a, b in zip(index, known, strict=True)])
+    assert found > (0.9999 if exact_up_to else 0.999) and np.array_equal(index[:, 0], np.arange(n))
+    assert np.quantile(np.abs(distance - known_distance), 0.99) < 1e-5
+    assert (np.diff(distance, axis=1) >= 0).all()
+
+
+def test_close_and_identical_environments_keep_their_order():
+    """Squares of float32 lose distances of 1e-4 beside coordinates of 30."""
+    X = np.linspace(0, 1e-2, 101)[:, None] * [[1.0, 0, 0]] + [[0, 30, -30]]
+    X = np.concatenate([X, X[:1], -X]).astype(np.float32)
+    index, distance = embedding._nearest(X, 3)
+    assert index[50].tolist() in ([50, 49, 51], [50, 51, 49])
+    assert index[0].tolist() == [0, 101, 1] and distance[0, 1] == 0
+
+
+def test_another_metric_is_left_to_umap(blobs):
+    X, truth = blobs
+    turned = embed(X, "umap", metric="cosine")
+    assert agreement(cluster(turned), truth) > 0.9
+    assert not np.array_equal(turned, embed(X, "umap"))
+
+
 # several methods at once
 
-def test_all_methods_below_the_size_of_a_shared_graph_are_those_of_embed(blobs):
+def three_groups():
+    rng = np.random.default_rng(0)
+    truth = np.repeat([0, 1, 2], [2500, 1500, 500])
+    return rng.normal(size=(4500, 8)) + 6 * np.eye(3)[truth] @ rng.normal(size=(3, 8)), truth
+
+
+def test_all_methods_of_few_environments_are_those_of_embed(blobs):
     X, _ = blobs
     maps = embed_all(X, seed=2)
     assert list(maps) == ["pca", "umap", "pacmap"]
@@ -225,33 +260,31 @@ def test_all_methods_below_the_size_of_a_shared_graph_are_those_of_embed(blobs):
         assert np.array_equal(Y, embed(X, method, seed=2))
 
 
-@pytest.mark.parametrize("exact_up_to", [30_000, 0])
-def test_a_shared_graph_gives_the_same_clusters(monkeypatch, exact_up_to):
-    monkeypatch.setattr(embedding, "_EXACT_UP_TO", exact_up_to)
-    rng = np.random.default_rng(0)
-    truth = np.repeat([0, 1, 2], [2500, 1500, 500])
-    X = rng.normal(size=(4500, 8)) + 6 * np.eye(3)[truth] @ rng.normal(size=(3, 8))
-    before = X.copy()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        maps = embed_all(X, ("umap", "pacmap"))
-    for Y in maps.values():
+@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("standardise", [True, False])
+def test_two_methods_side_by_side_are_those_of_embed(monkeypatch, cores, standardise):
+    monkeypatch.setattr(embedding, "_n_cores", lambda: cores)
+    X, truth = three_groups()
+    maps = embed_all(X, ("umap", "pacmap"), seed=3, standardise=standardise)
+    for method, Y in maps.items():
+        assert np.array_equal(Y, embed(X, method, seed=3, standardise=standardise))
         assert agreement(cluster(Y), truth) > 0.99
-    assert np.array_equal(X, before)
-    again = embed_all(X, ("umap", "pacmap"))
-    assert all(np.array_equal(maps[m], again[m]) for m in maps)
 
 
-def test_the_shared_graph_holds_the_nearest_neighbours():
-    X = np.random.default_rng(1).normal(size=(5000, 6))
-    shared = embedding._shared_neighbours(X)
-    index, distance = shared["umap"]["precomputed_knn"]
-    known_distance, known = NearestNeighbors(n_neighbors=15).fit(X).kneighbors(X)
-    assert np.mean(index == known) > 0.9999 and np.array_equal(index[:, 0], np.arange(5000))
-    assert np.allclose(distance[:, 1:], known_distance[:, 1:], rtol=1e-3)
-    pairs = shared["pacmap"]["pair_neighbors"]
-    assert pairs.shape == (50_000, 2) and np.array_equal(pairs[:, 0], np.repeat(range(5000), 10))
-    assert (pairs[:, 0] != pairs[:, 1]).all()
+def test_without_another_process_all_is_done_in_this_one(monkeypatch):
+    from defectkit import _map_job
+
+    monkeypatch.setattr(embedding, "_n_cores", lambda: 2)
+    monkeypatch.setattr(_map_job.sys, "executable", "/absent/python")
+    X, truth = three_groups()
+    assert agreement(cluster(embed_all(X, ("pacmap", "umap"))["pacmap"]), truth) > 0.99
+
+
+def test_a_failure_ends_the_other_process(monkeypatch):
+    monkeypatch.setattr(embedding, "_n_cores", lambda: 2)
+    monkeypatch.setattr(embedding, "_umap", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        embed_all(three_groups()[0], ("umap", "pacmap"))
 
 
 def test_all_methods_are_checked_before_the_first_begins():
