@@ -129,12 +129,12 @@ if __name__ == "__main__":
     note = "; ".join(f"{m['cores']} cores of {name}" for name, m in used.items())
     if loads:
         note += (f"; load average at the end of each measurement {min(loads):g} to "
-                 f"{max(loads):g}, its own included: above 2.5 trust ratios of processor time only.")
-    note += ("\n\nThe first maps of a process: UMAP's own search for neighbours is compiled in each "
-             "process; embed_all and embed give it those that faiss finds. The second maps: PaCMAP "
-             "works in a process of its own beside UMAP, whose optimisation takes two thirds of the "
-             "sum. So wall time falls to about that on two cores; processor time, and wall time on "
-             "one core, do not fall.")
+                 f"{max(loads):g}, its own included: above 2.5 trust ratios of processor time.")
+    note += ("\n\nThe first maps of a process: UMAP's own search for neighbours is compiled in "
+             "each process; embed_all and embed give it those that faiss finds. The second maps: "
+             "PaCMAP works in a process of its own beside UMAP, whose optimisation takes two "
+             "thirds of the sum. So wall time falls to about that on two cores; processor time, "
+             "and wall time on one core, do not fall.")
     (RESULTS / "table.md").write_text("\n".join([*lines, "", note]) + "\n")
     figure(RESULTS / "table.png")
     print("\n".join(lines), note, sep="\n")
