@@ -32,13 +32,13 @@ test-notebooks: install
 # Needs Chromium (Debian's package); skips with a reason without it. All notebooks with widgets are
 # run (half an hour); BROWSER="-k 'not notebook_shows'" leaves them out. Pictures: screenshots/.
 test-browser: install
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt '.[browser]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[browser]'
 	DEFECTKIT_SCREENSHOTS=$(CURDIR)/screenshots $(BIN)/python -m pytest tests/browser -rs $(BROWSER)
 
 # One table and one figure in benchmarks/results; N2P2=FOLDER compares with a compiled n2p2 too.
 # Without the water potential (fetched) the rows of forces stay as they are.
 bench: install
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt '.[benchmarks]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
 	$(BIN)/python benchmarks/symmetry_functions.py
 	-$(BIN)/python benchmarks/forces.py $(if $(N2P2),--n2p2 $(N2P2))
 	$(BIN)/python benchmarks/maps.py overhead

@@ -112,7 +112,7 @@ def rename(names, labels, label, name):
     known(labels, [label])
     if not name or label < 0:
         raise ValueError("a cluster needs a name that is not empty; noise keeps its own.")
-    if any(names.get(c, default_name(c)) == name for c in np.unique(labels) if c != label):
+    if any(plots.cluster_name(c, names) == name for c in np.unique(labels) if c != label):
         raise ValueError(f"another cluster is called {name!r}; merge the two or take another "
                          "name.")
     return names | {int(label): name}
@@ -126,10 +126,6 @@ def part_off(labels, rows):
     labels = labels.copy()
     labels[rows] = free
     return labels, free
-
-
-def default_name(label):
-    return "noise" if label == -1 else f"cluster {label}"
 
 
 def known(labels, which):
@@ -192,7 +188,7 @@ def export(path, frames, frame, atom, labels, names, Y, chosen=(), cutoff=None):
         Reach of an environment (Å) for chemiscope.
     """
     path = Path(path)
-    named = np.array([names.get(c, default_name(c)) for c in labels.tolist()])
+    named = np.array([plots.cluster_name(c, names) for c in labels.tolist()])
     if path.name.endswith((".extxyz", ".xyz", ".extxyz.gz", ".xyz.gz")):
         _write_extxyz(path, frames, frame, atom, labels, names, Y)
     elif path.suffix == ".csv":
@@ -210,7 +206,7 @@ def _write_extxyz(path, frames, frame, atom, labels, names, Y):
     starts = np.concatenate([[0], np.cumsum([len(atoms) for atoms in frames])])
     cluster, place = np.full(starts[-1], NOT_LABELLED), np.full((starts[-1], 2), np.nan)
     cluster[starts[frame] + atom], place[starts[frame] + atom] = labels, Y
-    text = "; ".join(f"{c}: {names.get(c, default_name(c))}" for c in np.unique(labels).tolist())
+    text = "; ".join(f"{c}: {plots.cluster_name(c, names)}" for c in np.unique(labels).tolist())
     marked = [atoms.copy() for atoms in frames]
     for atoms in marked:
         atoms.info["clusters"] = text

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from . import _environments as env
-from .plots import count
+from .plots import cluster_name, count
 
 SPHERES = 20_000
 UNLABELLED = (0.88, 0.88, 0.88)
@@ -247,14 +247,13 @@ def shown_atoms(box):
             present, sizes = np.unique(box.labels[here], return_counts=True)
             rarest = present[sizes.argmin()]
             chosen = box.data.atom[here][box.labels[here] == rarest]
-            what = f"{name_of(rarest, box.names)}, as none is chosen in this frame"
+            what = f"{cluster_name(rarest, box.names)}, as none is chosen in this frame"
         index = env.near(atoms, chosen, box.limits["region"])
         if len(index) < len(atoms):
             notes = [f"{count(len(index))} of {count(len(atoms))} atoms are drawn, the nearest to "
                      f"{what}."]
     labels = np.where(rows[index] >= 0, box.labels[rows[index]], -1)
-    kept, rest = view._reduce(atoms[index], labels, listed(box.names, box.labels), None,
-                              box.limits["atoms"])
+    kept, rest = view._reduce(atoms[index], labels, box.names, None, box.limits["atoms"])
     return index[kept], rows[index[kept]], " ".join(filter(None, [*notes, rest]))
 
 
@@ -356,15 +355,6 @@ def atom_colours(box):
     return rgb
 
 
-def name_of(label, names):
-    return names.get(int(label), env.default_name(label))
-
-
-def listed(names, labels):
-    """Names of cluster 0, 1, ..., as `plots` takes them."""
-    return [name_of(c, names) for c in range(max(int(np.max(labels)), -1) + 1)]
-
-
 def draw_legend(box):
     """Clusters with their colours and numbers of environments, or the scale of a number."""
     values, kind, names = values_of(box)
@@ -378,13 +368,13 @@ def draw_legend(box):
         present, counts = np.unique(values, return_counts=True)
         codes, table = env.shades(present, kind)
         parts = [f"<span style='color: {to_hex(table[code])}'>\u25cf</span> "
-                 f"{html.escape(name_of(value, names))} ({count(n)})"
+                 f"{html.escape(cluster_name(value, names))} ({count(n)})"
                  for value, n, code in zip(present, counts, codes, strict=True)]
         noise = int(np.sum(present < 0))
         text = "&emsp;".join(parts[noise:] + parts[:noise])
     box.legend.value = _LINE.format(text)
     present, counts = np.unique(box.labels, return_counts=True)
-    box.edit["clusters"].options = [(f"{name_of(c, box.names)} ({count(n)})", int(c))
+    box.edit["clusters"].options = [(f"{cluster_name(c, box.names)} ({count(n)})", int(c))
                                     for c, n in zip(present, counts, strict=True)]
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from . import _environments as env
 from . import plots
-from ._explorer_draw import atom_colours, colours, listed, map_of, marked, values_of
+from ._explorer_draw import atom_colours, colours, map_of, marked, values_of
 
 
 def still(box, axes=None):
@@ -19,7 +19,7 @@ def still(box, axes=None):
         axes = plots.plt.subplots(1, 2, figsize=(9, 4.8), layout="constrained")[1]
     Y, drawn = map_of(box), box.drawn
     if kind == "label":
-        plots.embedding(Y[drawn], values[drawn], listed(names, values), ax=axes[0])
+        plots.embedding(Y[drawn], values[drawn], names, ax=axes[0])
     else:
         low, high = env.limits(values)
         dots = axes[0].scatter(*Y[drawn].T, c=values[drawn], vmin=low, vmax=high, linewidths=0,
@@ -37,7 +37,7 @@ def still(box, axes=None):
     atoms = box.data.frames[box.choice["frame"]][box.shown]
     atoms.wrap()
     known = values[box.shown_rows] if kind == "label" else np.zeros(len(atoms), int)
-    plots.atoms3d(atoms, np.where(box.shown_rows >= 0, known, -1), listed(names, known),
+    plots.atoms3d(atoms, np.where(box.shown_rows >= 0, known, -1), names,
                   ax=axes[1], rgb=atom_colours(box), legend=False)
     axes[1].set_title(f"frame {box.choice['frame']}")
     return axes[0].figure

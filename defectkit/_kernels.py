@@ -159,6 +159,50 @@ def hand_out(i, n, index, polar, D, V, force, virial):
             virial[b, a] += total
 
 
+@_jit
+def share(chunk, chunks, centres, first, neigh, shift, pos, cell, species, weight, plan, net,
+          slopes, out, energy, force, virial):
+    """One chunk of the centres of `evaluate`; `force` (n_atoms, 3) and `virial` (3, 3) are its."""
+    n_species, n_channels = weight.shape[0], plan.channel.shape[0]
+    n_centres = centres.shape[0]
+    size = 1
+    for i in centres:
+        size = max(size, first[i + 1] - first[i])
+    n_rad, n_ang = max(plan.rad.shape[0], 1), max(plan.ang.shape[0], 1)
+    polar, index = np.empty((8, size)), np.empty(size, np.int64)
+    start = np.empty(n_species + 1, np.int64)
+    F, dF = np.empty((n_rad, size)), np.empty((n_rad, size))
+    D, V, dense = np.empty(size), np.empty((3, size)), np.zeros(size)
+    most = n_channels * (size * (size - 1) // 2) + 1
+    Q = (np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most), np.empty(most),
+         np.zeros(n_channels + 1, np.int64))
+    W = np.empty((13, max(BLOCK, size)))
+    A, dA = np.empty((n_ang, BLOCK)), np.empty((n_ang, BLOCK))
+    n_layers, width = net.biases.shape
+    node, slope = np.empty((n_layers + 1, width)), np.empty((n_layers + 1, width))
+    coef = np.empty(out.shape[1])
+    for m in range(n_centres * chunk // chunks, n_centres * (chunk + 1) // chunks):
+        i = centres[m]
+        n = load_neighbours(i, first, neigh, shift, pos, cell, species, n_species,
+                            plan.rc[0], polar, index, start)
+        if n < 0:
+            out[m] = np.nan
+            continue
+        tabulate(plan, polar[3], n, start, n_species, weight, slopes, W[1], W[2], F, dF)
+        queue_triples(plan, start, n_species, polar, Q[0], Q[1], Q[2], Q[3], Q[4])
+        pairs(plan, n, start, False, F, dF, out[m], coef, D)
+        triples(plan, polar, F, dF, Q, W, A, dA, dense, False, out[m], coef, D, V)
+        if net.sizes[0] == 0:
+            continue
+        energy[m] = propagate(net, out[m], node, slope, coef)
+        if slopes:
+            D[:n] = 0.0
+            V[:, :n] = 0.0
+            pairs(plan, n, start, True, F, dF, out[m], coef, D)
+            triples(plan, polar, F, dF, Q, W, A, dA, dense, True, out[m], coef, D, V)
+            hand_out(i, n, index, polar, D, V, force, virial)
+
+
 @njit(cache=True, parallel=True, fastmath=FAST, error_model="numpy")
 def evaluate(centres, first, neigh, shift, pos, cell, species, weight, plan, net, slopes, out,
              energy, force, virial):
@@ -170,42 +214,15 @@ def evaluate(centres, first, neigh, shift, pos, cell, species, weight, plan, net
     force   (n_chunks, n_atoms, 3) added to; the number of chunks, not of threads, fixes the bits
     virial  (n_chunks, 3, 3) sum of r_ij (x) f_j, added to
     """
-    n_species, n_channels = weight.shape[0], plan.channel.shape[0]
-    chunks, n_centres = force.shape[0], centres.shape[0]
-    for chunk in prange(chunks):
-        size = 1
-        for i in centres:
-            size = max(size, first[i + 1] - first[i])
-        n_rad, n_ang = max(plan.rad.shape[0], 1), max(plan.ang.shape[0], 1)
-        polar, index = np.empty((8, size)), np.empty(size, np.int64)
-        start = np.empty(n_species + 1, np.int64)
-        F, dF = np.empty((n_rad, size)), np.empty((n_rad, size))
-        D, V, dense = np.empty(size), np.empty((3, size)), np.zeros(size)
-        most = n_channels * (size * (size - 1) // 2) + 1
-        Q = (np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most), np.empty(most),
-             np.zeros(n_channels + 1, np.int64))
-        W = np.empty((13, max(BLOCK, size)))
-        A, dA = np.empty((n_ang, BLOCK)), np.empty((n_ang, BLOCK))
-        n_layers, width = net.biases.shape
-        node, slope = np.empty((n_layers + 1, width)), np.empty((n_layers + 1, width))
-        coef = np.empty(out.shape[1])
-        for m in range(n_centres * chunk // chunks, n_centres * (chunk + 1) // chunks):
-            i = centres[m]
-            n = load_neighbours(i, first, neigh, shift, pos, cell, species, n_species,
-                                plan.rc[0], polar, index, start)
-            if n < 0:
-                out[m] = np.nan
-                continue
-            tabulate(plan, polar[3], n, start, n_species, weight, slopes, W[1], W[2], F, dF)
-            queue_triples(plan, start, n_species, polar, Q[0], Q[1], Q[2], Q[3], Q[4])
-            pairs(plan, n, start, False, F, dF, out[m], coef, D)
-            triples(plan, polar, F, dF, Q, W, A, dA, dense, False, out[m], coef, D, V)
-            if net.sizes[0] == 0:
-                continue
-            energy[m] = propagate(net, out[m], node, slope, coef)
-            if slopes:
-                D[:n] = 0.0
-                V[:, :n] = 0.0
-                pairs(plan, n, start, True, F, dF, out[m], coef, D)
-                triples(plan, polar, F, dF, Q, W, A, dA, dense, True, out[m], coef, D, V)
-                hand_out(i, n, index, polar, D, V, force[chunk], virial[chunk])
+    for chunk in prange(force.shape[0]):
+        share(chunk, force.shape[0], centres, first, neigh, shift, pos, cell, species, weight,
+              plan, net, slopes, out, energy, force[chunk], virial[chunk])
+
+
+@njit(cache=True, nogil=True, fastmath=FAST, error_model="numpy")
+def evaluate_alone(centres, first, neigh, shift, pos, cell, species, weight, plan, net, slopes,
+                   out, energy, force, virial):
+    """`evaluate` on the thread that calls, so that several frames can be worked on at a time."""
+    for chunk in range(force.shape[0]):
+        share(chunk, force.shape[0], centres, first, neigh, shift, pos, cell, species, weight,
+              plan, net, slopes, out, energy, force[chunk], virial[chunk])

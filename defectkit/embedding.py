@@ -278,11 +278,14 @@ def _nearest(X, k):
 
     n, near = len(X), np.zeros((len(X), k), np.int64)
     distance = np.zeros((n, k), np.float32)
-    index = (faiss.IndexFlatL2(X.shape[1]) if n <= _EXACT_UP_TO
-             else faiss.IndexHNSWFlat(X.shape[1], 32, faiss.METRIC_L2))
+    if n <= _EXACT_UP_TO:
+        index = faiss.IndexFlatL2(X.shape[1])
+    else:
+        index = faiss.IndexHNSWFlat(X.shape[1], 32, faiss.METRIC_L2)
+        index.hnsw.efSearch = 64
     index.add(X)
     for rows in np.array_split(np.arange(n), 1 + n // 4096):
-        found = index.search(X[rows], min(n, k + 46))[1]
+        found = index.search(X[rows], min(n, k + 5))[1]
         apart = np.linalg.norm(X[found] - X[rows, None], axis=2)
         apart[(found == rows[:, None]) | (found < 0)] = np.inf
         order = np.argsort(apart, axis=1, kind="stable")[:, :k - 1]

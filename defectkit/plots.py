@@ -53,7 +53,7 @@ def embedding(Y, labels=None, names=None, ax=None, title=None, size=None, legend
     ----------
     Y : array (n, 2)
     labels : array (n,) of int, optional
-    names : sequence of str, optional
+    names : sequence of str or dict {label: str}, optional
         Name of cluster 0, 1, ...; otherwise its number.
     ax : matplotlib axes, optional
     title : str, optional
@@ -88,7 +88,7 @@ def embeddings(maps, labels=None, names=None, axes=None):
     ----------
     maps : dict {title: array (n, 2)}
     labels : array (n,) of int, or dict {title: array}, optional
-    names : sequence of str, optional
+    names : sequence of str or dict {label: str}, optional
     axes : array of axes, optional
 
     Returns
@@ -194,7 +194,7 @@ def atoms3d(atoms, labels=None, names=None, ax=None, faint=(), bonds=None, radiu
     ----------
     atoms : ase.Atoms
     labels : array (n_atoms,) of int, optional
-    names : sequence of str, optional
+    names : sequence of str or dict {label: str}, optional
     ax : matplotlib axes, optional
     faint : sequence of int
         Clusters drawn small and pale, such as the bulk around a defect.
@@ -249,10 +249,15 @@ def _points(Y, labels, names):
     if labels.shape != (len(Y),):
         raise ValueError(f"labels {labels.shape} do not match a map of {len(Y)} points; give one "
                          "for each.")
-    if names is not None and labels.max() >= len(names):
+    check_names(labels, names)
+    return Y, labels
+
+
+def check_names(labels, names):
+    """Raises ValueError where a list of names does not reach to the last label."""
+    if names is not None and not isinstance(names, dict) and labels.max() >= len(names):
         raise ValueError(f"{len(names)} names are too few for cluster {labels.max()}; name them "
                          "all or none.")
-    return Y, labels
 
 
 def count(n):
@@ -260,11 +265,25 @@ def count(n):
     return f"{n:,}".replace(",", "\u2009")
 
 
+def cluster_name(label, names=None):
+    """What a legend calls a label; `names` is a list, or a dict of those with names of their own.
+
+    Examples
+    --------
+    >>> cluster_name(0, ["ice", "water"]), cluster_name(1, {0: "ice"}), cluster_name(-1)
+    ('ice', 'cluster 1', 'noise')
+    """
+    if label < 0:
+        return "noise"
+    if names is None or (isinstance(names, dict) and label not in names):
+        return f"cluster {label}"
+    return names[label]
+
+
 def _legend(labels, names, counted=True):
     handles = []
     for label in sorted(set(np.asarray(labels).tolist()), key=lambda c: (c < 0, c)):
-        text = ("noise" if label < 0 else names[label] if names is not None
-                else f"cluster {label}")
+        text = cluster_name(label, names)
         if counted:
             text += f" ({count(np.sum(np.asarray(labels) == label))})"
         handles.append(Line2D([], [], linestyle="", marker="o", markersize=6, label=text,

@@ -5,13 +5,16 @@ features of each centre.  `features` does the same for a trajectory.
 """
 
 import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import chain, islice
 from warnings import warn
 
 import numba
 import numpy as np
 import vesin
-from ase.data import atomic_numbers, covalent_radii
+from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from ase.units import Bohr
 from tqdm.auto import tqdm
 
@@ -22,6 +25,7 @@ from ._slabs import slabs
 from .n2p2 import read_cutoff, read_function, read_input_nn, read_scaling
 
 _local = threading.local()  # each thread's vesin searches, whose memory is worth reusing
+_LARGE = 50_000  # atoms; several such frames at a time would need much memory
 N_CHUNKS = 16  # partial sums of forces; fixed, so that results do not depend on the threads
 
 class SymmetryFunctions:
@@ -178,8 +182,8 @@ class SymmetryFunctions:
         different numbers of functions, or coinciding atoms.
         """
         index = self._centres(atoms, centres)
-        symbols = np.array(atoms.get_chemical_symbols())[index]
-        names = list(dict.fromkeys(symbols))
+        numbers = atoms.numbers[index]
+        names = [chemical_symbols[z] for z in dict.fromkeys(numbers.tolist())]
         sizes = {e: len(self._of(e)) for e in names}
         if len(set(sizes.values())) > 1:
             counts = ", ".join(f"{e} {n}" for e, n in sizes.items())
@@ -196,7 +200,7 @@ class SymmetryFunctions:
             with threads(part):
                 pairs = neighbour_list(part, self.cutoff, copy=False)
                 for e in names:
-                    rows = np.flatnonzero((symbols == e) & (here >= 0))
+                    rows = np.flatnonzero((numbers == atomic_numbers[e]) & (here >= 0))
                     out[rows] = self.raw(part, e, here[rows], *pairs, ids)
         return out
 
@@ -217,9 +221,9 @@ class SymmetryFunctions:
         `ids`: by what number errors call each atom, default its index.
         """
         out = np.zeros((len(centres), len(self.functions[element])))
-        _kernels.evaluate(*self.geometry(atoms, centres, first, neigh, shift),
-                          self._plans[element], NO_NET, False, out, np.empty(0),
-                          np.zeros((N_CHUNKS, 0, 3)), np.zeros((N_CHUNKS, 3, 3)))
+        kernel = (_kernels.evaluate if numba.get_num_threads() > 1 else _kernels.evaluate_alone)
+        kernel(*self.geometry(atoms, centres, first, neigh, shift), self._plans[element], NO_NET,
+               False, out, np.empty(0), np.zeros((N_CHUNKS, 0, 3)), np.zeros((N_CHUNKS, 3, 3)))
         if not np.isfinite(out).all():
             row = int(centres[np.flatnonzero(~np.isfinite(out).all(1))[0]])
             row = row if ids is None else ids[row]
@@ -251,7 +255,7 @@ class SymmetryFunctions:
         if centres is None:
             return np.arange(len(atoms))
         if isinstance(centres, str):
-            index = np.flatnonzero(np.array(atoms.get_chemical_symbols()) == centres)
+            index = np.flatnonzero(atoms.numbers == atomic_numbers.get(centres, -1))
             if len(index) == 0:
                 self._of(centres)
                 raise ValueError(f"there is no {centres} among these atoms "
@@ -294,7 +298,7 @@ def check_atoms(atoms, elements):
     if len(bad):
         raise ValueError(f"atom {bad[0]} has a position that is NaN or infinite; "
                          "repair or drop the frame.")
-    unknown = sorted(set(atoms.get_chemical_symbols()) - set(elements))
+    unknown = sorted({chemical_symbols[z] for z in np.unique(atoms.numbers)} - set(elements))
     if unknown:
         raise ValueError(f"these symmetry functions know {', '.join(elements)} but the frame "
                          f"holds {', '.join(unknown)}; remove them or take other functions.")
@@ -342,18 +346,39 @@ def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
     progress  True or False; default shows a bar when it takes more than 2 s
 
     Returns (n_frames, n_centres, n_features) float64, or a list of (n_centres, n_features) where
-    the numbers of centres differ.  Only one frame's neighbours are in memory at a time.
+    the numbers of centres differ.  Each thread works on a frame of its own, or all on the same
+    where there are fewer frames than threads or over 50 000 atoms in the first; the neighbours of
+    no more frames are in memory at a time.  The bits do not depend on the threads.
     """
     check_threads(n_jobs)
-    frames = [frames] if hasattr(frames, "positions") else frames
-    rows = []
-    for n, atoms in enumerate(tqdm(frames, desc="features", unit="frame", delay=2,
-                                   disable=progress is False)):
+    frames = iter([frames] if hasattr(frames, "positions") else frames)
+    n_jobs = n_jobs or numba.get_num_threads()
+    begun = list(islice(frames, n_jobs))
+    apart = n_jobs if len(begun) == n_jobs and len(begun[0]) <= _LARGE else 1
+
+    def one(numbered):
+        n, atoms = numbered
         try:
-            with threads(atoms, n_jobs):
-                rows.append(symmetry(atoms, centres))
+            with threads(atoms, n_jobs // apart):
+                return symmetry(atoms, centres)
         except ValueError as error:
             raise ValueError(f"frame {n}: {error}") from None
+
+    rows = list(tqdm(_in_order(one, enumerate(chain(begun, frames)), apart), desc="features",
+                     unit="frame", delay=2, disable=progress is False))
     if not rows:
         raise ValueError("there are no frames; check the file or the selection.")
     return np.stack(rows) if len({len(r) for r in rows}) == 1 else rows
+
+
+def _in_order(function, items, workers):
+    """Results of a function in the order of the items, some of them worked on at a time."""
+    if workers == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = deque(pool.submit(function, item) for item in islice(items, workers))
+        while ahead:
+            done = ahead.popleft().result()
+            ahead.extend(pool.submit(function, item) for item in islice(items, 1))
+            yield done

@@ -41,7 +41,7 @@ def scene(atoms, labels=None, names=None, style="auto", cell=True, sites=None,
     atoms : ase.Atoms
     labels : array (n_atoms,) of int, optional
         Cluster of each atom, -1 is noise; without it atoms are coloured by element.
-    names : sequence of str, optional
+    names : sequence of str or dict {label: str}, optional
         Name of cluster 0, 1, ...; otherwise its number.
     style : {"auto", "ball+stick", "spacefill", "point"}
         By default bonds up to 500 atoms, spheres up to 20 000, then points.
@@ -107,7 +107,7 @@ def recolour(box, labels, names=None):
     box : ipywidgets.VBox, made by :func:`scene`
     labels : array (n_atoms,) of int
         One for each atom of the frame, shown or not.
-    names : sequence of str, optional
+    names : sequence of str or dict {label: str}, optional
     """
     labels = _check_labels(labels, names, box.n_atoms)
     box.view.update_representation(color_scheme=_add_scheme(box, labels))
@@ -139,9 +139,7 @@ def _check_labels(labels, names, n_atoms):
     if len(labels) != n_atoms:
         raise ValueError(f"{len(labels)} labels do not match {n_atoms} atoms; give one for each, "
                          "or show the labelled atoms only, such as atoms[atoms.symbols == 'O'].")
-    if names is not None and labels.max() >= len(names):
-        raise ValueError(f"{len(names)} names are too few for cluster {labels.max()}; name them "
-                         "all or none.")
+    plots.check_names(labels, names)
     return labels
 
 
@@ -163,7 +161,7 @@ def _reduce(atoms, labels, names, sites, max_atoms):
         kept = values[order][np.cumsum(counts[order]) <= max_atoms]
         if labels is not None and len(kept):
             shown = np.flatnonzero(np.isin(labels, kept))
-            missing = ", ".join(_name(c, names) for c in values if c not in kept)
+            missing = ", ".join(plots.cluster_name(c, names) for c in values if c not in kept)
             rest = f"{missing} left out"
         else:
             depth = np.abs(atoms.positions[:, 1] - np.median(atoms.positions[:, 1]))
@@ -238,14 +236,10 @@ def _look(view, points, rotation):
         this.stage.viewerControls.rotate(new NGL.Quaternion({x}, {y}, {z}, {w}));""")
 
 
-def _name(label, names):
-    return "noise" if label < 0 else names[label] if names is not None else f"cluster {label}"
-
-
 def _legend(box, labels, names):
     values, counts = np.unique(np.empty(0, int) if labels is None else labels, return_counts=True)
     parts = [f'<span style="color: {to_hex(colour)}">\u25cf</span> '
-             f"{html.escape(_name(value, names))} ({plots.count(number)})"
+             f"{html.escape(plots.cluster_name(value, names))} ({plots.count(number)})"
              for value, number, colour in zip(values, counts, plots.colours(values), strict=True)]
     noise = sum(values < 0)
     lines = ["&emsp;".join(parts[noise:] + parts[:noise]), html.escape(box.left_out)]

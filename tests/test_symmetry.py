@@ -1,5 +1,6 @@
 """Symmetry functions against n2p2's numbers, the equations written out, and invariances."""
 
+import numba
 import numpy as np
 import pytest
 from ase import Atoms
@@ -421,3 +422,31 @@ def test_water_functions_take_a_shorter_cutoff():
     assert SymmetryFunctions.water(4.5).cutoff == pytest.approx(4.5)
     with pytest.raises(ValueError, match="cutoff=-1 Å must be positive"):
         SymmetryFunctions.water(-1)
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
+def test_frames_are_shared_out_in_their_order_and_as_they_come():
+    sf, drawn, done = SymmetryFunctions.silicon(), [], []
+
+    def frames():
+        for n in range(9):
+            atoms = bulk("Si", cubic=True) * (1 + n % 2, 2, 2)
+            atoms.rattle(0.1, seed=n)
+            drawn.append(n)
+            assert len(drawn) - len(done) <= 4
+            yield atoms
+
+    class Counted(SymmetryFunctions):
+        def __call__(self, *args):
+            result = super().__call__(*args)
+            done.append(1)
+            return result
+
+    counted = Counted(sf.functions, 2, 0.0, sf.elements)
+    rows = dk.features(frames(), counted, n_jobs=2, progress=False)
+    done.extend(9 * [1])
+    for row, atoms in zip(rows, frames(), strict=True):
+        np.testing.assert_array_equal(row, counted(atoms))
+    broken = [*list(frames())[:5], Atoms()]
+    with pytest.raises(ValueError, match="frame 5: this frame has no atoms"):
+        dk.features(broken, sf, n_jobs=2, progress=False)

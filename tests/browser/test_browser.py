@@ -473,6 +473,42 @@ explorer""")
     lab.picture(output, "many_chosen")
 
 
+def test_maps_and_frames_of_20_000_points_change_to_and_fro(lab):
+    """Times are printed, not judged: a busy machine is no fault of the explorer."""
+    lab.notebook("twenty.ipynb", """
+import numpy as np
+from ase.build import bulk
+from defectkit import view
+crystal = bulk("Si", cubic=True) * (8, 8, 10)
+rng = np.random.default_rng(0)
+labels = np.tile(np.digitize(crystal.positions[:, 2], [18, 36]), 4)[:20_000]
+frame, atom = np.divmod(np.arange(20_000), 5120)
+Y = rng.normal(size=(20_000, 2)) + np.array([[-8, -8], [8, -8], [0, 8]])[labels]
+explorer = view.explorer(4 * [crystal], labels=labels, maps={"umap": Y, "map": -Y}, frame=frame,
+                         atom=atom)
+explorer""")
+    plot, atoms, output = explorer_parts(lab)
+    lab.wait(lambda: min(shares(lab, atoms, "twenty_atoms", [0, 1, 2]).values()) > 300, 60)
+    took = {"map": [], "frame": []}
+    for method in ("map", "umap", "map", "umap"):
+        start = time.perf_counter()
+        output.locator("select").first.select_option(method)
+        lab.page.wait_for_function("([e, t]) => e.innerText.includes(t)", polling=10,
+                                   arg=[output.element_handle(), f"{method}, window 1"])
+        took["map"].append(time.perf_counter() - start)
+    frame = slider(lab, output, "frame")
+    frame.focus()
+    for n in (1, 2, 3):
+        start = time.perf_counter()
+        frame.press("ArrowRight")
+        lab.page.wait_for_function("([e, t]) => e.innerText.includes(t)", polling=10,
+                                   arg=[output.element_handle(), f"frame {n}"])
+        took["frame"].append(time.perf_counter() - start)
+    print("20 000 points, until Python's answer is in the page: " + ", ".join(
+        f"{what} {np.median(times):.2f} s" for what, times in took.items()))
+    lab.wait(lambda: min(shares(lab, plot, "twenty_map", [0, 1, 2]).values()) > 300)
+
+
 def test_an_error_in_a_cell_is_noticed(lab):
     with pytest.raises(pytest.fail.Exception, match="ZeroDivisionError"):
         lab.notebook("broken.ipynb", "1 / 0", "'never reached'")
