@@ -102,7 +102,7 @@ def _start(box, data, names):
     """The explorer's state: what is known, offered, shown and chosen at first."""
     box.data, box.labels, box.maps = data, data.labels.copy(), dict(data.maps)
     box.names = dict(names if isinstance(names, dict) else enumerate(names or ()))
-    box.lock, box.following = threading.RLock(), False
+    box.lock, box.following = threading.RLock(), None
     box.job = box.error = box.scene = box.scatter = None
     box.X = {}  # features at one window, for colours
     box.thinned = {}  # points that are drawn, by map
@@ -235,10 +235,9 @@ def _apply(box, wanted):
 
 def _follow(box, choice=None):
     """The menus show the present choice, or the one that is being computed."""
-    box.following = True
-    for name, value in (choice or box.choice).items():
-        box.controls[name].value = value
-    box.following = False
+    with draw.following(box):
+        for name, value in (choice or box.choice).items():
+            box.controls[name].value = value
 
 
 def select(box, frame=None, atoms=None, index=None, cluster=None, add=False):
@@ -266,11 +265,12 @@ def _selection(box, rows):
 
 def choose_rows(box, rows, mark=True):
     """Choose these rows; without `mark` the map shows them already."""
-    box.selection = _selection(box, rows)
-    if mark:
-        draw.mark_map(box)
-    draw.draw_atoms(box, moved=box.choice["atoms"] == "near the chosen")
-    draw.say(box)
+    with box.lock:
+        box.selection = _selection(box, rows)
+        if mark:
+            draw.mark_map(box)
+        draw.draw_atoms(box, moved=box.choice["atoms"] == "near the chosen")
+        draw.say(box)
 
 
 def _relabelled(box):

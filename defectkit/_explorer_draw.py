@@ -3,7 +3,9 @@
 import base64
 import html
 import uuid
+from contextlib import contextmanager
 from functools import partial
+from threading import get_ident
 
 import numpy as np
 from matplotlib.colors import to_hex
@@ -63,7 +65,7 @@ def _editing(widgets):
 def connect(box):
     """Menus, lasso, clicks and buttons call the explorer's functions."""
     for name, control in box.controls.items():
-        control.observe(lambda change, name=name: box.following or _try(
+        control.observe(lambda change, name=name: follows(box) or _try(
             box, box.choose, **{name: change["new"]}), "value")
     edit = box.edit
 
@@ -83,6 +85,22 @@ def connect(box):
     box.cancel_button.on_click(lambda _: box.cancel())
 
 
+@contextmanager
+def following(box):
+    """Widgets that are set within call nothing; what a user does meanwhile, in JupyterLab in a
+    thread of its own, waits for the lock and counts."""
+    with box.lock:
+        before, box.following = box.following, get_ident()
+        try:
+            yield
+        finally:
+            box.following = before
+
+
+def follows(box):
+    return box.following == get_ident()
+
+
 def _try(box, function, *args, **kwargs):
     """Calls what a user asked for; an error is shown, and raised."""
     try:
@@ -94,8 +112,9 @@ def _try(box, function, *args, **kwargs):
 
 def lassoed(box):
     """The points that the browser reports as selected, and those they stand for."""
-    picked = np.asarray(box.map_widget.selection, int)
-    box.choose_rows(np.flatnonzero(np.isin(box.nearest, picked)), mark=False)
+    with box.lock:
+        picked = np.asarray(box.map_widget.selection, int)
+        box.choose_rows(np.flatnonzero(np.isin(box.nearest, picked)), mark=False)
 
 
 def clicked(box, picked):
@@ -145,18 +164,17 @@ def draw_map(box):
     half = 0.53 * max(*(high - low), 1e-9)
     x, y = ((m - half, m + half) for m in (low + high) / 2)
     size = 6 if len(data) < 3000 else 4 if len(data) < 15e3 else 2
-    box.following = True  # new points deselect the old ones
-    if not _ready(box):
-        _new_map(box, data=data, x="x", y="y", x_scale=x, y_scale=y, color_by="c", color_map=rgb,
-                 size=size)
-    else:
-        box.scatter.x(scale=x, skip_widget_update=True)
-        box.scatter.y(scale=y, skip_widget_update=True)
-        box.scatter.data(data, animate=False)
-        box.scatter.color(by="c", map=rgb)
-        box.scatter.size(default=size)
-        box.scatter.selection(marked(box))
-    box.following = False
+    with following(box):  # new points deselect the old ones
+        if not _ready(box):
+            _new_map(box, data=data, x="x", y="y", x_scale=x, y_scale=y, color_by="c",
+                     color_map=rgb, size=size)
+        else:
+            box.scatter.x(scale=x, skip_widget_update=True)
+            box.scatter.y(scale=y, skip_widget_update=True)
+            box.scatter.data(data, animate=False)
+            box.scatter.color(by="c", map=rgb)
+            box.scatter.size(default=size)
+            box.scatter.selection(marked(box))
     note, placed = "", np.count_nonzero(box.nearest >= 0)
     if len(box.drawn) < placed:
         note = (f"{count(len(box.drawn))} of {count(placed)} points are drawn: small clusters "
@@ -179,7 +197,7 @@ def _new_map(box, **settings):
                                    **settings)
     box.scatter.selection(marked(box))
     box.map_widget = box.scatter.show()
-    box.map_widget.observe(lambda change: box.following or _try(box, lassoed, box), "selection")
+    box.map_widget.observe(lambda change: follows(box) or _try(box, lassoed, box), "selection")
     box.map_place.children = [box.map_widget]
     if old is not None:
         old.close()
@@ -194,9 +212,8 @@ def marked(box):
 def mark_map(box):
     if not _ready(box):
         return draw_map(box)
-    box.following = True
-    box.scatter.selection(marked(box))
-    box.following = False
+    with following(box):
+        box.scatter.selection(marked(box))
 
 
 def colour_map(box):
@@ -204,9 +221,8 @@ def colour_map(box):
     if not _ready(box):
         return draw_map(box)
     codes, rgb = map_colours(box)
-    box.following = True
-    box.scatter.color(by=codes, map=rgb)
-    box.following = False
+    with following(box):
+        box.scatter.color(by=codes, map=rgb)
 
 
 def map_colours(box):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import sys
+import threading
 import time
 
 import ase.io
@@ -133,6 +134,26 @@ def test_menus_change_what_is_drawn(ex):
     assert "False (" in ex.legend.value and "True (" in ex.legend.value
     ex.choose(method="umap", window=1, frame=0)
     assert ex.controls["window"].value == 1 and ex.controls["frame"].value == 0
+
+
+def test_what_is_chosen_while_another_thread_draws_counts(ex):
+    """JupyterLab hands messages of widgets to threads beside that of the cells."""
+    drawing, done = threading.Event(), threading.Event()
+
+    def draws():
+        with draw.following(ex):
+            drawing.set()
+            done.wait(0.3)
+
+    other = threading.Thread(target=draws)
+    other.start()
+    drawing.wait()
+    ex.controls["frame"].value = 2
+    other.join()
+    assert ex.choice["frame"] == 2
+    with draw.following(ex):  # what the explorer sets itself calls nothing
+        ex.controls["frame"].value = 1
+    assert ex.choice["frame"] == 2
 
 
 def test_features_colour_both_views_by_their_window(ex):
