@@ -15,6 +15,7 @@ from vesin import ase_neighbor_list
 
 from . import datasets, nucleus
 from ._files import whole
+from ._shells import place
 from ._slabs import slabs
 from .averaging import frame_index, shortest_window, window_from_ps
 from .clusters import NOT_LABELLED, cluster, describe, nearest_vote
@@ -59,7 +60,8 @@ class Result:
         As `clusters.describe` of the atoms of that element, and `group`: the mean number of
         atoms of the cluster that lie together, linked up to their second neighbours. Where only a
         part of the atoms was looked at, `per_frame` is the number expected of all, and `group`
-        NaN.
+        NaN. `place` (3 floats): where the cluster sits along each cell vector (Å), NaN along one
+        over which it is spread.
         """
         cutoff, sampled = self.info["cutoff"], self.info.get("sampled")
         labels = np.split(self.atom_labels(), np.cumsum([len(f) for f in self.frames])[:-1])
@@ -69,9 +71,11 @@ class Result:
         rows = describe(np.concatenate(labels), frames, cutoff)
         for row in rows:
             row["per_frame"] /= sampled or 1.0
+            members = [of_frame == row["label"] for of_frame in labels]
+            row["place"] = place(frames, members).tolist()
             row["group"] = float("nan") if sampled else row["size"] / sum(
-                len(nucleus.connected(atoms, of_frame == row["label"], 1.7 * cutoff))
-                for atoms, of_frame in zip(frames, labels, strict=True))
+                len(nucleus.connected(atoms, here, 1.7 * cutoff))
+                for atoms, here in zip(frames, members, strict=True))
         return rows
 
     def words(self):
@@ -240,7 +244,7 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     if window is None:
         window, reason = _shortest(G, dt, method, seed, progress)
     X, which = _averaged(G, window)
-    labels, Y = _clusters(X, method, max_points, seed)
+    labels, Y = _clusters(X, method, max_points, seed, progress)
     info = {"method": method, "window": window, "window_reason": reason, "dt": dt,
             "centres": centres, "cutoff": _first_shell(frames[0], centres, symmetry.cutoff),
             "seed": seed, "features": symmetry.names(centres), "sampled": sampled}
@@ -271,7 +275,14 @@ def _sentence(row, centres):
             f"frame{groups}), {row['coordination']:.1f} ± "
             f"{row['coordination_std']:.1f} neighbours, the nearest at {row['nearest']:.2f} Å, "
             f"q4 {row['q4']:.2f}, q6 {row['q6']:.2f}"
-            + (", at an open side" if row["one_sided"] > 0.3 else ""))
+            + (", at an open side" if row["one_sided"] > 0.3 else "") + _where(row["place"]))
+
+
+def _where(place):
+    sharp = [f"{x:.1f} Å along {axis}" for axis, x in zip("abc", place, strict=True)
+             if np.isfinite(x)]
+    kind = {1: "in a layer at", 2: "along a line at", 3: "around"}
+    return f", {kind[len(sharp)]} {', '.join(sharp)}" if sharp else ""
 
 
 def _main_element(frames):
@@ -348,19 +359,25 @@ def _averaged(G, window):
     return means, frame_index(len(G), window)[starts]
 
 
-def _clusters(X, method, max_points, seed):
+def _clusters(X, method, max_points, seed, progress):
     """Label of each row, and the map of those drawn (NaN elsewhere)."""
+    steps = tqdm(total=3, desc=f"{method} map", unit="step", leave=False, disable=not progress)
     drawn = np.arange(len(X))
     if len(X) > max_points:
         drawn = np.sort(np.random.default_rng(seed).permutation(len(X))[:max_points])
     Y = np.full((len(X), 2), np.nan)
     Y[drawn] = embed(X[drawn], method, seed=seed)
+    steps.update()
+    steps.set_description("clusters")
     labels = np.empty(len(X), int)
     labels[drawn] = cluster(Y[drawn])
+    steps.update()
+    steps.set_description("labels of environments that are not in the map")
     rest = np.setdiff1d(np.arange(len(X)), drawn)
     if len(rest):
         Z = standardise(X, X[drawn])
         labels[rest], _ = nearest_vote(Z[drawn], labels[drawn], Z[rest])
+    steps.close()
     return labels, Y
 
 

@@ -1,6 +1,7 @@
 """The whole loop on somebody's own file: what it finds, what it keeps, what it refuses."""
 
 import json
+import re
 
 import ase.io
 import numpy as np
@@ -49,6 +50,32 @@ def test_the_twelve_neighbours_of_a_vacancy_are_one_cluster_in_every_frame(vacan
         np.testing.assert_array_equal(
             vacancy.atom[here][vacancy.labels[here] == row["label"]],
             np.flatnonzero(np.linalg.norm(d, axis=1) < 3.1))
+
+
+def test_a_cluster_is_said_to_sit_where_it_was_planted():
+    """Also in a cell whose atoms lie in another image."""
+    frames = copper(amplitude=0.02)
+    for atoms in frames:
+        atoms.positions += [-31.0, 2.0, 55.0]
+    result = dk.identify(frames, window=1, progress=False)
+    site = (bulk("Cu", cubic=True) * (4, 4, 4)).positions[17] + [-31.0, 2.0, 55.0]
+    off = np.array(shell(result)["place"]) - site
+    assert np.abs(off - np.round(off / 14.44) * 14.44).max() < 0.05
+    text, = (w for w in result.words() if "11.0 ± 0.0 neighbours" in w)
+    assert re.search(r", around [\d.]+ Å along a, [\d.]+ Å along b, [\d.]+ Å along c$", text)
+    assert np.isnan(result.describe()[0]["place"]).all()
+
+
+def test_layers_have_a_place_along_one_vector_only():
+    from defectkit._shells import place
+    atoms = bulk("Cu", cubic=True) * (3, 3, 8)
+    here = np.abs(atoms.positions[:, 2] - 18.05) < 0.1
+    for pbc, shift in ((True, 0.0), ((True, True, False), -40.0)):
+        moved = atoms.copy()
+        moved.pbc = pbc
+        moved.positions += [0, 0, shift]
+        at = place([moved, moved], [here, here])
+        assert np.isnan(at[:2]).all() and at[2] == pytest.approx(18.05 + shift)
 
 
 def test_words_give_each_cluster_its_share_and_coordination(vacancy):
