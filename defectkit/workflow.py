@@ -237,9 +237,11 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     window = _frames_of(window, dt, len(frames), connected)
     index = [np.flatnonzero(atoms.symbols == centres) for atoms in frames]
     index, sampled = _thinned(index, max_environments, connected, seed)
-    G = [features(atoms, symmetry, i, n_jobs, False)[0] for atoms, i in
-         zip(tqdm(frames, desc="features", unit="frame", delay=2, disable=not progress), index,
-             strict=True)]
+    if sampled:
+        bar = tqdm(frames, desc="features", unit="frame", delay=2, disable=not progress)
+        G = [features(f, symmetry, i, n_jobs, False)[0] for f, i in zip(bar, index, strict=True)]
+    else:
+        G = features(frames, symmetry, centres, n_jobs, progress)
     reason = "none" if window == 1 else "given"
     if window is None:
         window, reason = _shortest(G, dt, method, seed, progress)
