@@ -94,27 +94,28 @@ def rows():
 
 
 def figure(path):
-    fig, axes = plt.subplots(1, 3, figsize=(13, 3.8), width_ratios=(1, 1, 1.3))
-    sizes = results("symmetry_functions").get("us_per_atom_by_number_of_atoms", {})
-    axes[0].plot([int(n) for n in sizes], list(sizes.values()), "o-")
-    axes[0].set(xscale="log", xlabel="atoms", ylabel="µs per atom",
-                title="symmetry functions", ylim=(0, 1.1 * max(sizes.values(), default=1)))
+    fig, axes = plt.subplots(1, 3, figsize=(14, 4.5), width_ratios=(1.3, 1, 1))
     bars = {}
     for name in ("symmetry_functions", "forces", "maps_overhead", "maps_together"):
         bars |= {k: v for k, v in results(name).items()
                  if isinstance(v, dict) and "ratio_median" in v}
-    for y, (_, v) in enumerate(bars.items()):
-        axes[1].plot([v["ratio_min"], v["ratio_max"]], [y, y], "C0", lw=5, alpha=0.4)
-        axes[1].plot(v["ratio_median"], y, "C0o")
-    axes[1].set_yticks(range(len(bars)), bars, fontsize=5)
-    axes[1].axvline(1, color="0.7", zorder=0)
-    axes[1].set(xscale="log", title="ratios")
+    for y, v in enumerate(bars.values()):
+        axes[0].plot([v["ratio_min"], v["ratio_max"]], [y, y], "C0", lw=5, alpha=0.4)
+        axes[0].plot(v["ratio_median"], y, "C0o")
+    axes[0].set_yticks(range(len(bars)), bars, fontsize=7)
+    axes[0].axvline(1, color="0.7", zorder=0)
+    axes[0].set(xscale="log", title="ratios: median and range")
+    sizes = results("symmetry_functions").get("us_per_atom_by_number_of_atoms", {})
+    axes[1].plot([int(n) for n in sizes], list(sizes.values()), "o-")
+    axes[1].set(xscale="log", xlabel="atoms", ylabel="µs per atom",
+                title="symmetry functions, one core",
+                ylim=(0, 1.1 * max(sizes.values(), default=1)))
     steps = results("maps_large").get("processor_s", {})
     axes[2].bar([k.replace(", ", ",\n") for k in steps], list(steps.values()))
     axes[2].set(ylabel="processor time (s)", title="79 200 environments")
-    axes[2].tick_params(axis="x", labelsize=7)
+    axes[2].tick_params(axis="x", labelsize=8)
     fig.tight_layout()
-    fig.savefig(path, dpi=120)
+    fig.savefig(path, dpi=110, bbox_inches="tight")
 
 
 if __name__ == "__main__":
