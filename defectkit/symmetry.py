@@ -21,7 +21,7 @@ from tqdm.auto import tqdm
 from . import _kernels
 from ._nets import NO_NET
 from ._plan import make_plan
-from ._slabs import slabs
+from ._slabs import MOST, slabs
 from .n2p2 import read_cutoff, read_function, read_input_nn, read_scaling
 
 _local = threading.local()  # each thread's vesin searches, whose memory is worth reusing
@@ -170,11 +170,12 @@ class SymmetryFunctions:
         fs = self._of(element)
         return np.array(sorted(range(len(fs)), key=lambda n: fs[n].sort_key(self.elements)), int)
 
-    def __call__(self, atoms, centres=None):
+    def __call__(self, atoms, centres=None, progress=False):
         """Behler-Parrinello features of each centre.
 
         atoms    ase.Atoms; any cell and boundary conditions, atoms may lie outside the cell
         centres  element symbol, or indices of atoms; default all atoms
+        progress True shows a bar where a frame is so large that it is worked on in slabs
 
         Returns (n_centres, n_features) float64, one row per centre in the order of the atoms (of
         the indices), columns in the order of the lines of input.nn for that element.  Raises
@@ -191,7 +192,9 @@ class SymmetryFunctions:
                              f"choose one element, for instance centres='{names[0]}', "
                              "or call by_element.")
         out = np.zeros((len(index), sizes[names[0]]))
-        for part, ids, own in slabs(atoms, self.cutoff):
+        for part, ids, own in tqdm(slabs(atoms, self.cutoff), "features of one frame",
+                                   -(-len(atoms) // MOST), unit="slab", delay=2, leave=False,
+                                   disable=not progress):
             place = np.full(len(atoms), -1)
             place[ids[own]] = own
             here = place[index]
@@ -360,7 +363,7 @@ def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
         n, atoms = numbered
         try:
             with threads(atoms, n_jobs // apart):
-                return symmetry(atoms, centres)
+                return symmetry(atoms, centres, progress is not False and apart == 1)
         except ValueError as error:
             raise ValueError(f"frame {n}: {error}") from None
 

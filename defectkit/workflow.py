@@ -239,7 +239,8 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     index, sampled = _thinned(index, max_environments, connected, seed)
     if sampled:
         bar = tqdm(frames, desc="features", unit="frame", delay=2, disable=not progress)
-        G = [features(f, symmetry, i, n_jobs, False)[0] for f, i in zip(bar, index, strict=True)]
+        G = [features(atoms, symmetry, i, n_jobs, progress)[0]
+             for atoms, i in zip(bar, index, strict=True)]
     else:
         G = features(frames, symmetry, centres, n_jobs, progress)
     reason = "none" if window == 1 else "given"
