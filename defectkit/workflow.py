@@ -63,7 +63,7 @@ class Result:
         NaN. `place` (3 floats): where the cluster sits along each cell vector (Å), NaN along one
         over which it is spread.
         """
-        cutoff, sampled = self.info["cutoff"], self.info.get("sampled")
+        cutoff, sampled = self.info["cutoff"], self.info["sampled"]
         labels = np.split(self.atom_labels(), np.cumsum([len(f) for f in self.frames])[:-1])
         alike = [atoms.symbols == self.info["centres"] for atoms in self.frames]
         frames = [atoms[here] for atoms, here in zip(self.frames, alike, strict=True)]
@@ -173,7 +173,8 @@ def _restored(values, info):
             and values["map"].shape == (len(labels), 2) and frame.min() >= 0 and atom.min() >= 0
             and np.all(atom < np.array([len(atoms) for atoms in frames])[frame])
             and isinstance(info["centres"], str) and info["window"] >= 1
-            and 0 < float(info["cutoff"]) < _FARTHEST)
+            and 0 < float(info["cutoff"]) < _FARTHEST
+            and (info["sampled"] is None or 0 < info["sampled"] <= 1))
     if not fits:
         raise ValueError("arrays")
     return Result(frames, labels, values["map"], frame, atom, info)
