@@ -10,6 +10,7 @@ from . import _environments as env
 from . import _explorer_draw as draw
 from . import _sources as sources
 from ._chooser import require
+from ._explorer_layout import layout
 from ._explorer_still import still
 from ._map_job import Stopped, compute
 
@@ -89,7 +90,7 @@ def explorer(source, features=None, labels=None, maps=None, frame=None, atom=Non
                            "wait": wait, "export": export, "figure": still,
                            "choose_rows": choose_rows}.items():
         setattr(box, name, partial(function, box))
-    box.children = draw.layout(box, widgets)
+    box.children = layout(box, widgets)
     draw.connect(box)
     _follow(box)
     draw.draw_map(box)

@@ -1,5 +1,7 @@
 """The first shell of neighbours in numbers: how many, how near, in what order, on which side."""
 
+from itertools import islice
+
 import numpy as np
 from numpy.polynomial import legendre
 from vesin import ase_neighbor_list
@@ -46,24 +48,50 @@ def _shell(atoms, cutoff, chosen):
     return np.stack([number, nearest, *np.sqrt(np.maximum(square, 0)), one_sided])
 
 
-def place(frames, chosen, sharp=0.75):
-    """Where the chosen atoms of all frames sit: (3,), Å along each cell vector from the origin.
+def places(frames, labels, wanted, sharp=0.75):
+    """Where the atoms of each wanted label sit, over all frames: (n_wanted, 3), Å.
 
-    NaN along a vector over which they are spread: the mean of exp(2 pi i s) over their scaled
-    coordinates s is then shorter than `sharp` (atoms at one height give 1, a shell of neighbours
-    in a small cell 0.8, everywhere alike 0). Along an open axis s spans half a turn.
+    Along each cell vector, from the origin; NaN along one over which they are spread: the mean of
+    exp(2 pi i s) over their scaled coordinates s is then shorter than `sharp` (atoms at one height
+    give 1, a shell of neighbours in a small cell 0.8, everywhere alike 0). Along an open axis s
+    spans half a turn.
     """
-    turns, lengths, starts = [], [], []
-    for atoms, here in zip(frames, chosen, strict=True):
+    total, count = np.zeros((len(wanted), 3), complex), np.zeros((len(wanted), 1))
+    lengths, starts = [], []
+    for atoms, of_frame in zip(frames, labels, strict=True):
         cell = atoms.cell.complete().array
         scaled = atoms.positions @ np.linalg.inv(cell)
         length = np.linalg.norm(cell, axis=1)
         start = np.where(atoms.pbc, 0.0, scaled.min(axis=0))
         span = np.where(atoms.pbc, 1.0, 2 * np.maximum(np.ptp(scaled, axis=0), 1e-9))
-        turns.append(np.exp(2j * np.pi * (scaled[here] - start) / span))
         lengths.append(span * length)
         starts.append(start * length)
-    mean = np.concatenate(turns).mean(axis=0)
-    turn = np.angle(mean) / (2 * np.pi) % 1.0
-    at = np.mean(starts, axis=0) + turn * np.mean(lengths, axis=0)
+        turns = np.exp(2j * np.pi * (scaled - start) / span)
+        for k, label in enumerate(wanted):
+            here = of_frame == label
+            total[k] += turns[here].sum(axis=0)
+            count[k] += here.sum()
+    mean = total / count
+    at = np.mean(starts, axis=0) + np.angle(mean) / (2 * np.pi) % 1.0 * np.mean(lengths, axis=0)
     return np.where(np.abs(mean) < sharp, np.nan, at)
+
+
+def first_shell(atoms, reach):
+    """First minimum of the radial distribution function (Å), `reach` without neighbours."""
+    cut = slabs(atoms, reach, 20_000)
+    r = np.concatenate([_distances(part, reach, own) for part, _, own in islice(cut, 0, None, 10)])
+    if len(r) == 0:
+        return float(reach)
+    edges = np.arange(0.0, reach + 0.1, 0.1)
+    shell = np.histogram(r, edges)[0] / (edges[1:] ** 3 - edges[:-1] ** 3)
+    shell = np.convolve(shell, [0.25, 0.5, 0.25], "same")
+    peak = shell[:np.searchsorted(edges, 1.5 * np.quantile(r, 0.02))].argmax()
+    last = np.searchsorted(edges, 1.55 * edges[peak + 1])
+    low = shell[peak:last] <= shell[peak:last].min() + 0.01 * shell[peak]
+    return round(float(np.mean(edges[peak:last][low]) + 0.05), 2)
+
+
+def _distances(atoms, reach, of):
+    """Distances (Å) from some atoms to their neighbours."""
+    i, r = ase_neighbor_list("id", atoms, reach)
+    return r[np.isin(np.arange(len(atoms)), of)[i]]

@@ -6,13 +6,13 @@ One row of the input is one atomic environment, one column one feature. Features
 
 import contextlib
 import logging
-import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from threading import Event
 
 import numpy as np
+from joblib import cpu_count
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
@@ -128,7 +128,10 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
     """
     X = _table(X, "X")
     n_neighbors = _check(len(X), method, init, n_neighbors, snapshots, options)
-    X = _varied(_standardise(X) if standardise else X)
+    X = _standardise(X) if standardise else X
+    if np.ptp(X, axis=0).max() == 0:
+        raise ValueError(f"all {len(X)} environments have the same features, so there is nothing "
+                         "to map; add other structures or a thermal trajectory.")
     Y = _placed(X, method, int(seed), init, n_neighbors, snapshots, options)
     if not np.isfinite(Y).all():
         raise ValueError(f"{method} could not place every environment; look for large groups of "
@@ -161,12 +164,12 @@ def embed_all(X, methods=("pca", "umap", "pacmap"), *, seed=0, standardise=True)
     X = _table(X, "X")
     for method in methods:
         _check(len(X), method, "pca", None, None, {})
-    X = _varied(_standardise(X) if standardise else X)
+    X = _standardise(X) if standardise else X
 
     def one(method):
         return embed(X, method, seed=seed, standardise=False)
 
-    if not {"umap", "pacmap"} <= set(methods) or len(X) < _BESIDE_FROM or _n_cores() < 2:
+    if not {"umap", "pacmap"} <= set(methods) or len(X) < _BESIDE_FROM or cpu_count() < 2:
         return {m: one(m) for m in methods}
     from . import _map_job
 
@@ -176,23 +179,14 @@ def embed_all(X, methods=("pca", "umap", "pacmap"), *, seed=0, standardise=True)
                              standardise=False)
         try:
             maps = {m: one(m) for m in methods if m != "pacmap"}
+        except BaseException:
+            ended.set()
+            raise
+        try:
             maps["pacmap"] = beside.result()
         except (OSError, RuntimeError):  # no other process to be had
             maps["pacmap"] = one("pacmap")
-        finally:
-            ended.set()
     return {m: maps[m] for m in methods}
-
-
-def _n_cores():
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-
-
-def _varied(X):
-    if np.ptp(X, axis=0).max() == 0:
-        raise ValueError(f"all {len(X)} environments have the same features, so there is nothing "
-                         "to map; add other structures or a thermal trajectory.")
-    return X
 
 
 def _table(X, name):

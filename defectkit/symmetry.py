@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from warnings import warn
 
 import numba
@@ -25,7 +25,6 @@ from ._slabs import MOST, slabs
 from .n2p2 import read_cutoff, read_function, read_input_nn, read_scaling
 
 _local = threading.local()  # each thread's vesin searches, whose memory is worth reusing
-_LARGE = 50_000  # atoms; several such frames at a time would need much memory
 N_CHUNKS = 16  # partial sums of forces; fixed, so that results do not depend on the threads
 
 class SymmetryFunctions:
@@ -194,7 +193,7 @@ class SymmetryFunctions:
         out = np.zeros((len(index), sizes[names[0]]))
         for part, ids, own in tqdm(slabs(atoms, self.cutoff), "features of one frame",
                                    -(-len(atoms) // MOST), unit="slab", delay=2, leave=False,
-                                   disable=not progress):
+                                   disable=not progress or len(atoms) <= MOST):
             place = np.full(len(atoms), -1)
             place[ids[own]] = own
             here = place[index]
@@ -224,7 +223,7 @@ class SymmetryFunctions:
         `ids`: by what number errors call each atom, default its index.
         """
         out = np.zeros((len(centres), len(self.functions[element])))
-        kernel = (_kernels.evaluate if numba.get_num_threads() > 1 else _kernels.evaluate_alone)
+        kernel = _kernels.evaluate if numba.get_num_threads() > 1 else _kernels.evaluate_alone
         kernel(*self.geometry(atoms, centres, first, neigh, shift), self._plans[element], NO_NET,
                False, out, np.empty(0), np.zeros((N_CHUNKS, 0, 3)), np.zeros((N_CHUNKS, 3, 3)))
         if not np.isfinite(out).all():
@@ -350,24 +349,31 @@ def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
 
     Returns (n_frames, n_centres, n_features) float64, or a list of (n_centres, n_features) where
     the numbers of centres differ.  Each thread works on a frame of its own, or all on the same
-    where there are fewer frames than threads or over 50 000 atoms in the first; the neighbours of
-    no more frames are in memory at a time.  The bits do not depend on the threads.
+    where there are fewer frames than threads or as many like the first hold over 100 000 atoms;
+    the neighbours of no more frames are in memory at a time.  The bits do not depend on the
+    threads.
     """
+    frames = [frames] if hasattr(frames, "positions") else frames
+    return features_of_each(zip(frames, repeat(centres)), symmetry, n_jobs, progress)
+
+
+def features_of_each(pairs, symmetry, n_jobs, progress):
+    """As `features`, of pairs of a frame and the centres wanted of it."""
     check_threads(n_jobs)
-    frames = iter([frames] if hasattr(frames, "positions") else frames)
     n_jobs = n_jobs or numba.get_num_threads()
-    begun = list(islice(frames, n_jobs))
-    apart = n_jobs if len(begun) == n_jobs and len(begun[0]) <= _LARGE else 1
+    pairs = iter(pairs)
+    begun = list(islice(pairs, n_jobs))
+    apart = n_jobs if len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST else 1
 
     def one(numbered):
-        n, atoms = numbered
+        n, (atoms, centres) = numbered
         try:
             with threads(atoms, n_jobs // apart):
                 return symmetry(atoms, centres, progress is not False and apart == 1)
         except ValueError as error:
             raise ValueError(f"frame {n}: {error}") from None
 
-    rows = list(tqdm(_in_order(one, enumerate(chain(begun, frames)), apart), desc="features",
+    rows = list(tqdm(_in_order(one, enumerate(chain(begun, pairs)), apart), desc="features",
                      unit="frame", delay=2, disable=progress is False))
     if not rows:
         raise ValueError("there are no frames; check the file or the selection.")

@@ -5,22 +5,19 @@ import json
 import re
 import warnings
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import ase.io
 import numpy as np
 from tqdm.auto import tqdm
-from vesin import ase_neighbor_list
 
 from . import datasets, nucleus
 from ._files import whole
-from ._shells import place
-from ._slabs import slabs
+from ._shells import first_shell, places
 from .averaging import frame_index, shortest_window, window_from_ps
 from .clusters import NOT_LABELLED, cluster, describe, nearest_vote
 from .embedding import INITS, embed, standardise
-from .symmetry import SymmetryFunctions, features
+from .symmetry import SymmetryFunctions, features_of_each
 from .trajectory import BINARY, iter_frames
 
 _FORMAT = 1
@@ -69,13 +66,13 @@ class Result:
         frames = [atoms[here] for atoms, here in zip(self.frames, alike, strict=True)]
         labels = [of_frame[here] for of_frame, here in zip(labels, alike, strict=True)]
         rows = describe(np.concatenate(labels), frames, cutoff)
-        for row in rows:
+        sites = places(frames, labels, [row["label"] for row in rows])
+        for row, at in zip(rows, sites, strict=True):
             row["per_frame"] /= sampled or 1.0
-            members = [of_frame == row["label"] for of_frame in labels]
-            row["place"] = place(frames, members).tolist()
+            row["place"] = at.tolist()
             row["group"] = float("nan") if sampled else row["size"] / sum(
-                len(nucleus.connected(atoms, here, 1.7 * cutoff))
-                for atoms, here in zip(frames, members, strict=True))
+                len(nucleus.connected(atoms, of_frame == row["label"], 1.7 * cutoff))
+                for atoms, of_frame in zip(frames, labels, strict=True))
         return rows
 
     def words(self):
@@ -238,19 +235,16 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     window = _frames_of(window, dt, len(frames), connected)
     index = [np.flatnonzero(atoms.symbols == centres) for atoms in frames]
     index, sampled = _thinned(index, max_environments, connected, seed)
-    if sampled:
-        bar = tqdm(frames, desc="features", unit="frame", delay=2, disable=not progress)
-        G = [features(atoms, symmetry, i, n_jobs, progress)[0]
-             for atoms, i in zip(bar, index, strict=True)]
-    else:
-        G = features(frames, symmetry, centres, n_jobs, progress)
+    wanted = index if sampled else [centres] * len(frames)
+    G = features_of_each(zip(frames, wanted, strict=True), symmetry, n_jobs, progress)
     reason = "none" if window == 1 else "given"
     if window is None:
         window, reason = _shortest(G, dt, method, seed, progress)
     X, which = _averaged(G, window)
     labels, Y = _clusters(X, method, max_points, seed, progress)
+    part = frames[0][frames[0].symbols == centres]
     info = {"method": method, "window": window, "window_reason": reason, "dt": dt,
-            "centres": centres, "cutoff": _first_shell(frames[0], centres, symmetry.cutoff),
+            "centres": centres, "cutoff": first_shell(part, symmetry.cutoff),
             "seed": seed, "features": symmetry.names(centres), "sampled": sampled}
     kept = [frames[n] for n in which]
     atoms_of = [index[n] for n in which]
@@ -383,24 +377,3 @@ def _clusters(X, method, max_points, seed, progress):
         labels[rest], _ = nearest_vote(Z[drawn], labels[drawn], Z[rest])
     steps.close()
     return labels, Y
-
-
-def _first_shell(atoms, centres, reach):
-    """First minimum of the radial distribution function of the centres (Å)."""
-    cut = slabs(atoms[atoms.symbols == centres], reach, 20_000)
-    r = np.concatenate([_distances(part, reach, own) for part, _, own in islice(cut, 0, None, 10)])
-    if len(r) == 0:
-        return float(reach)
-    edges = np.arange(0.0, reach + 0.1, 0.1)
-    shell = np.histogram(r, edges)[0] / (edges[1:] ** 3 - edges[:-1] ** 3)
-    shell = np.convolve(shell, [0.25, 0.5, 0.25], "same")
-    peak = shell[:np.searchsorted(edges, 1.5 * np.quantile(r, 0.02))].argmax()
-    last = np.searchsorted(edges, 1.55 * edges[peak + 1])
-    low = shell[peak:last] <= shell[peak:last].min() + 0.01 * shell[peak]
-    return round(float(np.mean(edges[peak:last][low]) + 0.05), 2)
-
-
-def _distances(atoms, reach, of):
-    """Distances (Å) from some atoms to their neighbours."""
-    i, r = ase_neighbor_list("id", atoms, reach)
-    return r[np.isin(np.arange(len(atoms)), of)[i]]

@@ -263,7 +263,7 @@ def test_all_methods_of_few_environments_are_those_of_embed(blobs):
 @pytest.mark.parametrize("cores", [1, 2])
 @pytest.mark.parametrize("standardise", [True, False])
 def test_two_methods_side_by_side_are_those_of_embed(monkeypatch, cores, standardise):
-    monkeypatch.setattr(embedding, "_n_cores", lambda: cores)
+    monkeypatch.setattr(embedding, "cpu_count", lambda: cores)
     X, truth = three_groups()
     maps = embed_all(X, ("umap", "pacmap"), seed=3, standardise=standardise)
     for method, Y in maps.items():
@@ -274,16 +274,21 @@ def test_two_methods_side_by_side_are_those_of_embed(monkeypatch, cores, standar
 def test_without_another_process_all_is_done_in_this_one(monkeypatch):
     from defectkit import _map_job
 
-    monkeypatch.setattr(embedding, "_n_cores", lambda: 2)
+    monkeypatch.setattr(embedding, "cpu_count", lambda: 2)
     monkeypatch.setattr(_map_job.sys, "executable", "/absent/python")
     X, truth = three_groups()
     assert agreement(cluster(embed_all(X, ("pacmap", "umap"))["pacmap"]), truth) > 0.99
 
 
-def test_a_failure_ends_the_other_process(monkeypatch):
-    monkeypatch.setattr(embedding, "_n_cores", lambda: 2)
-    monkeypatch.setattr(embedding, "_umap", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+@pytest.mark.parametrize("error", [ZeroDivisionError, RuntimeError])
+def test_a_failure_ends_the_other_process(monkeypatch, error):
+    """Also one of the kind that tells of another process that did not work."""
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(embedding, "cpu_count", lambda: 2)
+    monkeypatch.setattr(embedding, "_umap", fails)
+    with pytest.raises(error):
         embed_all(three_groups()[0], ("umap", "pacmap"))
 
 

@@ -1,5 +1,7 @@
 """Symmetry functions against n2p2's numbers, the equations written out, and invariances."""
 
+import threading
+
 import numba
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import defectkit as dk
-from defectkit import SymmetryFunctions
+from defectkit import SymmetryFunctions, symmetry
 from defectkit._functions import arccos, cutoff_values
 
 SEEDS = st.integers(0, 2**31)
@@ -450,3 +452,21 @@ def test_frames_are_shared_out_in_their_order_and_as_they_come():
     broken = [*list(frames())[:5], Atoms()]
     with pytest.raises(ValueError, match="frame 5: this frame has no atoms"):
         dk.features(broken, sf, n_jobs=2, progress=False)
+
+
+@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
+@pytest.mark.parametrize(("most", "apart"), [(128, True), (127, False)])
+def test_as_many_frames_are_worked_on_at_a_time_as_their_neighbours_fit(monkeypatch, most, apart):
+    seen = set()
+
+    class Seen(SymmetryFunctions):
+        def __call__(self, *args):
+            seen.add(threading.get_ident())
+            return super().__call__(*args)
+
+    sf = SymmetryFunctions.silicon()
+    monkeypatch.setattr(symmetry, "MOST", most)
+    frames = [rattled(n) for n in range(4)]  # of 64 atoms
+    rows = dk.features(frames, Seen(sf.functions, 2, 0.0, sf.elements), n_jobs=2, progress=False)
+    assert (threading.get_ident() not in seen) == apart
+    np.testing.assert_array_equal(rows, [sf(atoms) for atoms in frames])
