@@ -23,8 +23,8 @@ import ase.io
 import numpy as np
 from tqdm import tqdm
 
-from ._files import REMEDIES, whole
-from .trajectory import iter_frames, set_elements
+from .io.atomic_write import REMEDIES, whole
+from .io.trajectory import iter_frames, set_elements
 
 _DATA = Path(__file__).parent / "data"
 _GAP = "si-gap-18"

@@ -9,7 +9,8 @@ instead, with nothing but the features to say which that is.
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from . import clusters, embedding
+from .clusters import hdbscan as clusters
+from .embedding import methods as embedding
 
 _NEIGHBORS = 10
 _STRATA = 20

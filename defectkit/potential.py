@@ -14,10 +14,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import Bohr, Hartree
 from numpy.lib.format import open_memmap
 
-from . import _kernels
-from ._nets import ACTIVATIONS, make_net
-from .n2p2 import read_input_nn, read_number
-from .symmetry import (
+from .symmetry.functions import (
     N_CHUNKS,
     SymmetryFunctions,
     check_atoms,
@@ -25,6 +22,9 @@ from .symmetry import (
     neighbour_list,
     threads,
 )
+from .symmetry.kernels import evaluate as _kernels
+from .symmetry.kernels.neural_network import ACTIVATIONS, make_net
+from .symmetry.n2p2_files import read_input_nn, read_number
 
 
 class NeuralNetworkPotential(Calculator):

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from ._files import whole
-from .clusters import agreement, cluster, cluster_error, lof_error, vote_error
-from .embedding import INITS, embed
+from .clusters.hdbscan import agreement, cluster, cluster_error, lof_error, vote_error
+from .embedding.methods import INITS, embed
+from .io.atomic_write import whole
 
 __all__ = ["read_table", "repeat", "stability_report", "summary", "text_table", "write_table"]
 

@@ -16,9 +16,9 @@ import numpy as np
 from ase.units import Bohr
 from tqdm.auto import tqdm
 
-from ._files import clear_errors, whole
-from .averaging import _checked, stream_average
-from .trajectory import parse, raw_frames
+from .averaging.means import _checked, stream_average
+from .io.atomic_write import clear_errors, whole
+from .io.trajectory import parse, raw_frames
 
 __all__ = ["classify_trajectory", "label_observer"]
 
@@ -126,7 +126,7 @@ def _parsed(rows):
 
 
 def _model(model):
-    from .parametric import load_model
+    from .parametric.estimators import load_model
 
     model = load_model(model) if isinstance(model, str | Path) else model
     if not hasattr(model, "classes_"):
@@ -209,7 +209,7 @@ def _labelled(atoms, mean, model, defect, frame):
 
 
 def _sites(atoms, flagged):
-    from .defects import locate_defects
+    from .defects.sites import locate_defects
 
     try:
         found = locate_defects(atoms, flagged)

@@ -12,13 +12,13 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from . import datasets, nucleus
-from ._files import whole
-from ._shells import first_shell, places
-from .averaging import frame_index, shortest_window, window_from_ps
-from .clusters import NOT_LABELLED, cluster, describe, nearest_vote
-from .embedding import INITS, embed, standardise
-from .symmetry import SymmetryFunctions, features_of_each
-from .trajectory import BINARY, iter_frames
+from .averaging.means import frame_index, shortest_window, window_from_ps
+from .clusters.hdbscan import NOT_LABELLED, cluster, describe, nearest_vote
+from .embedding.methods import INITS, embed, standardise
+from .io.atomic_write import whole
+from .io.trajectory import BINARY, iter_frames
+from .neighbours.bond_order import first_shell, places
+from .symmetry.functions import SymmetryFunctions, features_of_each
 
 _FORMAT = 1
 _FARTHEST = 30.0  # Å; no first shell of neighbours reaches that far

@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 
 import defectkit as dk
 from defectkit import defects
+from defectkit.defects.reconstruction import wrap
 
 A = 5.43
 BOND = A * np.sqrt(3) / 4
@@ -516,7 +517,7 @@ def test_layers_that_cannot_be():
 def test_track_goes_on_across_the_boundary_and_survives_gaps():
     cell = np.array([[10, 0, 0], [4, 9, 0], [0, 3, 11]])
     steps = np.cumsum(np.full((30, 3), [0.5, 0.3, -0.4]), axis=0)
-    sites = [list(defects.wrap(place[None], cell, np.ones(3, bool))) for place in steps]
+    sites = [list(wrap(place[None], cell, np.ones(3, bool))) for place in steps]
     sites[7] = sites[8] = []
     path, = defects.track(sites, cell)
     kept = np.delete(np.arange(30), [7, 8])

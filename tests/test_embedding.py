@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from defectkit import embedding
 from defectkit.clusters import agreement, cluster
 from defectkit.embedding import INITS, embed, embed_all, standardise
+from defectkit.embedding import methods as embedding
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +272,7 @@ def test_two_methods_side_by_side_are_those_of_embed(monkeypatch, cores, standar
 
 
 def test_without_another_process_all_is_done_in_this_one(monkeypatch):
-    from defectkit import _map_job
+    from defectkit.embedding import worker as _map_job
 
     monkeypatch.setattr(embedding, "cpu_count", lambda: 2)
     monkeypatch.setattr(_map_job.sys, "executable", "/absent/python")

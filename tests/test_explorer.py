@@ -7,6 +7,7 @@ import threading
 import time
 
 import ase.io
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from ase import Atoms
@@ -14,9 +15,11 @@ from ase.build import bulk
 from matplotlib.colors import to_rgb
 
 import defectkit as dk
-from defectkit import _environments as env
-from defectkit import _explorer_draw as draw
-from defectkit import _map_job, _sources, plots, view
+from defectkit import plots, view
+from defectkit.embedding import worker as _map_job
+from defectkit.view.explorer_app import drawing as draw
+from defectkit.view.explorer_app import sources as _sources
+from defectkit.view.explorer_app import state as env
 
 pytest.importorskip("nglview", reason="nglview is not installed (extra 'lab')")
 pytest.importorskip("jscatter", reason="jupyter-scatter is not installed (extra 'lab')")
@@ -341,7 +344,7 @@ def test_cancelled_maps_leave_the_old_one(monkeypatch):
             time.sleep(0.01)
         raise _map_job.Stopped
 
-    monkeypatch.setattr("defectkit._explorer.compute", endless)
+    monkeypatch.setattr("defectkit.view.explorer_app.widget.compute", endless)
     ex.choose(method="pacmap")
     thread = ex.job["thread"]
     end = time.monotonic() + 10
@@ -363,7 +366,7 @@ def test_what_goes_wrong_in_the_background_is_shown_and_raised(monkeypatch):
     def broken(*_):
         raise RuntimeError("no <memory>")
 
-    monkeypatch.setattr("defectkit._explorer.compute", broken)
+    monkeypatch.setattr("defectkit.view.explorer_app.widget.compute", broken)
     ex.choose(method="pca")
     with pytest.raises(RuntimeError, match="no <memory>"):
         ex.wait(10)
@@ -428,7 +431,7 @@ def test_still_twin_shows_the_points_and_the_chosen(ex):
     ex.choose(colour="feature 1")
     ex.wait()
     assert len(ex.figure().axes) == 3  # with a scale
-    plots.plt.close("all")
+    plt.close("all")
 
 
 def test_answers_come_within_0_3_s_for_twenty_thousand_points():

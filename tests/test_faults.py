@@ -19,7 +19,8 @@ from ase.build import bulk
 from ase.calculators.calculator import Calculator, all_changes
 
 import defectkit as dk
-from defectkit import _files, datasets, stability, streaming
+from defectkit import datasets, stability, streaming
+from defectkit.io import atomic_write as _files
 from defectkit.parametric import EnvironmentClassifier, load_model
 
 ROOT = Path(dk.__file__).parents[1]
@@ -245,7 +246,8 @@ def movie(n=12):
 
 DIES = """
 import os, signal, sys
-from defectkit import _files, streaming
+from defectkit import streaming
+from defectkit.io import atomic_write as _files
 streaming.RECORD_EVERY = 0
 at, where = int(sys.argv[4]), sys.argv[5]
 append, count = streaming._Writer._append, [0]

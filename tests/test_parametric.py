@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import defectkit as dk
-from defectkit import _model_file
 from defectkit.parametric import EnvironmentClassifier, ParametricMap, export_onnx, load_model
+from defectkit.parametric import model_file as _model_file
 
 
 @pytest.fixture(scope="module")

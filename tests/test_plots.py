@@ -4,6 +4,7 @@ import itertools
 import re
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from ase import Atoms
@@ -18,7 +19,7 @@ matplotlib.use("Agg")
 @pytest.fixture(autouse=True)
 def no_open_figures():
     yield
-    plots.plt.close("all")
+    plt.close("all")
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_a_cluster_has_its_colour_whatever_else_is_drawn():
 
 def test_map_shows_every_point_in_its_colour_and_counts(some_map):
     Y, labels = some_map
-    given = plots.plt.subplots()[1]
+    given = plt.subplots()[1]
     ax = plots.embedding(Y, labels, names=["bulk", "edge"], ax=given, title="UMAP")
     assert ax is given and ax.get_title() == "UMAP" and ax.get_aspect() == 1
     dots, = ax.collections
@@ -179,7 +180,7 @@ def test_bonds_do_not_cross_the_boundary():
 
 def test_legend_of_atoms_and_the_given_axes():
     atoms = bulk("Si", cubic=True)
-    given = plots.plt.subplots()[1]
+    given = plt.subplots()[1]
     ax = plots.atoms3d(atoms, [0] * 6 + [1, -1], ["bulk", "defect"], ax=given, resolution=100)
     assert ax is given and not ax.axison
     assert texts(ax.get_legend()) == ["bulk (6)", "defect (1)", "noise (1)"]
@@ -191,7 +192,7 @@ def test_legend_of_atoms_and_the_given_axes():
     (lambda: plots.embedding(np.zeros((2, 2)), [0, 1], ["a"]), "1 names are too few for"),
     (lambda: plots.embeddings({}), "there are no maps to draw"),
     (lambda: plots.embeddings({"a": np.zeros((2, 2)), "b": np.zeros((2, 2))},
-                              axes=plots.plt.subplots()[1]), "1 axes are too few for 2 maps"),
+                              axes=plt.subplots()[1]), "1 axes are too few for 2 maps"),
     (lambda: plots.snapshots(np.zeros((2, 5, 2)), [0]), "2 maps do not match 1 iterations"),
     (lambda: plots.error_curve([1, 2], {"PCA": [0.1]}), "PCA has 1 errors for 2 values of x"),
     (lambda: plots.atoms3d(Atoms()), "there are no atoms to draw"),

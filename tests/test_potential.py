@@ -17,8 +17,8 @@ from ase.units import Bohr, Hartree
 from conftest import REFERENCE, read_n2p2_structure
 
 from defectkit import NeuralNetworkPotential, SymmetryFunctions
-from defectkit._nets import ACTIVATIONS, activation, make_net, propagate
 from defectkit.potential import feature_writer, read_net
+from defectkit.symmetry.kernels.neural_network import ACTIVATIONS, activation, make_net, propagate
 
 RANDOM = REFERENCE / "hdnnp_random"
 SHARED = Path(__file__).parents[2] / "shared"

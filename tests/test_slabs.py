@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from vesin import ase_neighbor_list
 
 import defectkit as dk
-from defectkit import _slabs
-from defectkit._slabs import slabs
 from defectkit.clusters import NOT_LABELLED, describe
+from defectkit.neighbours import slabs as _slabs
+from defectkit.neighbours.slabs import slabs
 
 
 def boxes(seed, pbc, skew, outside):

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import defectkit as dk
-from defectkit import SymmetryFunctions, symmetry
-from defectkit._functions import arccos, cutoff_values
+from defectkit import SymmetryFunctions
+from defectkit.symmetry import functions as symmetry
+from defectkit.symmetry.kernels.cutoffs import arccos, cutoff_values
 
 SEEDS = st.integers(0, 2**31)
 CASES = sorted((path.parent.name, path.stem) for path in REFERENCE.glob("*/*.sf"))

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from ase import Atoms
@@ -271,9 +272,9 @@ def test_maps_are_drawn_as_plots_does(monkeypatch):
 
 
 def test_figures_do_not_appear_a_second_time_below_the_cell():
-    plots.plt.close("all")
-    view.chooser({"method": ["pca"]}, lambda method: plots.plt.subplots()[1])
-    assert plots.plt.get_fignums() == []
+    plt.close("all")
+    view.chooser({"method": ["pca"]}, lambda method: plt.subplots()[1])
+    assert plt.get_fignums() == []
 
 
 def test_bad_input_of_choosers(menu):

@@ -67,7 +67,7 @@ def test_a_cluster_is_said_to_sit_where_it_was_planted():
 
 
 def test_layers_have_a_place_along_one_vector_only():
-    from defectkit._shells import places
+    from defectkit.neighbours.bond_order import places
     atoms = bulk("Cu", cubic=True) * (3, 3, 8)
     here = np.abs(atoms.positions[:, 2] - 18.05) < 0.1
     for pbc, shift in ((True, 0.0), ((True, True, False), -40.0)):

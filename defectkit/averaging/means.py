@@ -1,0 +1,376 @@
+"""Means that take thermal noise out of features or positions, and how long they must be.
+
+A window is a number of consecutive frames; :func:`window_from_ps` turns a time into one.
+"""
+
+from collections import deque
+
+import numpy as np
+from tqdm.auto import tqdm
+from vesin import ase_neighbor_list
+
+from .persistence import choice, kept_apart, lasting
+
+__all__ = ["average_positions", "frame_index", "moving_average", "neighbour_average",
+           "shortest_window", "stream_average", "window_from_ps"]
+
+
+def moving_average(features, window):
+    """Features of each atom averaged over every `window` consecutive frames.
+
+    Parameters
+    ----------
+    features : array (n_frames, n_atoms, n_features), or any array with time along axis 0
+    window : int
+        Number of frames; 1 leaves the features as they are.
+
+    Returns
+    -------
+    array (n_frames - window + 1, n_atoms, n_features), float64. Entry t is the mean of frames t
+    to t + window - 1; see :func:`frame_index` for the frame it belongs to.
+
+    Raises
+    ------
+    ValueError
+        A window below 1, not whole, or longer than the trajectory; frames of changing size.
+
+    Examples
+    --------
+    >>> moving_average([0.0, 2.0, 4.0, 12.0], 2)
+    array([1., 3., 8.])
+    """
+    features = _frames(features)
+    window = _checked(window, len(features))
+    # Sums of deviations from the first frame stay small, so that a large offset costs no digits.
+    total = np.cumsum(features - features[0], axis=0)
+    total[window:] = total[window:] - total[:-window]
+    return features[0] + total[window - 1:] / window
+
+
+def neighbour_average(features, atoms, cutoff):
+    """Features of each atom averaged over itself and its neighbours: a mean in space, not time.
+
+    What Lechner and Dellago did to bond order parameters (J. Chem. Phys. 129, 114707 (2008)):
+    phases come further apart, and what is thinner than the cutoff is washed out.
+
+    Parameters
+    ----------
+    features : array (n_atoms, n_features)
+    atoms : ase.Atoms
+        One frame with these atoms (Å), of water the oxygens; where features are averaged over
+        time, at their mean positions.
+    cutoff : float
+        Å, the end of the first shell: 3.5 between oxygens of water.
+
+    Returns
+    -------
+    array (n_atoms, n_features), float64
+
+    Raises
+    ------
+    ValueError
+        Features and atoms that differ in number, a cutoff that is not above 0.
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> row = Atoms("Ar3", [[0, 0, 0], [1, 0, 0], [5, 0, 0]])
+    >>> neighbour_average([[0.0], [4.0], [7.0]], row, 1.5).ravel().tolist()
+    [2.0, 2.0, 7.0]
+    """
+    features = np.array(features, dtype=float)
+    if features.ndim != 2 or len(features) != len(atoms):
+        raise ValueError(f"features {features.shape} do not match {len(atoms)} atoms; give one "
+                         "row for each atom of this frame.")
+    if not cutoff > 0:
+        raise ValueError(f"cutoff={cutoff} Å has no neighbours; use the end of the first shell.")
+    i, j = ase_neighbor_list("ij", atoms, cutoff)
+    total = features.copy()
+    np.add.at(total, i, features[j])
+    return total / (1 + np.bincount(i, minlength=len(atoms)))[:, None]
+
+
+def frame_index(n_frames, window, mode="centred"):
+    """Frame to which each moving average belongs.
+
+    Parameters
+    ----------
+    n_frames, window : int
+    mode : str
+        "centred": the middle frame of the window (of an even window the earlier of the two);
+        "trailing": the last, so that an average looks only into the past.
+
+    Returns
+    -------
+    array (n_frames - window + 1,) of int
+
+    Raises
+    ------
+    ValueError
+        As :func:`moving_average`; an unknown mode.
+
+    Examples
+    --------
+    >>> frame_index(6, 3).tolist(), frame_index(6, 3, "trailing").tolist()
+    ([1, 2, 3, 4], [2, 3, 4, 5])
+    """
+    if mode not in ("centred", "trailing"):
+        raise ValueError(f"unknown mode {mode!r}; use centred or trailing.")
+    window = _checked(window, n_frames)
+    shift = (window - 1) // 2 if mode == "centred" else window - 1
+    return np.arange(n_frames - window + 1) + shift
+
+
+def window_from_ps(ps, dt):
+    """Number of frames that span a time.
+
+    Parameters
+    ----------
+    ps : float
+        Length of the average (ps); 0 means none, one frame.
+    dt : float
+        Time between two frames (ps).
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    ValueError
+        Negative times, a time shorter than one interval, or one that is not a whole number of
+        frames within 1 %.
+
+    Examples
+    --------
+    >>> window_from_ps(0.75, dt=0.0125)
+    60
+    """
+    if not dt > 0 or not ps >= 0:
+        raise ValueError(f"window={ps} ps with frames every {dt} ps: times must be positive.")
+    if ps == 0:
+        return 1
+    if ps < 0.99 * dt:
+        raise ValueError(f"window={ps:g} ps is shorter than one interval of {dt:g} ps; use at "
+                         f"least {dt:g} ps or store frames more often.")
+    window = round(ps / dt)
+    if abs(window * dt - ps) > 0.01 * ps:
+        below = int(ps / dt)
+        raise ValueError(f"window={ps:g} ps lies between {below} and {below + 1} frames of "
+                         f"{dt:g} ps; use {below * dt:g} or {(below + 1) * dt:g} ps.")
+    return window
+
+
+def average_positions(positions, cell, window, pbc=True):
+    """Positions averaged over every `window` frames, following atoms across periodic boundaries.
+
+    Between two frames an atom is taken to move by less than half a cell. Positions may be
+    wrapped; the result is not.
+
+    Parameters
+    ----------
+    positions : array (n_frames, n_atoms, 3), Å
+    cell : array (3, 3) or (n_frames, 3, 3), Å
+        Rows are the cell vectors. In a changing cell scaled coordinates are averaged and set into
+        the averaged cell, ``moving_average(cell, window)``.
+    window : int
+    pbc : bool or three bool
+
+    Returns
+    -------
+    array (n_frames - window + 1, n_atoms, 3), Å
+
+    Raises
+    ------
+    ValueError
+        As :func:`moving_average`; shapes that do not match, a cell without volume.
+
+    Examples
+    --------
+    >>> wrapped = [[[9.8, 0, 0]], [[0.2, 0, 0]]]  # an atom that crosses the boundary of a 10 Å box
+    >>> average_positions(wrapped, 10 * np.eye(3), 2).tolist()
+    [[[10.0, 0.0, 0.0]]]
+    """
+    positions, cell = _frames(positions), np.asarray(cell, dtype=float)
+    window = _checked(window, len(positions))
+    if positions.ndim != 3 or positions.shape[2] != 3:
+        raise ValueError(f"positions must be (n_frames, n_atoms, 3), got {positions.shape}.")
+    if cell.shape not in ((3, 3), (len(positions), 3, 3)):
+        raise ValueError(f"cell must be (3, 3) or ({len(positions)}, 3, 3), got {cell.shape}; "
+                         "give its vectors as rows.")
+    if np.abs(np.linalg.det(cell)).min() < 1e-9:
+        raise ValueError("the cell has no volume; average free atoms with moving_average.")
+    scaled = positions @ np.linalg.inv(cell)
+    steps = np.diff(scaled, axis=0)
+    steps -= np.where(pbc, np.round(steps), 0.0)
+    scaled[1:] = scaled[0] + np.cumsum(steps, axis=0)
+    box = cell if cell.ndim == 2 else moving_average(cell, window)
+    return moving_average(scaled, window) @ box
+
+
+def stream_average(frames, window):
+    """Moving averages one by one, from frames that arrive one by one.
+
+    Keeps only the last `window` frames, however long the trajectory.
+
+    Parameters
+    ----------
+    frames : iterable of arrays (n_atoms, n_features)
+        For instance ``(sf(atoms) for atoms in ase.io.iread("long.xyz"))``.
+    window : int
+
+    Yields
+    ------
+    array (n_atoms, n_features), float64; the same numbers as :func:`moving_average`.
+
+    Raises
+    ------
+    ValueError
+        A window below 1 or longer than what came; frames of changing size.
+
+    Examples
+    --------
+    >>> [float(mean) for mean in stream_average(iter([0, 2, 4, 12]), 2)]
+    [1.0, 3.0, 8.0]
+    """
+    return _stream(frames, _checked(window))
+
+
+def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=0.97,
+                    allow_splits=False, truth=None, seed=0, max_points=8000, progress=True,
+                    **options):
+    """Shortest average over time at which the map falls into lasting clusters.
+
+    Widens the window step by step, as the paper did by eye. No labels are used. A window is long
+    enough if
+
+    - there are at least two clusters;
+    - they last: an atom is found in the same cluster in the next, not overlapping window, apart
+      from a chance-corrected fraction (Cohen's kappa) of at most 1 - `threshold`;
+    - they are final: every wider window groups the atoms in the same way (adjusted Rand index at
+      least `threshold`). So the widest window only serves to confirm the others. Long averages
+      also tell apart what differs in strain or proton order; `allow_splits` takes clusters that
+      wider windows divide further but do not mix.
+
+    All windows use the same number of environments, which do not overlap in time.
+
+    Parameters
+    ----------
+    features : array (n_frames, n_atoms, n_features), or a list of these, one per trajectory
+    dt : float, optional
+        Time between frames (ps); adds the time to the curve.
+    windows : sequence of int, optional
+        Frames; by default 1, 2, 3, 4, 6, 8, 12, ... up to a quarter of the shortest trajectory.
+    method, seed, options
+        Of :func:`defectkit.embedding.embed`.
+    threshold : float
+        0.97 allows about 1 % of the atoms to be misplaced.
+    allow_splits : bool
+    truth : optional
+        Known phase of each trajectory, or of each atom of each trajectory. It is not used for the
+        choice; adds vote_error and ari_to_truth to the curve.
+    max_points : int
+        Take a random choice of atoms if there are more environments.
+
+    Returns
+    -------
+    window : int or None
+        In frames; None if no window is long enough.
+    curve : list of dict, one for each window: window, time_ps, n_clusters, noise, lasting, final
+        (NaN for the widest), accepted.
+
+    Raises
+    ------
+    ValueError
+        No window, one that does not fit twice into each trajectory, differing features.
+    """
+    from ..clusters.hdbscan import agreement, cluster, vote_error
+    from ..embedding.methods import embed
+
+    runs = [_frames(f) for f in ([features] if hasattr(features, "ndim") else features)]
+    windows = _windows(windows, runs)
+    runs, known = choice(runs, truth, windows[-1], max_points, seed)
+    if truth is not None and len(np.unique(np.concatenate(known))) < 2:
+        raise ValueError("truth names only one phase; leave it out.")
+    starts = [windows[-1] * np.arange(len(r) // windows[-1]) for r in runs]
+    curve, grouped = [], []
+    for window in tqdm(windows, desc="windows", disable=not progress):
+        means = [moving_average(r, window)[s] for r, s in zip(runs, starts, strict=True)]
+        Y = embed(np.concatenate([m.reshape(-1, m.shape[2]) for m in means]), method, seed=seed,
+                  **options)
+        labels = cluster(Y)
+        grouped.append(labels)
+        curve.append({"window": window, "time_ps": None if dt is None else window * dt,
+                      "n_clusters": int(labels.max()) + 1, "noise": float((labels < 0).mean()),
+                      "lasting": lasting(labels, means)})
+        if truth is not None:
+            phases = np.concatenate([np.tile(k, len(s))
+                                     for k, s in zip(known, starts, strict=True)])
+            curve[-1] |= {"ari_to_truth": agreement(labels, phases),
+                          "vote_error": vote_error(Y, phases)[0]}
+    same = kept_apart if allow_splits else agreement
+    for n, row in enumerate(curve):
+        row["final"] = min((same(grouped[n], g) for g in grouped[n + 1:]), default=float("nan"))
+        row["accepted"] = (row["n_clusters"] > 1 and row["lasting"] >= threshold
+                           and row["final"] >= threshold)
+    return next((row["window"] for row in curve if row["accepted"]), None), curve
+
+
+def _frames(features):
+    try:
+        features = np.asarray(features, dtype=float)
+    except ValueError:
+        raise ValueError("the number of atoms or features changes between frames; average only "
+                         "over frames of the same atoms.") from None
+    if features.ndim == 0 or len(features) == 0:
+        raise ValueError("there are no frames to average; load at least one.")
+    return features
+
+
+def _checked(window, n_frames=None):
+    if int(window) != window or window < 1:
+        raise ValueError(f"window={window} must be a whole number of frames, at least 1; "
+                         "window_from_ps converts a time.")
+    if n_frames is not None and window > n_frames:
+        raise ValueError(f"window={window} exceeds the {n_frames} frames in this trajectory; use "
+                         f"window <= {n_frames} or load more frames.")
+    return int(window)
+
+
+def _stream(frames, window):
+    kept = deque(maxlen=window)  # deviations from the first frame, as in moving_average
+    origin, total, count = None, None, 0
+    for count, frame in enumerate(frames, 1):
+        frame = np.array(frame, dtype=float)
+        origin = frame if origin is None else origin
+        if frame.shape != origin.shape:
+            raise ValueError(f"frame {count - 1} has shape {frame.shape} but those before have "
+                             f"{origin.shape}; average only over frames of the same atoms.")
+        frame = frame - origin
+        oldest = kept[0] if len(kept) == window else None
+        kept.append(frame)
+        if oldest is None or count % window == 0:  # a fresh sum, before round-off piles up
+            total = np.sum(kept, axis=0)
+        else:
+            total = total + (frame - oldest)
+        if count >= window:
+            yield origin + total / window
+    if count < window:
+        _checked(window, count)
+
+
+def _windows(windows, runs):
+    shortest = min(map(len, runs), default=0)
+    if shortest == 0:
+        raise ValueError("there are no trajectories; give at least one array of features.")
+    if any(r.ndim != 3 or r.shape[2] != runs[0].shape[2] for r in runs):
+        raise ValueError("features must be (n_frames, n_atoms, n_features) with the same "
+                         f"n_features, got shapes {[r.shape for r in runs]}.")
+    if windows is None:
+        steps = sorted({s << p for p in range(30) for s in (2, 3)} | {1})
+        windows = [w for w in steps if w <= max(1, shortest // 4)]
+    windows = sorted(_checked(w) for w in windows)
+    if not windows or 2 * windows[-1] > shortest:
+        raise ValueError(f"windows {windows} must fit twice into the shortest trajectory of "
+                         f"{shortest} frames; use windows <= {shortest // 2} or load more frames.")
+    return windows

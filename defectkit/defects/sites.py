@@ -1,0 +1,339 @@
+"""Labels to sites: where the vacancy is, which atom is the interstitial, which layer is surface.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ase.geometry import find_mic
+from ase.neighborlist import neighbor_list
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
+
+from .reconstruction import (
+    REACH,
+    distances,
+    ghosts,
+    heal,
+    nearest_spacing,
+    one_sidedness,
+    wrap,
+)
+from .split_vacancy import settle
+from .wigner_seitz_analysis import OFF_LATTICE
+
+MIDWAY = 0.6       # spacings: an atom nearer to the vacancy than this is moving into it
+AT_SURFACE = 0.33   # mean direction to the atoms around: an atom of a surface, not an interstitial
+TIE = 0.1           # spacings: sites that differ by less are as near to an interstitial
+FEWEST = 20         # atoms to learn an order from
+VACANT = ("vacancy", "divacancy", "split vacancy")
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """One point defect.
+
+    Attributes
+    ----------
+    kind : str
+        "vacancy", "divacancy" (one of several vacant sites next to each other), "split vacancy"
+        (an atom is on its way into it, midway between two vacant sites), "interstitial" (one atom
+        off the lattice), "dumbbell" (two atoms share a site).
+    position : array (3,)
+        Å, inside the cell.
+    atoms : array of int
+        Vacancy: the flagged atoms around it. Interstitial: the atoms off the lattice.
+    neighbours : array of int
+        All atoms within a bond of `position`, flagged or not.
+    fit : float
+        How well one atom more (vacancy), or the atom that is there (interstitial), fits the order
+        of the bulk: 1 as its atoms do, 0 and below not at all.
+    other : array (3,) or None
+        Split vacancy: the other of the two half-vacant sites (Å), from which the atom on its way
+        comes. `position` is the one further from this atom; midway, heat decides.
+    """
+
+    kind: str
+    position: np.ndarray
+    atoms: np.ndarray
+    neighbours: np.ndarray
+    fit: float
+    other: np.ndarray | None = None
+
+
+def locate_vacancies(atoms, flagged):
+    """Position and neighbours of each vacancy among the flagged atoms.
+
+    A vacancy is where one atom more would be an atom of the bulk. What the bulk looks like is
+    learnt from the unflagged atoms of the frame, so nothing is tuned to a crystal or potential.
+
+    1. The log likelihood of an environment: sum over the neighbours of ln g(r), the pair
+       distribution of the unflagged atoms out to two nearest-neighbour spacings, less the squares
+       of the bonds that the place and its neighbours would have in excess of the bulk's number.
+    2. Flagged atoms (groups of them nearer than two spacings, under periodic boundaries) are taken
+       out, and the hole is filled by one atom after the other, each where the likelihood is
+       greatest, as long as one fits at least 0.2 times as well as the median atom of the bulk.
+    3. Removed atoms are given to the filled sites, one to one, at the smallest sum of squared
+       distances. A site left over is a vacancy; an atom left over is an interstitial. Where
+       nothing is left over, atoms bonded to the flagged ones are taken out too, and again.
+
+    So shells may be incomplete or have wrong members, and isolated flagged atoms, or groups of
+    them in a sound crystal, give no vacancy.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        One frame (Å), any cell and boundaries; for molecules the lattice that counts, such as the
+        oxygens of ice. At least 20 atoms.
+    flagged : array (n_atoms,) of bool, or of int indices
+        Atoms that the clustering calls the defect. Fewer than half of the atoms.
+
+    Returns
+    -------
+    list of Site, best fit first; empty where no vacancy is found or nothing is flagged.
+
+    Raises
+    ------
+    ValueError
+        Flags that do not match the atoms or that mark half of them, positions that are not
+        finite, too few atoms.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> atoms = bulk("Si", cubic=True, a=5.43) * (2, 2, 2)
+    >>> del atoms[0]                                     # at the corner of the cell
+    >>> from ase.neighborlist import neighbor_list
+    >>> coordination = np.bincount(neighbor_list("i", atoms, 2.6))
+    >>> site, = locate_vacancies(atoms, coordination < 4)
+    >>> site.kind, site.neighbours.tolist()
+    ('vacancy', [0, 26, 44, 54])
+    >>> bool(np.linalg.norm(site.position - np.rint(site.position / 10.86) * 10.86) < 0.1)
+    True
+    """
+    return [site for site in locate_defects(atoms, flagged) if site.kind in VACANT]
+
+
+def locate_interstitials(atoms, flagged):
+    """Atoms that have no lattice site, and where the extra mass sits, among the flagged atoms.
+
+    Found as `locate_vacancies` does it: the atoms for which no site is left once the flagged
+    atoms are taken out and the crystal is filled again. One atom far from the next site is
+    reported alone ("interstitial": tetrahedral, hexagonal, ...), at its own position. If the
+    owner of that site is off it too, by more than 0.34 spacings, the two are a "dumbbell", at
+    their mean position.
+
+    Parameters, returns and raises as `locate_vacancies`; worst fit first.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> atoms = bulk("Si", cubic=True, a=5.43) * (2, 2, 2)
+    >>> atoms.append("Si")
+    >>> atoms.positions[-1] = [2.715, 2.715, 2.715]      # a tetrahedral site
+    >>> site, = locate_interstitials(atoms, flagged=[64])
+    >>> site.kind, site.atoms.tolist(), site.position.round(3).tolist()
+    ('interstitial', [64], [2.715, 2.715, 2.715])
+    """
+    return [site for site in locate_defects(atoms, flagged) if site.kind not in VACANT]
+
+
+def locate_defects(atoms, flagged):
+    """Vacancies and interstitials among the flagged atoms, from one analysis; vacancies first.
+
+    See `locate_vacancies` and `locate_interstitials`. Where that finds nothing, the analysis is
+    done once more with the atoms bonded to the flagged ones flagged too: a cluster may hold the
+    atom off the lattice without the neighbours that it pushes away.
+    """
+    flagged, positions, cell, pbc = _checked(atoms, flagged)
+    if not flagged.any():
+        return []
+    found = _located(flagged, flagged, positions, cell, pbc)
+    if not found:
+        i, j = neighbor_list("ij", atoms, 1.25 * nearest_spacing(positions, cell, pbc))
+        wider = flagged.copy()
+        wider[j[flagged[i]]] = True
+        if wider.sum() <= len(atoms) // 2:
+            found = _located(wider, flagged, positions, cell, pbc)
+    return found
+
+
+def _located(taken, flagged, positions, cell, pbc):
+    """Sites from one analysis that takes the atoms `taken` for the defect."""
+    order, tree, owner, own, groups = heal(positions, cell, pbc, taken)
+
+    def site(kind, place, members, fit):
+        place = wrap(np.reshape(place, (1, 3)), cell, pbc)[0]
+        near = np.unique(owner[tree.query_ball_point(place, order.bond)])
+        if kind not in VACANT:
+            near = np.setdiff1d(near, members)
+        return Site(kind, place, np.sort(members), near, float(fit))
+
+    vacancies, extra = [], []
+    for group in groups:
+        vacancies += [site("vacancy", place, [], fit) for place, fit, atom in
+                      zip(group.sites, group.fits, group.owners, strict=True) if atom < 0]
+        extra += [site(*found) for found in _extra(group, order, tree, own, cell, pbc)]
+    vacancies = _distinct(sorted(vacancies, key=lambda s: -s.fit), 0.5 * order.spacing, cell, pbc)
+    extra = _distinct(sorted(extra, key=lambda s: s.fit), 0.25 * order.spacing, cell, pbc)
+    if vacancies:
+        owned = {atom: place for group in groups
+                 for atom, place in zip(group.owners, group.sites, strict=True)}
+        vacancies = _described(vacancies, flagged, owned, order, tree, owner, cell, pbc)
+    return vacancies + extra
+
+
+def surface_layers(atoms, flagged=None, axis=None):
+    """Layer of each atom, counted from the nearer surface inwards, and on which side it lies.
+
+    Layer 0 are the atoms at a free surface: their bonds point inwards, with a mean cosine beyond
+    0.165, so both atoms of a buckled dimer count. Layer n + 1 are the atoms bonded to layer n
+    that have no lower number. Bonds end at 1.25 nearest-neighbour spacings.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        A slab (Å) with vacuum on both sides, or open boundaries.
+    flagged : array (n_atoms,) of bool, or of int indices, optional
+        Atoms that the clustering calls surface. Layer 0 then holds only flagged atoms.
+    axis : int, optional
+        Cell vector that leaves the slab, 0, 1 or 2; the one with the widest gap between atoms.
+
+    Returns
+    -------
+    layers : array (n_atoms,) of int
+        0, 1, 2, ...; -1 for atoms not connected to a surface by bonds.
+    sides : array (n_atoms,) of int
+        1 nearer to the surface at the end of the cell vector, -1 to that at its start, 0 as far
+        from both.
+
+    Raises
+    ------
+    ValueError
+        No free surface, none of the flagged atoms at one, flags that do not match the atoms.
+    """
+    all_atoms = np.ones(len(atoms), bool)
+    flagged, positions, cell, pbc = _checked(atoms, all_atoms if flagged is None else flagged, 1)
+    spacing = nearest_spacing(positions, cell, pbc)
+    height, axis = _heights(positions, cell, pbc, axis, 2 * spacing)
+    points, owner = ghosts(positions, cell, pbc & (np.arange(3) != axis), 3 * spacing)
+    bonds = cKDTree(points[:len(atoms)]).sparse_distance_matrix(
+        cKDTree(points), 1.25 * spacing, output_type="ndarray")
+    bonds = bonds[bonds["v"] > 0]
+    i, j = bonds["i"], owner[bonds["j"]]
+    rise = (height[j] - height[i]) / bonds["v"]
+    graph = coo_array((np.ones(len(i)), (i, j)), shape=(len(atoms),) * 2).tocsr()
+    mean_rise = np.bincount(i, rise, len(atoms)) / np.maximum(np.bincount(i, None, len(atoms)), 1)
+    steps = []
+    for side in (1, -1):
+        outermost = np.flatnonzero(flagged & (side * mean_rise < -0.165))
+        if not len(outermost):
+            raise ValueError("None of the flagged atoms lies at a free surface; flag the surface "
+                             "cluster, or leave out flagged.")
+        steps.append(dijkstra(graph, unweighted=True, indices=outermost, min_only=True))
+    steps = np.minimum(steps, len(atoms))
+    layers = steps.min(axis=0).astype(int)
+    layers[layers == len(atoms)] = -1
+    return layers, np.sign(steps[1] - steps[0]).astype(int)
+
+
+def _described(vacancies, flagged, owned, order, tree, owner, cell, pbc):
+    """The vacancies with their kinds and the flagged atoms nearest to each.
+
+    `owned` holds the site of each atom that was taken out and put back.
+    """
+    places, flagged = np.array([v.position for v in vacancies]), np.flatnonzero(flagged)
+    apart = distances(places, places, cell, pbc) + np.diag(np.full(len(places), np.inf))
+    away = distances(tree.data[flagged], places, cell, pbc)
+    mine = (away == away.min(axis=1, keepdims=True)) & (away < REACH * order.spacing)
+    near, mover = tree.query(places)
+    kinds = np.where(near < MIDWAY * order.spacing, "split vacancy",
+                     np.where(apart.min(axis=1) < order.bond, "divacancy", "vacancy"))
+    described = []
+    for vacancy, kind, own, atom in zip(vacancies, kinds, mine.T, owner[mover], strict=True):
+        if kind == "split vacancy" and atom in owned:
+            half = vacancy.position
+            other = half + find_mic(owned[atom] - half, cell, pbc)[0]
+            vacant, other = settle(half, other, tree, owner, flagged, order)
+            places = wrap(np.array([vacant, other]), cell, pbc)
+            vacancy = replace(vacancy, position=places[0], other=places[1])
+        described.append(replace(vacancy, kind=str(kind), atoms=flagged[own]))
+    return described
+
+
+def _extra(group, order, tree, own, cell, pbc):
+    """Kind, place, atoms and fit of each atom of a group that no site is left for."""
+    found, inside = [], one_sidedness(order, tree, tree.data[group.extra]) < AT_SURFACE
+    for atom in group.extra[inside]:
+        place, members = tree.data[atom], [atom]
+        away = distances(group.sites, place[None], cell, pbc)[:, 0]
+        near = (away < order.spacing) & (away < away.min(initial=np.inf) + TIE * order.spacing)
+        near &= group.owners >= 0
+        if near.any():
+            sites, partners = group.sites[near], group.owners[near]
+            length = find_mic(tree.data[partners] - sites, cell, pbc)[1]
+            site, partner = sites[length.argmax()], partners[length.argmax()]
+            if length.max() > OFF_LATTICE * order.spacing:
+                members.append(partner)
+                place = site + find_mic(tree.data[members] - site, cell, pbc)[0].mean(axis=0)
+        found.append(("dumbbell" if len(members) > 1 else "interstitial", place, members,
+                      own[members].min()))
+    return found
+
+
+def _distinct(sites, limit, cell, pbc):
+    """Sites in order, without those nearer than `limit` Å to one before or sharing its atoms."""
+    kept = []
+    for site in sites:
+        near = kept and distances(site.position[None], [s.position for s in kept], cell, pbc)
+        if not len(kept) or near.min() > limit:
+            kept.append(site)
+    return kept
+
+
+def _heights(positions, cell, pbc, axis, least):
+    """Heights (Å) along the normal that leaves the slab, cut in the vacuum, and that axis."""
+    inverse = np.linalg.inv(cell)
+    scaled, widths = positions @ inverse, []
+    for k in range(3) if axis is None else [axis]:
+        across = 1 / np.linalg.norm(inverse[:, k])
+        place = np.sort(scaled[:, k] % 1 if pbc[k] else scaled[:, k])
+        gaps = np.diff(place, append=place[0] + 1 if pbc[k] else np.inf)
+        cut = place[gaps.argmax()] if pbc[k] else 0
+        widths.append((gaps.max() * across, k, cut, across))
+    width, axis, cut, across = max(widths)
+    if width < least:
+        raise ValueError(f"No free surface: the widest gap between atoms is {width:.1f} Å; "
+                         "pass a slab with vacuum, or its axis.")
+    height = (scaled[:, axis] - cut - 1e-9) % 1 if pbc[axis] else scaled[:, axis]
+    return height * across, axis
+
+
+def _checked(atoms, flagged, most=0.5):
+    """Flags as booleans; positions, cell and boundaries of a frame that can be analysed."""
+    n_atoms, flagged = len(atoms), np.asarray(flagged)
+    if n_atoms < FEWEST:
+        raise ValueError(f"{n_atoms} atoms are too few to learn the order of the bulk from; use "
+                         f"a cell of at least {FEWEST}, repeated if need be.")
+    if flagged.dtype == bool and flagged.shape != (n_atoms,):
+        raise ValueError(f"flagged has shape {flagged.shape} for a frame of {n_atoms} atoms; "
+                         "give one bool per atom of this frame, or indices.")
+    if flagged.dtype != bool:
+        if flagged.size and flagged.dtype.kind not in "iu":
+            raise ValueError(f"flagged is of type {flagged.dtype}; give bools or int indices, for "
+                             "example labels == 1.")
+        if flagged.size and not -1 < flagged.min() <= flagged.max() < n_atoms:
+            raise ValueError(f"flagged has indices from {flagged.min()} to {flagged.max()} for a "
+                             f"frame of {n_atoms} atoms; give indices within this frame.")
+        flagged = np.isin(np.arange(n_atoms), flagged)
+    if flagged.mean() > most:
+        raise ValueError(f"flagged marks {flagged.sum()} of {n_atoms} atoms; flag the cluster of "
+                         "the defect, not that of the bulk.")
+    wrong = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
+    if len(wrong):
+        raise ValueError(f"The positions of {len(wrong)} atoms are not finite, the first is atom "
+                         f"{wrong[0]}; leave this frame out.")
+    pbc = np.array(atoms.pbc)
+    if (pbc & ~atoms.cell.any(axis=1)).any():
+        raise ValueError("A periodic direction has no cell vector; set atoms.cell or atoms.pbc.")
+    return flagged, atoms.get_positions(), atoms.cell.complete().array, pbc

@@ -1,0 +1,1 @@
+"""Neighbours of atoms: lists, slabs of large frames, order of the first shell."""

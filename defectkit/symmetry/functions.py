@@ -1,0 +1,393 @@
+"""Behler-Parrinello symmetry functions of atoms, as n2p2 computes them.
+
+`SymmetryFunctions` holds the functions of every element; calling it on an `ase.Atoms` returns the
+features of each centre.  `features` does the same for a trajectory.
+"""
+
+import threading
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import chain, islice, repeat
+from warnings import warn
+
+import numba
+import numpy as np
+import vesin
+from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+from ase.units import Bohr
+from tqdm.auto import tqdm
+
+from ..neighbours.slabs import MOST, slabs
+from .kernel_tables import make_plan
+from .kernels import evaluate as _kernels
+from .kernels.neural_network import NO_NET
+from .n2p2_files import read_cutoff, read_function, read_input_nn, read_scaling
+
+_local = threading.local()  # each thread's vesin searches, whose memory is worth reusing
+N_CHUNKS = 16  # partial sums of forces; fixed, so that results do not depend on the threads
+
+class SymmetryFunctions:
+    """A set of symmetry functions for each element; call it on atoms to get their features.
+
+    Made by `from_n2p2`, `silicon` or `water`.  `elements` are the known elements, `functions[e]`
+    the functions of element e in the order of the columns, `cutoff` the largest radius (Å).
+    """
+
+    def __init__(self, functions, cutoff_type=2, inner=0.0, elements=None, scaling=None):
+        self.functions = {e: tuple(fs) for e, fs in functions.items()}
+        self.elements = tuple(sorted(elements or functions, key=atomic_numbers.__getitem__))
+        self.cutoff_type, self.inner = cutoff_type, inner
+        self.scaling = scaling or {}
+        self.cutoff = max(f.rc for fs in self.functions.values() for f in fs)
+        self._plans = {e: make_plan(fs, self.elements, cutoff_type, inner)
+                       for e, fs in self.functions.items() if fs}
+
+    @classmethod
+    def from_n2p2(cls, path, length_unit=Bohr, scaling=None):
+        """The symmetry functions of an n2p2 potential.
+
+        path         `input.nn`, or the folder that holds it
+        length_unit  unit of the file's lengths in Å (default bohr; 1.0 for files in Å)
+        scaling      path of `scaling.data`: features are then scaled and centred as the file's
+                     keywords ask; None gives raw values
+
+        All types (2, 3, 9, 12, 13, 20-25) and cutoff functions (0-8) are read.  Raises
+        FileNotFoundError and ValueError that name the file, the line and the remedy.
+        Source: Singraber, Behler, Dellago, J. Chem. Theory Comput. 15, 1827 (2019).
+        """
+        keywords = read_input_nn(path)
+        elements = [e for _, words in keywords["elements"] for e in words]
+        for e in elements:
+            if e not in atomic_numbers:
+                raise ValueError(f"{path}: '{e}' in 'elements' is not a chemical element.")
+        kind, inner = read_cutoff(path, keywords)
+        functions = {e: [] for e in elements}
+        for number, words in keywords["symfunction_short"]:
+            where = f"{path}, line {number}"
+            function = read_function(words, elements, number, where, length_unit)
+            functions[function.centre].append(function)
+        made = cls(functions, kind, inner, elements)
+        if scaling is not None:
+            made.scaling = {e: read_scaling(scaling, keywords, n, made.n2p2_order(e), e)
+                            for n, e in enumerate(made.elements, 1) if made.functions[e]}
+        return made
+
+    @classmethod
+    def silicon(cls):
+        """20 radial and 15 angular functions for silicon, cutoff 5 Å.
+
+        The article's tables S1 and S2 are not at hand; this is a general grid of the same size
+        and kinds, the same for every phase: Gaussians (type 2) of width 0.2 Å (standard deviation)
+        on shells 0.15 Å apart from 1.8 to 4.65 Å, and compact angular functions (type 22,
+        polynomial p2; Bircher, Singraber, Dellago, Mach. Learn.: Sci. Technol. 2, 035026 (2021))
+        of five windows, 90 degrees wide and centred on 0, 45, 90, 135 and 180 degrees, times three
+        radial ranges that end at 3, 4 and 5 Å.  The cutoff function is tanh^3.
+
+        >>> from ase.build import bulk
+        >>> SymmetryFunctions.silicon()(bulk("Si")).shape
+        (2, 35)
+        """
+        lines = [f"Si 2 Si {0.5 / 0.2**2} {1.8 + 0.15 * n} 5.0" for n in range(20)]
+        lines += [f"Si 22 Si Si {-rc} {rc} {centre - 45} {centre + 45} p2"
+                  for rc in (3.0, 4.0, 5.0) for centre in (0, 45, 90, 135, 180)]
+        return cls._from_lines(lines, ["Si"], 1.0)
+
+    @classmethod
+    def water(cls, cutoff=12.0 * Bohr):
+        """The 30 oxygen-centred functions of the RPBE-D3 water potential.
+
+        cutoff  Å; the potential's own is 12 bohr
+
+        8 radial functions each for H and O neighbours and 14 narrow angular ones (type 3) for HH,
+        OH and OO pairs, with the tanh^3 cutoff function.
+        Source: Morawietz, Singraber, Dellago, Behler, PNAS 113, 8368 (2016).
+        """
+        if not 0.0 < cutoff < np.inf:
+            raise ValueError(f"cutoff={cutoff} Å must be positive; the potential's own is 6.35 Å.")
+        rc = repr(float(cutoff) / Bohr)
+        lines = [f"O 2 {e} {eta} {rs if eta > 0.1 else 0.0} {rc}"
+                 for e, rs in (("H", 0.9), ("O", 4.0))
+                 for eta in (0.001, 0.01, 0.03, 0.06, 0.15, 0.3, 0.6, 1.5)]
+        grid = {"H H": ((0.07, 1), (0.03, 1), (0.01, 4)), "O H": ((0.03, 1), (0.001, 4)),
+                "O O": ((0.03, 1), (0.001, 4))}
+        lines += [f"O 3 {pair} {eta} {lam} {zeta} {rc}" for pair, rows in grid.items()
+                  for eta, zeta in rows for lam in (1.0, -1.0)]
+        return cls._from_lines(lines, ["H", "O"], Bohr)
+
+    @classmethod
+    def for_elements(cls, elements, cutoff=None):
+        """A general grid for any elements, the same for each of them as a centre.
+
+        elements  symbols
+        cutoff    Å; default 4.5 covalent radii of the largest element, at least 4.5 Å
+
+        Per neighbour element 12 Gaussians (type 2) on shells from 0.25 to 0.95 of the cutoff, as
+        wide (standard deviation) as the shells are apart; per pair of elements compact angular
+        functions (type 22, polynomial p2; Bircher, Singraber, Dellago (2021)) of five windows, 90
+        degrees wide and centred on 0, 45, 90, 135 and 180 degrees, times radial ranges that end at
+        0.6, 0.8 and 1 of the cutoff: 27 functions for one element, 69 for two.  The cutoff
+        function is tanh^3.
+
+        >>> SymmetryFunctions.for_elements(["Cu"]).cutoff
+        5.94
+        """
+        elements = sorted(set(elements), key=lambda e: atomic_numbers.get(e, 0))
+        unknown = [e for e in elements if not atomic_numbers.get(e)]
+        if unknown or not elements:
+            raise ValueError(f"{unknown[0] if unknown else 'nothing'!r} is not an element; give "
+                             'symbols such as ["Cu", "Au"].')
+        if cutoff is None:
+            radius = max(covalent_radii[atomic_numbers[e]] for e in elements)
+            cutoff = round(max(4.5, 4.5 * radius), 2)
+        if not 0.0 < cutoff < np.inf:
+            raise ValueError(f"cutoff={cutoff} Å must be positive; leave it out for the default.")
+        shells = np.linspace(0.25, 0.95, 12) * cutoff
+        eta = 0.5 / (shells[1] - shells[0]) ** 2
+        pairs = [(a, b) for n, a in enumerate(elements) for b in elements[n:]]
+        lines = [f"{e} 2 {other} {eta} {rs} {cutoff}"
+                 for e in elements for other in elements for rs in shells]
+        lines += [f"{e} 22 {a} {b} {-share * cutoff} {share * cutoff} {angle - 45} {angle + 45} p2"
+                  for e in elements for a, b in pairs for share in (0.6, 0.8, 1.0)
+                  for angle in (0, 45, 90, 135, 180)]
+        return cls._from_lines(lines, elements, 1.0)
+
+    @classmethod
+    def _from_lines(cls, lines, elements, length_unit):
+        functions = {e: [] for e in elements}
+        for number, line in enumerate(lines, 1):
+            f = read_function(line.split(), elements, number, f"line {number}", length_unit)
+            functions[f.centre].append(f)
+        return cls(functions, 2, 0.0, elements)
+
+    def names(self, element):
+        """One line per column of `element`: type, neighbours and parameters (Å, degrees)."""
+        return [f.describe() for f in self._of(element)]
+
+    def n2p2_order(self, element):
+        """Columns of `element` in the order in which n2p2 sorts them (for scaling and weights)."""
+        fs = self._of(element)
+        return np.array(sorted(range(len(fs)), key=lambda n: fs[n].sort_key(self.elements)), int)
+
+    def __call__(self, atoms, centres=None, progress=False):
+        """Behler-Parrinello features of each centre.
+
+        atoms    ase.Atoms; any cell and boundary conditions, atoms may lie outside the cell
+        centres  element symbol, or indices of atoms; default all atoms
+        progress True shows a bar where a frame is so large that it is worked on in slabs
+
+        Returns (n_centres, n_features) float64, one row per centre in the order of the atoms (of
+        the indices), columns in the order of the lines of input.nn for that element.  Raises
+        ValueError for no atoms, NaN positions, unknown elements, centres of elements with
+        different numbers of functions, or coinciding atoms.
+        """
+        index = self._centres(atoms, centres)
+        numbers = atoms.numbers[index]
+        names = [chemical_symbols[z] for z in dict.fromkeys(numbers.tolist())]
+        sizes = {e: len(self._of(e)) for e in names}
+        if len(set(sizes.values())) > 1:
+            counts = ", ".join(f"{e} {n}" for e, n in sizes.items())
+            raise ValueError(f"these centres have different numbers of features ({counts}); "
+                             f"choose one element, for instance centres='{names[0]}', "
+                             "or call by_element.")
+        out = np.zeros((len(index), sizes[names[0]]))
+        for part, ids, own in tqdm(slabs(atoms, self.cutoff), "features of one frame",
+                                   -(-len(atoms) // MOST), unit="slab", delay=2, leave=False,
+                                   disable=not progress or len(atoms) <= MOST):
+            place = np.full(len(atoms), -1)
+            place[ids[own]] = own
+            here = place[index]
+            if (here < 0).all():
+                continue
+            with threads(part):
+                pairs = neighbour_list(part, self.cutoff, copy=False)
+                for e in names:
+                    rows = np.flatnonzero((numbers == atomic_numbers[e]) & (here >= 0))
+                    out[rows] = self.raw(part, e, here[rows], *pairs, ids)
+        return out
+
+    def by_element(self, atoms):
+        """Features of all atoms whose element has functions: dict of element -> (n_e, n_features).
+
+        One neighbour search serves all elements; rows are in the order of the atoms.
+        """
+        check_atoms(atoms, self.elements)
+        index = {e: np.flatnonzero(atoms.numbers == atomic_numbers[e]) for e in self._plans}
+        with threads(atoms):
+            pairs = neighbour_list(atoms, self.cutoff, copy=False)
+            return {e: self.raw(atoms, e, rows, *pairs) for e, rows in index.items() if len(rows)}
+
+    def raw(self, atoms, element, centres, first, neigh, shift, ids=None):
+        """Features of centres of one element from a neighbour list (see `neighbour_list`).
+
+        `ids`: by what number errors call each atom, default its index.
+        """
+        out = np.zeros((len(centres), len(self.functions[element])))
+        kernel = _kernels.evaluate if numba.get_num_threads() > 1 else _kernels.evaluate_alone
+        kernel(*self.geometry(atoms, centres, first, neigh, shift), self._plans[element], NO_NET,
+               False, out, np.empty(0), np.zeros((N_CHUNKS, 0, 3)), np.zeros((N_CHUNKS, 3, 3)))
+        if not np.isfinite(out).all():
+            row = int(centres[np.flatnonzero(~np.isfinite(out).all(1))[0]])
+            row = row if ids is None else ids[row]
+            raise ValueError(f"atom {row} coincides with another atom; remove one of them.")
+        return self.scaled(element, out) if element in self.scaling else out
+
+    def geometry(self, atoms, centres, first, neigh, shift):
+        """The arrays that the compiled loops take before the plan."""
+        lookup = np.full(119, -1)
+        lookup[[atomic_numbers[e] for e in self.elements]] = np.arange(len(self.elements))
+        return (np.asarray(centres, np.int64), first, neigh, shift,
+                np.ascontiguousarray(atoms.positions), np.ascontiguousarray(atoms.cell.array),
+                lookup[atoms.numbers], np.array([float(atomic_numbers[e]) for e in self.elements]))
+
+    def scaled(self, element, raw):
+        """Raw features (columns of input.nn) scaled and centred as `scaling.data` says."""
+        s = self.scaling[element]
+        return s.low + (raw - s.offset) * s.factor
+
+    def _of(self, element):
+        if not self.functions.get(element):
+            known = ", ".join(e for e, fs in self.functions.items() if fs)
+            raise ValueError(f"there are no symmetry functions for {element} centres; "
+                             f"choose centres of {known}.")
+        return self.functions[element]
+
+    def _centres(self, atoms, centres):
+        check_atoms(atoms, self.elements)
+        if centres is None:
+            return np.arange(len(atoms))
+        if isinstance(centres, str):
+            index = np.flatnonzero(atoms.numbers == atomic_numbers.get(centres, -1))
+            if len(index) == 0:
+                self._of(centres)
+                raise ValueError(f"there is no {centres} among these atoms "
+                                 f"({atoms.get_chemical_formula()}); choose other centres.")
+            return index
+        index = np.asarray(centres)
+        if index.dtype == bool:
+            index = np.flatnonzero(index)
+        if len(index) == 0 or index.min() < 0 or index.max() >= len(atoms):
+            raise ValueError(f"centres must be indices from 0 to {len(atoms) - 1}, at least one.")
+        return index.astype(np.int64)
+
+
+def check_threads(n_jobs):
+    """Raises ValueError for a number of threads that numba does not have."""
+    if n_jobs is not None and not 1 <= n_jobs <= numba.config.NUMBA_NUM_THREADS:
+        raise ValueError(f"n_jobs={n_jobs} is outside 1 to {numba.config.NUMBA_NUM_THREADS}, "
+                         "the number of threads on this machine.")
+
+
+@contextmanager
+def threads(atoms, n_jobs=None):
+    """Within it numba uses n_jobs threads, or fewer where the frame is too small for them.
+
+    Waking a thread takes as long as 200 atoms; a small frame on many threads mostly waits.
+    """
+    before = numba.get_num_threads()
+    numba.set_num_threads(min(n_jobs or before, 1 + len(atoms) // 200))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def check_atoms(atoms, elements):
+    """Raises ValueError where atoms cannot be described by functions of `elements`."""
+    if len(atoms) == 0:
+        raise ValueError("this frame has no atoms; drop it or check how it was read.")
+    bad = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
+    if len(bad):
+        raise ValueError(f"atom {bad[0]} has a position that is NaN or infinite; "
+                         "repair or drop the frame.")
+    unknown = sorted({chemical_symbols[z] for z in np.unique(atoms.numbers)} - set(elements))
+    if unknown:
+        raise ValueError(f"these symmetry functions know {', '.join(elements)} but the frame "
+                         f"holds {', '.join(unknown)}; remove them or take other functions.")
+    for axis in range(3):
+        if atoms.pbc[axis] and not np.any(atoms.cell.array[axis]):
+            raise ValueError(f"the frame is periodic along axis {axis} but has no cell vector "
+                             "there; set the cell or switch off that boundary.")
+    if atoms.pbc.any() and abs(atoms.cell.complete().volume) < 1e-9:
+        raise ValueError("the cell vectors are not linearly independent; set a proper cell.")
+
+
+def neighbour_list(atoms, cutoff, copy=True):
+    """All pairs nearer than `cutoff` (Å), every periodic image counted, sorted by centre.
+
+    Returns first (n_atoms + 1,), neighbour (n_pairs,), shift (n_pairs, 3): the neighbours of atom
+    i are entries first[i]:first[i+1], at positions[neighbour] + shift @ cell.  With copy=False the
+    arrays are overwritten by the next search of this thread.
+    """
+    if not atoms.pbc.any():
+        extent = np.ptp(atoms.positions, axis=0)
+        if len(atoms) > 1 and np.linalg.norm(extent) < cutoff:
+            warn(f"the cutoff ({cutoff:.2f} Å) exceeds the size of this open cluster "
+                 f"({np.linalg.norm(extent):.2f} Å): every atom sees all others; for bulk "
+                 "environments set the cell and pbc.", stacklevel=3)
+    searches = _local.__dict__.setdefault("searches", {})
+    key = float(cutoff), numba.get_num_threads()
+    if key not in searches:
+        searches[key] = vesin.NeighborList(cutoff=key[0], full_list=True, sorted=True,
+                                           n_threads=key[1])
+    centre, neighbour, shift = searches[key].compute(
+        points=atoms.positions, box=atoms.cell.complete().array, periodic=atoms.pbc,
+        quantities="ijS", copy=copy)
+    first = np.zeros(len(atoms) + 1, np.int64)
+    np.cumsum(np.bincount(centre.view(np.int64), minlength=len(atoms)), out=first[1:])
+    return first, neighbour.view(np.int64), shift
+
+
+def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
+    """Features of every centre in every frame.
+
+    frames    ase.Atoms, or an iterable of them (a list, a reader, a generator)
+    symmetry  a `SymmetryFunctions`
+    centres   element symbol or indices; default all atoms
+    n_jobs    threads; default as many as numba uses
+    progress  True or False; default shows a bar when it takes more than 2 s
+
+    Returns (n_frames, n_centres, n_features) float64, or a list of (n_centres, n_features) where
+    the numbers of centres differ.  Each thread works on a frame of its own, or all on the same
+    where there are fewer frames than threads or as many like the first hold over 100 000 atoms;
+    the neighbours of no more frames are in memory at a time.  The bits do not depend on the
+    threads.
+    """
+    frames = [frames] if hasattr(frames, "positions") else frames
+    return features_of_each(zip(frames, repeat(centres)), symmetry, n_jobs, progress)
+
+
+def features_of_each(pairs, symmetry, n_jobs, progress):
+    """As `features`, of pairs of a frame and the centres wanted of it."""
+    check_threads(n_jobs)
+    n_jobs = n_jobs or numba.get_num_threads()
+    pairs = iter(pairs)
+    begun = list(islice(pairs, n_jobs))
+    apart = n_jobs if len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST else 1
+
+    def one(numbered):
+        n, (atoms, centres) = numbered
+        try:
+            with threads(atoms, n_jobs // apart):
+                return symmetry(atoms, centres, progress is not False and apart == 1)
+        except ValueError as error:
+            raise ValueError(f"frame {n}: {error}") from None
+
+    rows = list(tqdm(_in_order(one, enumerate(chain(begun, pairs)), apart), desc="features",
+                     unit="frame", delay=2, disable=progress is False))
+    if not rows:
+        raise ValueError("there are no frames; check the file or the selection.")
+    return np.stack(rows) if len({len(r) for r in rows}) == 1 else rows
+
+
+def _in_order(function, items, workers):
+    """Results of a function in the order of the items, some of them worked on at a time."""
+    if workers == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = deque(pool.submit(function, item) for item in islice(items, workers))
+        while ahead:
+            done = ahead.popleft().result()
+            ahead.extend(pool.submit(function, item) for item in islice(items, 1))
+            yield done

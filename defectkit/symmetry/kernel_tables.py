@@ -1,0 +1,158 @@
+"""From the lines of an input.nn to the tables that the compiled loops run through."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .kernels.evaluate import Plan
+
+WIDE = (9, 22, 25)
+WEIGHTED = (12, 13, 23, 24, 25)
+RADIAL = (2, 12, 20, 23)
+
+
+@dataclass(frozen=True)
+class Function:
+    """One symmetry function; lengths in Å, eta in 1/Å^2, angles in degrees."""
+
+    centre: str
+    kind: int
+    neighbours: tuple
+    line: int
+    rc: float
+    sub: str = ""
+    core: int = 0
+    rl: float = 0.0
+    eta: float = 0.0
+    rs: float = 0.0
+    lam: float = 0.0
+    zeta: float = 1.0
+    left: float = 0.0
+    right: float = 180.0
+
+    @classmethod
+    def checked(cls, where, centre, kind, neighbours, line, sub, core, value, unit):
+        """From a line's numbers in the file's unit; raises ValueError with its place."""
+        left, right = value.get("left", 0.0), value.get("right", 180.0)
+        if value["rc"] <= 0.0:
+            raise ValueError(f"{where}: the cutoff {value['rc']:g} is not positive.")
+        if value.get("eta", 0.0) < 0.0:
+            raise ValueError(f"{where}: eta = {value['eta']:g} is negative; the Gaussian grows.")
+        if kind >= 20 and value["rl"] >= value["rc"]:
+            raise ValueError(f"{where}: the left boundary {value['rl']:g} is not below the "
+                             f"right one, {value['rc']:g}.")
+        middle = 0.5 * (left + right)
+        if (left >= right or right - left > 360.0 or (left < 0.0 and middle != 0.0)
+                or (right > 180.0 and middle != 180.0)):
+            raise ValueError(f"{where}: the angles {left:g} to {right:g} must rise, lie in 0 to "
+                             "180 degrees, or be centred on 0 or 180.")
+        for name in ("rc", "rl", "rs"):
+            if name in value:
+                value[name] *= unit
+        if "eta" in value:
+            value["eta"] /= unit * unit
+        return cls(centre, kind, neighbours, line, sub=sub, core=core, **value)
+
+    def describe(self):
+        """The function in words, for tables and axis labels."""
+        with_ = "-".join(self.neighbours) or "all, weighted by Z"
+        if self.kind in (2, 12):
+            return (f"G{self.kind} {with_} eta={self.eta:.4g}/Å² rs={self.rs:.4g} "
+                    f"rc={self.rc:.4g} Å")
+        if self.kind in (3, 9, 13):
+            return (f"G{self.kind} {with_} eta={self.eta:.4g}/Å² lambda={self.lam:g} "
+                    f"zeta={self.zeta:g} rs={self.rs:.4g} rc={self.rc:.4g} Å")
+        text = f"G{self.kind} {with_} {self.sub} {self.rl:.4g} to {self.rc:.4g} Å"
+        return text if self.kind in RADIAL else f"{text}, {self.left:g} to {self.right:g}°"
+
+    def sort_key(self, elements):
+        """Order in which n2p2 numbers the functions of one element."""
+        who = tuple(elements.index(e) for e in self.neighbours)
+        if self.kind < 20:
+            return (self.kind, self.rc, self.eta, self.rs, self.zeta, self.lam, who)
+        return (self.kind, self.sub, who, self.rc, self.rl, self.left, self.right)
+
+
+def make_plan(functions, elements, cutoff_type, inner):
+    """The `Plan` of one element's functions, columns in their order."""
+    cuts, channels, pairs, need = [], {}, [], set()
+
+    def row_of(rows, row):
+        if row not in rows:
+            rows.append(row)
+        return rows.index(row)
+
+    def radial(f):
+        if f.kind >= 20:
+            return (f.core, f.rl, f.rc, f.kind in WEIGHTED, -1)
+        # n2p2 ignores a negative shift in angular functions of given elements.
+        rs = f.rs if f.rs > 0.0 or f.kind not in (3, 9) else 0.0
+        return (0, f.eta, rs, f.kind in WEIGHTED, row_of(cuts, (cutoff_type, inner, f.rc)))
+
+    rads = sorted({radial(f) for f in functions}, key=lambda r: (r[4], r))
+    for column, f in enumerate(functions):
+        row = rads.index(radial(f))
+        who = [elements.index(e) for e in f.neighbours]
+        if f.kind in RADIAL:
+            need.add(row)
+            pairs.append((row, who[0] if who else -1, column))
+            continue
+        if f.kind >= 20:
+            # In n2p2 the asymmetric variant shapes the radial part only.
+            ang = (f.core % 10, np.radians(f.left), np.radians(f.right))
+            norm = 1.0
+        else:
+            ang = (0, f.lam, f.zeta)
+            norm = 2.0 ** (1.0 - f.zeta)
+        key = (*(who or (-1, -1)), int(f.kind not in WIDE))
+        channels.setdefault(key, []).append((row, ang, column, norm, f.rc))
+    tables = [], [], [], [], []
+    for key in sorted(channels):
+        base = _bare_cutoff(key, channels[key], rads)
+        need |= {r[0] for r in channels[key]} if base < 0 else {base}
+        _add_channel(key, sorted(channels[key]), base, *tables)
+    channel, ch_cut, ch_rad, ang, member = tables
+    return Plan(
+        cut=_table(cuts, 3, float), rad=_table([r[:4] for r in rads], 4, float),
+        rad_cut=np.array([r[4] for r in rads], np.int64),
+        need=np.isin(np.arange(len(rads)), sorted(need)),
+        pair=_table(pairs, 3, np.int64), channel=_table(channel, 10, np.int64),
+        ch_cut=np.array(ch_cut, float), ch_rad=np.array(ch_rad, np.int64),
+        ang=_table(ang, 3, float), member=_table([m[:3] for m in member], 3, np.int64),
+        norm=np.array([m[3] for m in member], float),
+        rc=np.array([max(f.rc for f in functions)]))
+
+
+def _bare_cutoff(key, rows, rads):
+    """Row of `rads` with the cutoff that all Gaussians of a channel share unshifted, else -1."""
+    used = {rads[row[0]] for row in rows}
+    kinds = {(kind, shift, weighted, cut) for kind, _, shift, weighted, cut in used}
+    if len(kinds) > 1 or not key[2]:
+        return -1
+    kind, shift, weighted, cut = kinds.pop()
+    if kind or shift or weighted:
+        return -1
+    base = (0, 0.0, 0.0, False, cut)
+    if base not in rads:
+        rads.append(base)
+    return rads.index(base)
+
+
+def _add_channel(key, rows, base, channel, ch_cut, ch_rad, ang, member):
+    """Appends one channel: the angular functions that share neighbour elements and width."""
+    f0, g0, m0 = len(ch_rad), len(ang), len(member)
+    for row, angular, column, norm, _ in rows:
+        if row not in ch_rad[f0:]:
+            ch_rad.append(row)
+        if angular not in ang[g0:]:
+            ang.append(angular)
+        member.append((f0 + ch_rad[f0:].index(row), g0 + ang[g0:].index(angular), column, norm))
+    channel.append((*key, f0, len(ch_rad), g0, len(ang), m0, len(member),
+                    base))
+    ch_cut.append(max(r[4] for r in rows))
+
+
+def _table(rows, width, kind):
+    return np.array(rows, kind).reshape(len(rows), width)
+
+

@@ -1,0 +1,1 @@
+"""Compiled loops: flat arrays in, flat arrays out."""

@@ -1,0 +1,133 @@
+"""Figures that follow menus and sliders in a notebook."""
+
+import html
+import io
+from functools import partial
+from itertools import product
+from numbers import Number
+from time import perf_counter
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+
+from .. import plots
+
+
+def chooser(options, draw, precompute=False):
+    """A figure that follows menus and sliders; each choice is drawn once and then kept.
+
+    Numbers get a slider, anything else a menu. While `draw` works the line below the figure says
+    "computing ..."; if it fails the error is shown there and raised.
+
+    Parameters
+    ----------
+    options : dict {name: sequence of values}
+        Such as ``{"method": ["pca", "umap"], "initialisation": ["pca", "library default"]}``.
+    draw : callable
+        ``draw(method="umap", initialisation="pca")`` returns a matplotlib figure or axes, or
+        ``(Y, labels)`` or ``(Y, labels, names)``, which :func:`defectkit.plots.embedding` draws.
+    precompute : bool
+        Draw every choice now.
+
+    Returns
+    -------
+    ipywidgets.VBox
+        `.controls` are the widgets by name, `.image` the figure (PNG), `.status` the line below,
+        `.error` the last exception or None. `.render(method="umap")` makes a choice as a user
+        does, without a browser, and returns the PNG's bytes.
+
+    Raises
+    ------
+    ValueError
+        No options, or a name or value that is not among them; also what `draw` raises.
+    """
+    options = {name: list(values) for name, values in options.items()}
+    if not options or not all(options.values()):
+        raise ValueError('there is nothing to choose from; give options with at least one value '
+                         'each, such as {"method": ["pca", "umap"]}.')
+    widgets = require("ipywidgets")
+    controls = {name: _control(widgets, name, values, precompute)
+                for name, values in options.items()}
+    box = widgets.VBox([widgets.HBox(list(controls.values())), _image(widgets), widgets.HTML()])
+    _, box.image, box.status = box.children
+    box.controls, box.options, box.draw, box.drawn = controls, options, draw, {}
+    box.render = partial(_render, box)
+    for values in product(*options.values()) if precompute else ():
+        _drawn(box, dict(zip(options, values, strict=True)))
+    box.render()
+    for control in controls.values():
+        control.observe(lambda change: box.following and box.render(), "value")
+    return box
+
+
+def require(name):
+    """A package of the 'lab' extra."""
+    try:
+        return __import__(name)
+    except ImportError as error:
+        raise ImportError(f"3D views and menus need {name}: pip install 'defectkit[lab]' (it pins "
+                          "nglview 4.0); plots.atoms3d and plots.embedding draw without "
+                          "it.") from error
+
+
+def _image(widgets):
+    return widgets.Image(format="png", layout={"align_self": "flex-start", "max_width": "100%"})
+
+
+def _control(widgets, name, values, precompute):
+    numbers = len(values) > 1 and all(
+        isinstance(value, Number) and not isinstance(value, bool) for value in values)
+    kind = widgets.SelectionSlider if numbers else widgets.Dropdown
+    return kind(options=[(str(value), value) for value in values], description=name,
+                style={"description_width": "initial"},
+                **({"continuous_update": precompute} if numbers else {}))
+
+
+def _render(box, **choice):
+    for name, value in choice.items():
+        if name not in box.options:
+            raise ValueError(f"unknown option {name!r}; choose from {', '.join(box.options)}.")
+        if value not in box.options[name]:
+            raise ValueError(f"{name}={value!r} is not offered; choose from "
+                             f"{', '.join(map(str, box.options[name]))}.")
+    choice = {name: control.value for name, control in box.controls.items()} | choice
+    try:
+        png, text = _drawn(box, choice)
+        box.image.value, box.error, box.status.value = png, None, html.escape(text)
+    except Exception as error:
+        box.error = error
+        box.status.value = (f'<b style="color: #b00020">{type(error).__name__}: '
+                            f"{html.escape(str(error))}</b>")
+        raise
+    box.following = False  # one control after the other would draw choices nobody made
+    for name, value in choice.items():
+        box.controls[name].value = value
+    box.following = True
+    return png
+
+
+def _drawn(box, choice):
+    """PNG of a choice and how long it took, from memory where it was drawn before."""
+    key = tuple(box.options[name].index(value) for name, value in choice.items())
+    if key not in box.drawn:
+        text = ", ".join(f"{name} {value}" for name, value in choice.items())
+        box.status.value = f"computing {html.escape(text)} ..."
+        start = perf_counter()
+        png = _png(box.draw(**choice))
+        box.drawn[key] = png, f"{text} ({perf_counter() - start:.1f} s)"
+    return box.drawn[key]
+
+
+def _png(drawing):
+    if isinstance(drawing, tuple):
+        figure = Figure(figsize=(4.6, 5), layout="constrained")
+        plots.embedding(*drawing, ax=figure.subplots())
+    else:
+        figure = getattr(drawing, "figure", drawing)
+    if not isinstance(figure, Figure):
+        raise ValueError(f"draw returned {type(drawing).__name__}; let it return a matplotlib "
+                         "figure, axes, or (Y, labels).")
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    plt.close(figure)
+    return picture.getvalue()

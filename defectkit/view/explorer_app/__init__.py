@@ -1,0 +1,1 @@
+"""The explorer: map, atoms and time linked."""

@@ -1,0 +1,246 @@
+"""Atoms to turn and zoom in a notebook, and figures that follow menus and sliders.
+
+Every scene has a still twin, :func:`defectkit.plots.atoms3d`, for runs without a browser.
+nglview and ipywidgets come with ``pip install 'defectkit[lab]'``.
+"""
+
+import html
+import json
+import uuid
+from itertools import product
+
+import numpy as np
+from ase import Atoms
+from ase.geometry import find_mic
+from ase.utils import rotate
+from matplotlib.colors import to_hex
+from scipy.spatial.transform import Rotation
+
+from .. import plots
+from .choosers import chooser, require
+from .explorer_app.widget import explorer
+
+__all__ = ["chooser", "explorer", "recolour", "scene"]
+
+_STYLES = ("auto", "ball+stick", "spacefill", "point")
+_BONDS = 500  # NGL seeks no bonds in larger residues, and ASE writes the frame as one residue
+_SPHERES = 20_000
+_CODE = 0x100  # first character of the string that gives each atom's colour
+
+
+def scene(atoms, labels=None, names=None, style="auto", cell=True, sites=None,
+          max_atoms=50_000, *, faint=(), radius=0.75, rotation="12z,-78x", height="420px"):
+    """One frame in three dimensions, its atoms coloured by cluster, in a notebook.
+
+    The colours are those of :func:`defectkit.plots.colours`. Beyond `max_atoms` only a part is
+    drawn, and the line below the picture says which: the atoms nearest to `sites`; else whole
+    clusters, the smallest first; else a slice through the middle.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    labels : array (n_atoms,) of int, optional
+        Cluster of each atom, -1 is noise; without it atoms are coloured by element.
+    names : sequence of str or dict {label: str}, optional
+        Name of cluster 0, 1, ...; otherwise its number.
+    style : {"auto", "ball+stick", "spacefill", "point"}
+        By default bonds up to 500 atoms, spheres up to 20 000, then points.
+    cell : bool
+        Draw the edges of the cell.
+    sites : array (n_sites, 3), optional
+        Positions (Å) marked by translucent spheres, such as vacancies.
+    max_atoms : int
+    faint : sequence of int
+        Clusters drawn small and pale, such as the bulk around a defect.
+    radius : float
+        Of an atom (Å).
+    rotation : str
+        Turns about the x, y and z axes in degrees before looking along -z.
+    height : str, as in CSS
+
+    Returns
+    -------
+    ipywidgets.VBox
+        `.view` is the nglview widget, `.shown` the indices of the atoms drawn, in nglview's
+        order, `.caption` the line below: the clusters, and what is left out.
+
+    Raises
+    ------
+    ImportError
+        nglview is not installed.
+    ValueError
+        No atoms, NaN positions, an unknown style, or labels, names or sites that do not fit.
+    """
+    labels, sites = _check(atoms, labels, names, style, sites, max_atoms)
+    nglview, widgets = require("nglview"), require("ipywidgets")
+    shown, left_out = _reduce(atoms, labels, names, sites, max_atoms)
+    if style == "auto":
+        style = ("ball+stick" if len(shown) <= _BONDS else
+                 "spacefill" if len(shown) <= _SPHERES else "point")
+    # Without its cell: ASE turns a periodic frame when it writes PDB, which nglview asks for.
+    part = Atoms(atoms.numbers[shown], atoms.positions[shown])
+    view = nglview.NGLWidget(nglview.ASEStructure(part), default_representation=False)
+    view.camera = "orthographic"
+    view.stage.set_parameters(fog_near=70)  # NGL's own 50 turns half of the atoms pale
+    box = widgets.VBox([view, widgets.HTML()])
+    box.view, box.caption = box.children
+    box.shown, box.left_out, box.faint, box.n_atoms = shown, left_out, faint, len(atoms)
+    colour = {} if labels is None else {"color": _add_scheme(box, labels)}
+    pale = np.zeros(len(shown), bool) if labels is None else np.isin(labels[shown], faint)
+    view.add_representation(style, **colour, **_sizes(style, radius, pale))
+    _legend(box, labels, names)
+    edges = _edges(atoms.cell.array) if cell else []
+    _add_shape(view, [["cylinder", a, b, [0.35] * 3, 0.06] for a, b in edges])
+    if sites is not None:
+        _add_shape(view, [["sphere", site, [0.1] * 3, 1.6 * radius] for site in sites.tolist()],
+                   opacity=0.4)
+    view._set_size("100%", height)
+    _look(view, np.vstack([part.positions, *edges]), rotation)
+    return box
+
+
+def recolour(box, labels, names=None):
+    """The same scene coloured by other labels, seen from the same point.
+
+    Parameters
+    ----------
+    box : ipywidgets.VBox, made by :func:`scene`
+    labels : array (n_atoms,) of int
+        One for each atom of the frame, shown or not.
+    names : sequence of str or dict {label: str}, optional
+    """
+    labels = _check_labels(labels, names, box.n_atoms)
+    box.view.update_representation(color_scheme=_add_scheme(box, labels))
+    _legend(box, labels, names)
+
+
+def _check(atoms, labels, names, style, sites, max_atoms):
+    if len(atoms) == 0:
+        raise ValueError("there are no atoms to show; check the selection.")
+    if not np.isfinite(atoms.positions).all():
+        raise ValueError("some positions are NaN or infinite; show an earlier frame, from before "
+                         "the simulation failed.")
+    if style not in _STYLES:
+        raise ValueError(f"unknown style {style!r}; choose from {', '.join(_STYLES)}.")
+    if max_atoms < 1:
+        raise ValueError(f"max_atoms={max_atoms} leaves nothing to show; use 1 or more.")
+    if sites is not None:
+        sites = np.asarray(sites, float)
+        if sites.size and (sites.ndim != 2 or sites.shape[1] != 3):
+            raise ValueError(f"sites must have shape (n, 3), got {sites.shape}; give positions "
+                             "in Å.")
+    return (None if labels is None else _check_labels(labels, names, len(atoms)),
+            sites if sites is not None and len(sites) else None)
+
+
+def _check_labels(labels, names, n_atoms):
+    labels = np.asarray(labels)
+    plots.colours(labels)
+    if len(labels) != n_atoms:
+        raise ValueError(f"{len(labels)} labels do not match {n_atoms} atoms; give one for each, "
+                         "or show the labelled atoms only, such as atoms[atoms.symbols == 'O'].")
+    plots.check_names(labels, names)
+    return labels
+
+
+def _reduce(atoms, labels, names, sites, max_atoms):
+    """Indices of the atoms to draw, ascending, and a sentence about the others."""
+    n = len(atoms)
+    if n <= max_atoms:
+        return np.arange(n), ""
+    if sites is not None:
+        distance = np.full(n, np.inf)
+        for site in sites:
+            vectors = find_mic(atoms.positions - site, atoms.cell, atoms.pbc)[0]
+            distance = np.minimum(distance, np.linalg.norm(vectors, axis=1))
+        shown = np.argsort(distance, kind="stable")[:max_atoms]
+        rest = f"atoms more than {distance[shown[-1]]:.1f} Å from a site are left out"
+    else:
+        values, counts = np.unique([0] if labels is None else labels, return_counts=True)
+        order = np.argsort(counts, kind="stable")
+        kept = values[order][np.cumsum(counts[order]) <= max_atoms]
+        if labels is not None and len(kept):
+            shown = np.flatnonzero(np.isin(labels, kept))
+            missing = ", ".join(plots.cluster_name(c, names) for c in values if c not in kept)
+            rest = f"{missing} left out"
+        else:
+            depth = np.abs(atoms.positions[:, 1] - np.median(atoms.positions[:, 1]))
+            shown = np.argsort(depth, kind="stable")[:max_atoms]
+            rest = f"a slice {2 * depth[shown[-1]]:.1f} Å thick, normal to y, the rest left out"
+    drawn = f"{plots.count(len(shown))} of {plots.count(n)} atoms are drawn: {rest}."
+    return np.sort(shown), drawn
+
+
+def _colour_of(labels, faint):
+    rgb = plots.colours(labels)
+    return np.where(np.isin(labels, faint)[:, None], 0.45 * rgb + 0.55, rgb)
+
+
+def _scheme(rgb):
+    """JavaScript function of an atom's index that returns its colour, for colours (n, 3)."""
+    palette, code = np.unique(rgb, axis=0, return_inverse=True)
+    text = "".join(chr(_CODE + c) for c in code.ravel())
+    numbers = [int(to_hex(colour)[1:], 16) for colour in palette]
+    return (f"const colours = {numbers}, codes = {json.dumps(text, ensure_ascii=False)};\n"
+            f"const colourOf = i => colours[codes.charCodeAt(i) - {_CODE}];\n")
+
+
+def _add_scheme(box, labels):
+    """Register the labels' colours in the browser under a fresh name, as NGL caches by name."""
+    name = f"clusters{uuid.uuid4().hex}"
+    # By way of the view: nglview's own registry works only if its first import was displayed.
+    box.view._js(_scheme(_colour_of(labels[box.shown], box.faint)) + f"""
+        const id = NGL.ColormakerRegistry.addScheme(function () {{
+            this.atomColor = atom => colourOf(atom.index);
+        }});
+        NGL.ColormakerRegistry.add("{name}", NGL.ColormakerRegistry.userSchemes[id]);
+        NGL.ColormakerRegistry.removeScheme(id);""", fire_embed=True)
+    return name
+
+
+def _sizes(style, radius, pale):
+    if style == "point":
+        return {"point_size": 3 * radius, "use_texture": True, "alpha_test": 0.5}
+    scale = 0.18 if style == "ball+stick" else 1.0  # of a bond; an atom is aspect_ratio thicker
+    sizes = {"radius_type": "size", "radius_size": scale * radius}
+    if pale.any():
+        each = scale * radius * np.where(pale, 0.45, 1.0)
+        sizes = {"radius_type": "data", "radius_data": dict(enumerate(each.round(4).tolist()))}
+    return sizes | ({"aspect_ratio": 1 / scale} if style == "ball+stick" else {})
+
+
+def _edges(cell):
+    corners = [np.array(c) for c in product((0, 1), repeat=3)]
+    pairs = [(a @ cell, b @ cell) for a in corners for b in corners
+             if (b - a).sum() == 1 and (b >= a).all()]
+    return [(a.tolist(), b.tolist()) for a, b in pairs if not np.allclose(a, b)]
+
+
+def _add_shape(view, shapes, **parameters):
+    if shapes:
+        view._add_shape(shapes)
+        if parameters:
+            view.update_representation(component=len(view._ngl_component_ids) - 1, **parameters)
+
+
+def _look(view, points, rotation):
+    """Turn the scene, and come as near as all points stay in sight."""
+    turn = rotate(rotation)
+    width, height = np.ptp(points @ turn, axis=0)[:2] + 3
+    distance = 1.1 * max(height, width / 1.7) / (2 * np.tan(np.radians(20)))  # NGL's field: 40°
+    # NGL looks along +z, with x to the left.
+    x, y, z, w = Rotation.from_matrix(np.diag([-1, 1, -1]) @ turn.T).as_quat()
+    view._js(f"""
+        this.stage.autoView(0);
+        this.stage.viewerControls.distance({distance});
+        this.stage.viewerControls.rotate(new NGL.Quaternion({x}, {y}, {z}, {w}));""")
+
+
+def _legend(box, labels, names):
+    values, counts = np.unique(np.empty(0, int) if labels is None else labels, return_counts=True)
+    parts = [f'<span style="color: {to_hex(colour)}">\u25cf</span> '
+             f"{html.escape(plots.cluster_name(value, names))} ({plots.count(number)})"
+             for value, number, colour in zip(values, counts, plots.colours(values), strict=True)]
+    noise = sum(values < 0)
+    lines = ["&emsp;".join(parts[noise:] + parts[:noise]), html.escape(box.left_out)]
+    box.caption.value = "<br>".join(filter(None, lines))
