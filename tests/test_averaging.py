@@ -2,6 +2,7 @@
 
 import re
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -44,6 +45,35 @@ def test_a_large_offset_costs_no_digits(average):
     features = 1e6 + np.random.default_rng(0).normal(size=(20_000, 2))
     exact = direct(features - 1e6, 50)  # this difference is exact
     assert np.allclose(average(features, 50) - 1e6, exact, rtol=0, atol=2e-10)  # one rounding
+
+
+@pytest.mark.parametrize("at", [0, 4, 9])
+@pytest.mark.parametrize("window", [1, 3, 10])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_frame_without_numbers_spoils_only_its_own_windows(at, window, bad):
+    features = np.random.default_rng(0).normal(size=(10, 3, 2)) + 5
+    features[at, 1] = bad
+    known = direct(features, window)
+    assert np.isfinite(known[:, [0, 2]]).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.allclose(moving_average(features, window), known, equal_nan=True)
+        streamed = np.array(list(stream_average(iter(features), window)))
+    assert np.allclose(streamed, known, equal_nan=True)
+    line = features[:, 1, 0]
+    assert np.allclose(moving_average(line, window), direct(line, window), equal_nan=True)
+
+
+@pytest.mark.parametrize("at", [0, 3, 9])
+def test_a_lost_position_spoils_only_its_own_windows(at):
+    true = 0.4 * np.arange(10.0)[:, None, None] + np.zeros((10, 2, 3)) + 8.5
+    wrapped = true % 10.0
+    wrapped[at, 0] = np.nan
+    true[at, 0] = np.nan
+    found = average_positions(wrapped, 10 * np.eye(3), 2)
+    known = direct(true, 2)
+    found -= 10 * np.round((found - known)[np.isfinite(known).all(axis=(1, 2))][0, 1] / 10)
+    assert np.allclose(found, known, equal_nan=True)
 
 
 def test_window_of_one_changes_nothing_and_of_all_frames_is_the_mean():

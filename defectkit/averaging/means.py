@@ -6,6 +6,7 @@ A window is a number of consecutive frames; :func:`window_from_ps` turns a time 
 from collections import deque
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from tqdm.auto import tqdm
 from vesin import ase_neighbor_list
 
@@ -27,7 +28,8 @@ def moving_average(features, window):
     Returns
     -------
     array (n_frames - window + 1, n_atoms, n_features), float64. Entry t is the mean of frames t
-    to t + window - 1; see :func:`frame_index` for the frame it belongs to.
+    to t + window - 1; see :func:`frame_index` for the frame it belongs to. A NaN in one frame
+    makes NaN of that value in the windows that hold the frame, and of nothing else.
 
     Raises
     ------
@@ -42,9 +44,15 @@ def moving_average(features, window):
     features = _frames(features)
     window = _checked(window, len(features))
     # Sums of deviations from the first frame stay small, so that a large offset costs no digits.
-    total = np.cumsum(features - features[0], axis=0)
-    total[window:] = total[window:] - total[:-window]
-    return features[0] + total[window - 1:] / window
+    origin = np.where(np.isfinite(features[0]), features[0], 0.0)
+    with np.errstate(invalid="ignore"):
+        total = np.cumsum(features - origin, axis=0)
+        spoilt = ~np.isfinite(total[-1])
+        total[window:] = total[window:] - total[:-window]
+    mean = origin + total[window - 1:] / window
+    if np.any(spoilt):  # a running sum never forgets a NaN: these columns window by window
+        mean[:, spoilt] = sliding_window_view(features[:, spoilt], window, axis=0).mean(axis=-1)
+    return mean
 
 
 def neighbour_average(features, atoms, cutoff):
@@ -200,10 +208,7 @@ def average_positions(positions, cell, window, pbc=True):
                          "give its vectors as rows.")
     if np.abs(np.linalg.det(cell)).min() < 1e-9:
         raise ValueError("the cell has no volume; average free atoms with moving_average.")
-    scaled = positions @ np.linalg.inv(cell)
-    steps = np.diff(scaled, axis=0)
-    steps -= np.where(pbc, np.round(steps), 0.0)
-    scaled[1:] = scaled[0] + np.cumsum(steps, axis=0)
+    scaled = _unwrapped(positions @ np.linalg.inv(cell), pbc)
     box = cell if cell.ndim == 2 else moving_average(cell, window)
     return moving_average(scaled, window) @ box
 
@@ -327,6 +332,18 @@ def _frames(features):
     return features
 
 
+def _unwrapped(scaled, pbc):
+    """Scaled positions that follow each atom, also past frames in which it has none (NaN)."""
+    known = np.isfinite(scaled).all(axis=2)
+    last = np.maximum.accumulate(np.where(known, np.arange(len(scaled))[:, None], 0), axis=0)
+    first = np.where(last > 0, last, known.argmax(axis=0))  # before the first known one: that one
+    filled = np.take_along_axis(scaled, first[:, :, None], axis=0)
+    steps = np.diff(filled, axis=0)
+    steps -= np.where(pbc, np.round(steps), 0.0)
+    filled[1:] = filled[0] + np.cumsum(steps, axis=0)
+    return np.where(np.isfinite(scaled), filled, scaled)
+
+
 def _checked(window, n_frames=None):
     if int(window) != window or window < 1:
         raise ValueError(f"window={window} must be a whole number of frames, at least 1; "
@@ -342,14 +359,16 @@ def _stream(frames, window):
     origin, total, count = None, None, 0
     for count, frame in enumerate(frames, 1):
         frame = np.array(frame, dtype=float)
-        origin = frame if origin is None else origin
+        if origin is None:
+            origin = np.where(np.isfinite(frame), frame, 0.0)
         if frame.shape != origin.shape:
             raise ValueError(f"frame {count - 1} has shape {frame.shape} but those before have "
                              f"{origin.shape}; average only over frames of the same atoms.")
         frame = frame - origin
         oldest = kept[0] if len(kept) == window else None
         kept.append(frame)
-        if oldest is None or count % window == 0:  # a fresh sum, before round-off piles up
+        if oldest is None or count % window == 0 or not np.isfinite(oldest).all():
+            # A fresh sum, before round-off piles up, and because no difference undoes a NaN.
             total = np.sum(kept, axis=0)
         else:
             total = total + (frame - oldest)
