@@ -1,7 +1,10 @@
 """Maps: the settings really used, the start really used, the same bits for the same seed."""
 
+import json
 import logging
 import re
+import subprocess
+import sys
 
 import numba
 import numpy as np
@@ -12,7 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
 from defectkit.clusters import agreement, cluster
-from defectkit.embedding import INITS, embed, embed_all, standardise
+from defectkit.embedding import INITS, embed, embed_all, standardise, umap_cache
 from defectkit.embedding import methods as embedding
 
 
@@ -295,3 +298,51 @@ def test_a_failure_ends_the_other_process(monkeypatch, error):
 def test_all_methods_are_checked_before_the_first_begins():
     with pytest.raises(ValueError, match="unknown method 'tsne'"):
         embed_all(np.zeros((50, 3)), ("pca", "tsne"))
+
+
+# UMAP's compiled functions
+
+UMAP_TWICE = """
+import hashlib, json
+from importlib import import_module
+import numpy as np
+from defectkit.embedding import embed
+from defectkit.embedding.umap_cache import COMPILED
+Y = embed(np.random.default_rng(0).normal(size=(60, 4)), "umap", n_epochs=3)
+stats = [getattr(import_module(module), name).stats for module, name in COMPILED]
+print(json.dumps([hashlib.sha256(Y.tobytes()).hexdigest(),
+                  [sum(s.cache_hits.values()) for s in stats],
+                  [sum(s.cache_misses.values()) for s in stats]]))
+"""
+
+
+def test_a_second_process_compiles_nothing_of_umap():
+    def run():
+        done = subprocess.run([sys.executable, "-c", UMAP_TWICE], capture_output=True, text=True,
+                              check=True)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    (first, _, _), (second, found, compiled) = run(), run()
+    assert found == [1, 1, 1] and compiled == [0, 0, 0]
+    assert first == second
+
+
+def test_another_umap_is_used_as_it_is(blobs, monkeypatch):
+    expected = embed(blobs[0], "umap")
+    monkeypatch.setattr(umap_cache, "COMPILED",
+                        (("umap.umap_", "renamed"), ("umap.umap_", "make_epochs_per_sample")))
+    assert umap_cache.cache_compiled() == []
+    assert (embed(blobs[0], "umap") == expected).all()
+
+
+def test_nowhere_to_write_leaves_umap_uncached(monkeypatch):
+    class Refuses:
+        stats = type("Stats", (), {"cache_path": None})
+
+        def enable_caching(self):
+            raise RuntimeError("cannot cache function: no locator available")
+
+    import umap.umap_
+
+    monkeypatch.setattr(umap.umap_, "smooth_knn_dist", Refuses())
+    assert "smooth_knn_dist" not in umap_cache.cache_compiled()

@@ -16,6 +16,8 @@ from joblib import cpu_count
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
+from .umap_cache import cache_compiled
+
 __all__ = ["INITS", "embed", "embed_all", "standardise"]
 
 #: Initialisations that each method knows; the paper's comes first, then the one it warns of.
@@ -250,6 +252,7 @@ def _umap(X, seed, init, n_neighbors, options):
     import numba
     import umap
 
+    cache_compiled()
     X = np.ascontiguousarray(X, np.float32)
     if options.get("metric", "euclidean") == "euclidean":
         options = {"precomputed_knn": _nearest(X, n_neighbors), **options}
