@@ -23,7 +23,7 @@ import ase.io
 import numpy as np
 from tqdm import tqdm
 
-from .io.atomic_write import REMEDIES, whole
+from .io.atomic_write import REMEDIES, atomic_write
 from .io.trajectory import iter_frames, set_elements
 
 _DATA = Path(__file__).parent / "data"
@@ -340,7 +340,7 @@ def fetch(url, sha256, path, progress=True):
 
 def _write_then_rename(source, path, sha256, bar=None):
     digest = hashlib.sha256()
-    with whole(path) as temporary, open(temporary, "wb") as target:
+    with atomic_write(path) as temporary, open(temporary, "wb") as target:
         while block := source.read(1 << 16):
             target.write(block)
             digest.update(block)
@@ -388,7 +388,7 @@ def write_frames(path, frames, **columns):
             copy.arrays[name] = np.asarray(values)[start:start + len(atoms)]
         start += len(atoms)
         written.append(copy)
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         ase.io.write(partial, written, format="extxyz")
 
 
@@ -396,5 +396,5 @@ def write_results(path, numbers):
     """Writes a notebook's measured numbers, {name with unit: number}, as JSON to four digits."""
     text = json.dumps({name: value if isinstance(value, int | str) else float(f"{value:.4g}")
                        for name, value in numbers.items()}, indent=1)
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(text + "\n")

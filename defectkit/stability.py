@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from .clusters.hdbscan import agreement, cluster, cluster_error, lof_error, vote_error
 from .embedding.methods import INITS, embed
-from .io.atomic_write import whole
+from .io.atomic_write import atomic_write
 
 __all__ = ["read_table", "repeat", "stability_report", "summary", "text_table", "write_table"]
 
@@ -273,7 +273,7 @@ def write_table(path, rows):
     if any(list(row) != list(rows[0]) for row in rows):
         raise ValueError("rows of a table need the same columns in the same order; write tables "
                          "with and without truth to different files.")
-    with whole(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+    with atomic_write(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         if path.suffix == ".json":
             file.write(json.dumps(rows, indent=1) + "\n")
         elif rows:

@@ -17,7 +17,7 @@ from ase.units import Bohr
 from tqdm.auto import tqdm
 
 from .averaging.means import _checked, stream_average
-from .io.atomic_write import clear_errors, whole
+from .io.atomic_write import atomic_write, clear_errors
 from .io.trajectory import parse, raw_frames
 
 __all__ = ["classify_trajectory", "label_observer"]
@@ -322,7 +322,7 @@ class _Writer:
         with clear_errors(self.output, _GO_ON):
             for file in self.files:
                 os.fsync(file.fileno())
-        with whole(self.progress) as partial:
+        with atomic_write(self.progress) as partial:
             partial.write_text(json.dumps(self.state))
         self.recorded = time.monotonic()
 

@@ -15,7 +15,7 @@ from . import datasets, nucleus
 from .averaging.means import frame_index, shortest_window, window_from_ps
 from .clusters.hdbscan import NOT_LABELLED, cluster, describe, nearest_vote
 from .embedding.methods import INITS, embed, standardise
-from .io.atomic_write import whole
+from .io.atomic_write import atomic_write
 from .io.trajectory import BINARY, iter_frames
 from .neighbours.bond_order import first_shell, places
 from .symmetry.functions import SymmetryFunctions, features_of_each
@@ -129,7 +129,7 @@ class Result:
             raise ValueError(f"{path} is not a name for a result; end it in .npz.")
         text = io.StringIO()
         ase.io.write(text, self.frames, format="extxyz")
-        with whole(path) as partial, open(partial, "wb") as file:
+        with atomic_write(path) as partial, open(partial, "wb") as file:
             np.savez_compressed(
                 file, labels=self.labels, map=self.map, frame=self.frame, atom=self.atom,
                 frames=np.frombuffer(text.getvalue().encode(), np.uint8),

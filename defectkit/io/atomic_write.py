@@ -2,11 +2,15 @@
 
 import errno
 import os
+import secrets
+import stat
 import time
+import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _DAY = 86400.0
+_LONGEST = 200  # characters of a file's name that its temporary name repeats
 #: What can be done where the disk refuses; errors that are not listed are not the disk's.
 REMEDIES = {
     errno.ENOSPC: "make room on the disk or write elsewhere",
@@ -20,33 +24,49 @@ REMEDIES = {
     errno.EISDIR: "this is a folder, choose another name",
     errno.EEXIST: "a part of this path is a file, choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ELOOP: "these links lead round in a circle, choose another name",
 }
 
 
 @contextmanager
-def whole(path):
-    """A temporary name (Path) beside `path` that takes its place once all of it is on the disk.
+def atomic_write(path):
+    """A temporary file (Path) beside `path` that takes its place once all of it is on the disk.
 
-    Killed or without power at any moment, the old file or the new one is there, never a part. What
-    a killed process left under a temporary name is removed when the same file is next written a
-    day later or more; it is never taken for a result.
+    Killed or without power at any moment, the old file or the new one is there, never a part. The
+    temporary name is drawn at random and created exclusively, so that writers of one file do not
+    meet and no link planted there is followed. Where `path` is a link, the file that it points to
+    is replaced and the link stays. A leading ``~`` is the home folder. What a killed process left
+    under a temporary name is removed when the same file is next written a day later or more; it
+    is never taken for a result.
 
-    Raises OSError of the system's kind with one sentence where the disk is full or refuses; the
-    old file is then as it was.
+    Raises OSError of the system's kind with one sentence where the disk is full or refuses, or
+    where `path` is a device or a pipe; the old file is then as it was.
     """
-    path = Path(path)
-    partial = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    path = user_path(path)
     with clear_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_leftovers(path)
+        target = Path(os.path.realpath(path, strict=False)) if path.is_symlink() else path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        mode = _mode(target)
+        _remove_leftovers(target)
+        partial = _created(target)
         try:
             yield partial
             sync(partial)
-            partial.replace(path)
+            if mode is not None:
+                partial.chmod(mode)
+            partial.replace(target)
             with suppress(OSError):  # some network disks know no syncing of folders
-                sync(path.parent)
+                sync(target.parent)
         finally:
             partial.unlink(missing_ok=True)
+
+
+def user_path(path):
+    """The path (Path) that a person means by `path`: a leading ``~`` is the home folder.
+
+    Nothing else in a name is special, neither ``@`` nor a beginning such as ``postgres``.
+    """
+    return Path(os.path.expanduser(path))
 
 
 @contextmanager
@@ -74,14 +94,42 @@ def sync(path):
         os.close(handle)
 
 
-def _remove_leftovers(path):
-    for old in path.parent.glob(".partial-*"):
-        if old.name.split("-", 2)[-1] == path.name and _age(old) > _DAY:
+def _created(target):
+    """An empty new file beside `target`, which no other writer has."""
+    path = target.with_name(f".partial-{secrets.token_hex(8)}-{target.name[-_LONGEST:]}")
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    return path
+
+
+def _mode(target):
+    """Permissions of the file that is there, None where there is none."""
+    try:
+        mode = target.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(f"{target} is a device or a pipe, which cannot be replaced by a file; "
+                      "choose another name.")
+    return stat.S_IMODE(mode)
+
+
+def _remove_leftovers(target):
+    for old in target.parent.glob(".partial-*"):
+        if old.name.split("-", 2)[-1] == target.name[-_LONGEST:] and _age(old) > _DAY:
             old.unlink(missing_ok=True)
 
 
 def _age(path):
     try:
-        return time.time() - path.stat().st_mtime
+        return time.time() - path.lstat().st_mtime
     except FileNotFoundError:  # another process has renamed it
         return 0.0
+
+
+def __getattr__(name):
+    if name == "whole":
+        warnings.warn("whole is now called atomic_write.", DeprecationWarning, stacklevel=2)
+        return atomic_write
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

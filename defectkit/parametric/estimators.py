@@ -14,7 +14,7 @@ from threadpoolctl import ThreadpoolController
 from tqdm.auto import tqdm
 
 from ..embedding.methods import _CONSTANT, _table
-from ..io.atomic_write import whole
+from ..io.atomic_write import atomic_write
 from .model_file import load_model, save_model
 
 __all__ = ["EnvironmentClassifier", "ParametricMap", "export_onnx", "load_model"]
@@ -345,5 +345,5 @@ def export_onnx(model, path):
         [numpy_helper.from_array(np.asarray(v), name) for name, v in values.items()])
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(made)
-    with whole(path) as partial:
+    with atomic_write(path) as partial:
         onnx.save(made, partial)

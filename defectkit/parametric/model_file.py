@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__
-from ..io.atomic_write import whole
+from ..io.atomic_write import atomic_write
 from ..symmetry.functions import SymmetryFunctions
 from ..symmetry.kernel_tables import Function
 from ..symmetry.n2p2_files import _ARGUMENTS, _SUBTYPES, Scaling
@@ -33,7 +33,7 @@ def save_model(path, model):
                    "false_alarm": model.false_alarm_,
                    "left_out": list(model.left_out_.items())}
     text = json.dumps(header).encode()
-    with whole(path) as partial, open(partial, "wb") as file:
+    with atomic_write(path) as partial, open(partial, "wb") as file:
         np.savez(file, header=np.frombuffer(text, np.uint8), **arrays)
 
 

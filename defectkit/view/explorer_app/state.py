@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 from ... import datasets, plots
 from ...clusters.hdbscan import NOT_LABELLED
 from ...imbalance import shared_out
-from ...io.atomic_write import whole
+from ...io.atomic_write import atomic_write
 
 _SHADES = 64
 
@@ -216,7 +216,7 @@ def _write_extxyz(path, frames, frame, atom, labels, names, Y):
 def _write_csv(path, frames, frame, atom, labels, named, Y, marked):
     symbols = [frames[f].symbols[a] for f, a in zip(frame, atom, strict=True)]
     where = np.array([frames[f].positions[a] for f, a in zip(frame, atom, strict=True)])
-    with whole(path) as partial, open(partial, "w", newline="") as file:
+    with atomic_write(path) as partial, open(partial, "w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["frame", "atom", "element", "x_A", "y_A", "z_A", "cluster", "name",
                         "map_1", "map_2", "chosen"])
@@ -247,6 +247,6 @@ def _write_chemiscope(path, frames, frame, atom, labels, named, Y, cutoff):
         "settings": {"target": "atom", "map": {
             "x": {"property": "map 1"}, "y": {"property": "map 2"},
             "color": {"property": "cluster number", "palette": "tab20"}, "symbol": "cluster"}}}
-    with whole(path) as partial, open(partial, "wb") as raw:
+    with atomic_write(path) as partial, open(partial, "wb") as raw:
         with gzip.GzipFile(fileobj=raw, mode="wb") if path.suffix == ".gz" else raw as file:
             io.TextIOWrapper(file, "utf8", write_through=True).write(json.dumps(content))
