@@ -1,7 +1,7 @@
 """Ice Ih at 250 K with one molecule missing or one too many, RPBE-D3 neural network potential.
 
     python recipes/ice_defects.py run vacancy-1      # half an hour; goes on where it stopped
-    python recipes/ice_defects.py pack               # checks, then defectkit/data/ice-*
+    python recipes/ice_defects_pack.py               # checks, then defectkit/data/ice-*
 
 vacancy-1 and interstitial-1 start from the last frame of the embedded water-ice, vacancy-2 and
 interstitial-2 from a new proton ordering on ideal sites; all four in the cell of water-ice.
@@ -135,14 +135,9 @@ def run(name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["run", "pack"])
-    parser.add_argument("name", nargs="?", choices=list(SEED))
-    args = parser.parse_args()
-    if args.what == "run":
-        run(args.name)
-    else:
-        import ice_defects_pack
-        ice_defects_pack.pack()
+    parser.add_argument("what", choices=["run"])
+    parser.add_argument("name", choices=list(SEED))
+    run(parser.parse_args().name)
 
 
 if __name__ == "__main__":

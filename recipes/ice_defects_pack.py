@@ -1,6 +1,8 @@
 """Checks the runs of ice_defects.py and writes them as XTC with a PDB frame and metadata.
 
-Run by `ice_defects.py pack`; needs chemfiles (XTC) and mdapy (CHILL+, independent of this
+    python recipes/ice_defects_pack.py
+
+Needs chemfiles (XTC) and mdapy (CHILL+, independent of this
 project).
 """
 
@@ -133,3 +135,7 @@ def metadata(name, n_frames, start, results, truth):
         "reference_oxygens_A": reference(start["cell"]).positions.round(3).tolist(),
         "log_columns": list(water_md.COLUMNS),
     }
+
+
+if __name__ == "__main__":
+    pack()

@@ -2,7 +2,7 @@
 
     python recipes/ice_nucleus.py build   # TIP4P/Ice in LAMMPS, half an hour
     python recipes/ice_nucleus.py run     # neural network potential, two hours; can be stopped
-    python recipes/ice_nucleus.py pack    # checks, then defectkit/data/ice-nucleus.*
+    python recipes/ice_nucleus_pack.py    # checks, then defectkit/data/ice-nucleus.*
 
 A ball of the crystal is held while TIP4P/Ice melts the rest and cools it, then let go. The box
 and the ball have the densities that the neural network potential has for water and ice, so that
@@ -170,13 +170,8 @@ def run():
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["build", "run", "pack"])
-    what = parser.parse_args().what
-    if what == "pack":
-        import ice_nucleus_pack
-        ice_nucleus_pack.pack()
-    else:
-        {"build": build, "run": run}[what]()
+    parser.add_argument("what", choices=["build", "run"])
+    {"build": build, "run": run}[parser.parse_args().what]()
 
 
 if __name__ == "__main__":

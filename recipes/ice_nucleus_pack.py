@@ -1,6 +1,8 @@
 """Checks the run of ice_nucleus.py and writes its end as XTC with a topology and metadata.
 
-Run by `ice_nucleus.py pack`; needs chemfiles (XTC) and mdapy (CHILL+, independent of this
+    python recipes/ice_nucleus_pack.py
+
+Needs chemfiles (XTC) and mdapy (CHILL+, independent of this
 project).
 """
 
@@ -124,3 +126,7 @@ def metadata(start, n_frames, steps, results, chill):
         "chill_plus_of": f"oxygens at their mean positions over {AVERAGE} ps, a digit a molecule",
         "log_columns": list(water_md.COLUMNS),
     }
+
+
+if __name__ == "__main__":
+    pack()

@@ -10,6 +10,7 @@ Checked with mdapy's identification of diamond: about half of the atoms at first
 import lammps_md as md
 import numpy as np
 from ase.build import bulk
+from si_phases import diamond_labels
 
 NAME = "si-melting"
 SEED = 20250606
@@ -19,8 +20,6 @@ LENGTH, EVERY = 20.0, 0.1  # ps
 
 
 def make_set(name):
-    from si_phases import _diamond_labels
-
     start = bulk("Si", cubic=True, a=(8 * VOLUME) ** (1 / 3)) * (2, 2, 8)
     held = np.flatnonzero(start.get_scaled_positions()[:, 2] < 0.5)
     half = start.copy()
@@ -36,7 +35,7 @@ def make_set(name):
         atoms = start.copy()
         atoms.positions = xyz
         atoms.info = {"phase": "melting", "time_ps": round(float(time), 3)}
-        atoms.info["diamond_fraction"] = round(float(np.mean(_diamond_labels(atoms) > 0)), 4)
+        atoms.info["diamond_fraction"] = round(float(np.mean(diamond_labels(atoms) > 0)), 4)
         frames.append(atoms)
     share = [frames[n].info["diamond_fraction"] for n in (0, len(frames) // 2, -1)]
     if not (0.3 < share[0] < 0.6 and share[-1] < 0.05):

@@ -15,8 +15,8 @@ import lammps_md as md
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
-from matscipy.neighbours import neighbour_list
 from tqdm import tqdm
+from vesin import ase_neighbor_list
 
 PHASES = ("diamond", "beta-Sn", "simple hexagonal", "liquid")
 EQUILIBRATION = 3.0  # ps, Langevin
@@ -130,7 +130,7 @@ def stages(phase, temperature, plan):
 
 def coordination(atoms, cutoff):
     """Neighbours within a distance (Å) of every atom."""
-    return np.bincount(neighbour_list("i", atoms, cutoff), minlength=len(atoms))
+    return np.bincount(ase_neighbor_list("i", atoms, cutoff), minlength=len(atoms))
 
 
 def check(phase, run, start, plan):
@@ -167,7 +167,7 @@ def _check_liquid(run, positions, start, cutoff, number):
     for frame in positions[::10]:
         atoms.positions = frame
         counts.append(coordination(atoms, cutoff).mean())
-        ordered.append(np.mean(_diamond_labels(atoms) > 0))
+        ordered.append(np.mean(diamond_labels(atoms) > 0))
     elapsed = run["time"][-1] - run["time"][0]
     msd = ((positions[-1] - positions[0]) ** 2).sum(-1).mean()
     result = {"temperature_K": float(run["temperature"].mean()),
@@ -183,7 +183,7 @@ def _check_liquid(run, positions, start, cutoff, number):
     return result
 
 
-def _diamond_labels(atoms):
+def diamond_labels(atoms):
     """mdapy's diamond identification: 0 for everything that is neither cubic nor hexagonal."""
     import mdapy
 
@@ -193,7 +193,7 @@ def _diamond_labels(atoms):
 
 
 def _is_diamond(atoms):
-    return bool(np.all(_diamond_labels(atoms) == 1))
+    return bool(np.all(diamond_labels(atoms) == 1))
 
 
 def make_group(name, plan, phase, temperatures, wanted, bar):

@@ -2,7 +2,7 @@
 
     python recipes/water.py run ice      # hours; ended runs go on where they were
     python recipes/water.py run liquid
-    python recipes/water.py pack         # checks, then defectkit/data/water-*.xtc and .json
+    python recipes/water_pack.py         # checks, then defectkit/data/water-*.xtc and .json
 """
 
 import argparse
@@ -119,14 +119,9 @@ def run(name):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["run", "pack"])
-    parser.add_argument("name", nargs="?", choices=["ice", "liquid"])
-    args = parser.parse_args()
-    if args.what == "run":
-        run(args.name)
-    else:
-        import water_pack
-        water_pack.pack(WORK, HERE.parent / "defectkit" / "data")
+    parser.add_argument("what", choices=["run"])
+    parser.add_argument("name", choices=["ice", "liquid"])
+    run(parser.parse_args().name)
 
 
 if __name__ == "__main__":

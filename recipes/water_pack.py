@@ -1,6 +1,8 @@
 """Checks the water and ice trajectories and writes them as XTC with a PDB frame and metadata.
 
-Run by `water.py pack`; needs chemfiles (XTC) and mdapy (CHILL+, independent of this project).
+    python recipes/water_pack.py
+
+Needs chemfiles (XTC) and mdapy (CHILL+, independent of this project).
 """
 
 import json
@@ -235,3 +237,7 @@ def metadata(name, stages, n_frames, log, results):
                                 "distributes with the potential (2880 and 360 molecules)"},
         "log_columns": list(water_md.COLUMNS),
     }
+
+
+if __name__ == "__main__":
+    pack(water.WORK, water.HERE.parent / "defectkit" / "data")

@@ -109,6 +109,22 @@ def test_error_curve_in_percent_with_the_spread_and_the_choice():
     assert band[band[:, 0] == 0][:, 1].max() == pytest.approx(40)
 
 
+def test_a_name_is_text_also_where_it_looks_like_tex(some_map):
+    Y, labels = some_map
+    ax = plots.embedding(Y, labels, names=[r"$\frac{$ ice", "5 $"])
+    ax.figure.canvas.draw()  # matplotlib parses TeX only here: it raised
+    assert texts(ax.get_legend())[0] == r"\$\frac{\$ ice (30)"
+
+
+def test_the_style_sheet_is_one_and_leaves_the_users_settings_alone(some_map):
+    with plt.rc_context({"axes.edgecolor": "red", "legend.frameon": True}):
+        ax = plots.embedding(*some_map)
+        assert plt.rcParams["axes.edgecolor"] == "red" and plt.rcParams["legend.frameon"]
+    with plt.style.context("defectkit.plots.defectkit"):
+        assert ax.spines["left"].get_edgecolor()[:3] == to_rgb(plt.rcParams["axes.edgecolor"])
+    assert not ax.get_legend().get_frame_on()
+
+
 # atoms3d
 
 def picture(*args, **kwargs):

@@ -1,25 +1,25 @@
-"""One figure per function."""
+"""One figure per function: maps, atoms in three dimensions, error curves."""
 
-from .maps import (
+from .colours import (
     METHODS,
     NOISE,
     PALETTE,
-    atoms3d,
+    cell_edges,
     check_names,
     cluster_name,
     colours,
     count,
-    embedding,
-    embeddings,
-    error_curve,
-    snapshots,
+    pale,
 )
+from .maps import embedding, embeddings, error_curve, snapshots
+from .structures import atoms3d
 
 __all__ = [
     "METHODS",
     "NOISE",
     "PALETTE",
     "atoms3d",
+    "cell_edges",
     "check_names",
     "cluster_name",
     "colours",
@@ -27,5 +27,6 @@ __all__ = [
     "embedding",
     "embeddings",
     "error_curve",
+    "pale",
     "snapshots",
 ]

@@ -1,11 +1,8 @@
 """Atoms in 3D and the explorer, in a notebook."""
 
-from .scenes import (
-    chooser,
-    explorer,
-    recolour,
-    scene,
-)
+from .choosers import chooser
+from .explorer_app.widget import explorer
+from .scenes import recolour, scene
 
 __all__ = [
     "chooser",

@@ -1,13 +1,12 @@
-"""Atoms to turn and zoom in a notebook, and figures that follow menus and sliders.
+"""Atoms to turn and zoom in a notebook.
 
-Every scene has a still twin, :func:`defectkit.plots.atoms3d`, for runs without a browser.
+Every scene has a static twin, :func:`defectkit.plots.atoms3d`, for runs without a browser.
 nglview and ipywidgets come with ``pip install 'defectkit[lab]'``.
 """
 
 import html
 import json
 import uuid
-from itertools import product
 
 import numpy as np
 from ase import Atoms
@@ -17,10 +16,7 @@ from matplotlib.colors import to_hex
 from scipy.spatial.transform import Rotation
 
 from .. import plots
-from .choosers import chooser, require
-from .explorer_app.widget import explorer
-
-__all__ = ["chooser", "explorer", "recolour", "scene"]
+from .choosers import require
 
 _STYLES = ("auto", "ball+stick", "spacefill", "point")
 _BONDS = 500  # NGL seeks no bonds in larger residues, and ASE writes the frame as one residue
@@ -73,7 +69,7 @@ def scene(atoms, labels=None, names=None, style="auto", cell=True, sites=None,
     """
     labels, sites = _check(atoms, labels, names, style, sites, max_atoms)
     nglview, widgets = require("nglview"), require("ipywidgets")
-    shown, left_out = _reduce(atoms, labels, names, sites, max_atoms)
+    shown, left_out = reduced(atoms, labels, names, sites, max_atoms)
     if style == "auto":
         style = ("ball+stick" if len(shown) <= _BONDS else
                  "spacefill" if len(shown) <= _SPHERES else "point")
@@ -89,7 +85,7 @@ def scene(atoms, labels=None, names=None, style="auto", cell=True, sites=None,
     pale = np.zeros(len(shown), bool) if labels is None else np.isin(labels[shown], faint)
     view.add_representation(style, **colour, **_sizes(style, radius, pale))
     _legend(box, labels, names)
-    edges = _edges(atoms.cell.array) if cell else []
+    edges = plots.cell_edges(atoms.cell.array).tolist() if cell else []
     _add_shape(view, [["cylinder", a, b, [0.35] * 3, 0.06] for a, b in edges])
     if sites is not None:
         _add_shape(view, [["sphere", site, [0.1] * 3, 1.6 * radius] for site in sites.tolist()],
@@ -143,7 +139,7 @@ def _check_labels(labels, names, n_atoms):
     return labels
 
 
-def _reduce(atoms, labels, names, sites, max_atoms):
+def reduced(atoms, labels, names, sites, max_atoms):
     """Indices of the atoms to draw, ascending, and a sentence about the others."""
     n = len(atoms)
     if n <= max_atoms:
@@ -173,10 +169,10 @@ def _reduce(atoms, labels, names, sites, max_atoms):
 
 def _colour_of(labels, faint):
     rgb = plots.colours(labels)
-    return np.where(np.isin(labels, faint)[:, None], 0.45 * rgb + 0.55, rgb)
+    return np.where(np.isin(labels, faint)[:, None], plots.pale(rgb), rgb)
 
 
-def _scheme(rgb):
+def colour_function(rgb):
     """JavaScript function of an atom's index that returns its colour, for colours (n, 3)."""
     palette, code = np.unique(rgb, axis=0, return_inverse=True)
     text = "".join(chr(_CODE + c) for c in code.ravel())
@@ -189,7 +185,7 @@ def _add_scheme(box, labels):
     """Register the labels' colours in the browser under a fresh name, as NGL caches by name."""
     name = f"clusters{uuid.uuid4().hex}"
     # By way of the view: nglview's own registry works only if its first import was displayed.
-    box.view._js(_scheme(_colour_of(labels[box.shown], box.faint)) + f"""
+    box.view._js(colour_function(_colour_of(labels[box.shown], box.faint)) + f"""
         const id = NGL.ColormakerRegistry.addScheme(function () {{
             this.atomColor = atom => colourOf(atom.index);
         }});
@@ -207,13 +203,6 @@ def _sizes(style, radius, pale):
         each = scale * radius * np.where(pale, 0.45, 1.0)
         sizes = {"radius_type": "data", "radius_data": dict(enumerate(each.round(4).tolist()))}
     return sizes | ({"aspect_ratio": 1 / scale} if style == "ball+stick" else {})
-
-
-def _edges(cell):
-    corners = [np.array(c) for c in product((0, 1), repeat=3)]
-    pairs = [(a @ cell, b @ cell) for a in corners for b in corners
-             if (b - a).sum() == 1 and (b >= a).all()]
-    return [(a.tolist(), b.tolist()) for a, b in pairs if not np.allclose(a, b)]
 
 
 def _add_shape(view, shapes, **parameters):

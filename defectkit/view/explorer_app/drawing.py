@@ -8,9 +8,11 @@ from functools import partial
 from threading import get_ident
 
 import numpy as np
+from ase import Atoms
 from matplotlib.colors import to_hex
 
-from ...plots.maps import cluster_name, count
+from ...plots import cluster_name, count
+from .. import scenes
 from . import state as env
 
 SPHERES = 20_000
@@ -200,8 +202,6 @@ def shown_atoms(box):
 
     The sentence says what is left out.
     """
-    from .. import scenes as view
-
     f, kind = box.choice["frame"], box.choice["atoms"]
     atoms = box.data.frames[f]
     here = np.flatnonzero(box.data.frame == f)
@@ -225,7 +225,7 @@ def shown_atoms(box):
             notes = [f"{count(len(index))} of {count(len(atoms))} atoms are drawn, the nearest to "
                      f"{what}."]
     labels = np.where(rows[index] >= 0, box.labels[rows[index]], -1)
-    kept, rest = view._reduce(atoms[index], labels, box.names, None, box.limits["atoms"])
+    kept, rest = scenes.reduced(atoms[index], labels, box.names, None, box.limits["atoms"])
     return index[kept], rows[index[kept]], " ".join(filter(None, [*notes, rest]))
 
 
@@ -262,13 +262,9 @@ def _padded(values, room):
 
 def _new_scene(box, atoms, room):
     """A view with room for that many atoms: one structure serves all frames."""
-    from ase import Atoms
-
-    from .. import scenes as view
-
     old, padded = box.scene, Atoms(_padded(atoms.numbers, room), cell=atoms.cell, pbc=atoms.pbc,
                                    positions=_padded(atoms.positions, room))
-    box.scene = view.scene(padded, np.zeros(room, int), max_atoms=room,
+    box.scene = scenes.scene(padded, np.zeros(room, int), max_atoms=room,
                            style="spacefill" if room <= SPHERES else "point",
                            height=f"{box.height}px")
     box.scene.room, box.scene.cell, box.scene.scheme = room, atoms.cell.array.copy(), ""
@@ -290,8 +286,6 @@ def _seen_again(box, scene, _, message, buffers):
 
 def _paint(box, moved):
     """Sends colours, under a fresh name as NGL caches by name, and places if they changed."""
-    from .. import scenes as view
-
     scene, name = box.scene, f"explorer{uuid.uuid4().hex}"
     if not scene.view.loaded:  # what waits for the browser is out of date
         moved = True
@@ -303,7 +297,7 @@ def _paint(box, moved):
         place = (f'part.structure.updatePosition(new Float32Array(this.decode_base64("{code}")));'
                  "part.updateRepresentations({position: true});")
     # fire_once: nglview would send all earlier messages again with each one that it archives.
-    scene.view._js(view._scheme(_padded(atom_colours(box), scene.room)) + f"""
+    scene.view._js(scenes.colour_function(_padded(atom_colours(box), scene.room)) + f"""
         const part = this.stage.compList[0];
         {place}
         const id = NGL.ColormakerRegistry.addScheme(function () {{

@@ -4,7 +4,7 @@ from functools import partial
 
 
 def layout(box, widgets):
-    """Builds the menus and pictures; `_explorer_draw.connect` makes them act."""
+    """Builds the menus and pictures; `drawing.connect` makes them act."""
     row = partial(widgets.HBox, layout={"flex_flow": "row wrap", "align_items": "center"})
     wide = {"description_width": "initial"}
     box.controls = {

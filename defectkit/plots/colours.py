@@ -1,0 +1,118 @@
+"""What all figures share: colours and names of clusters, the style sheet, edges of a cell."""
+
+from functools import wraps
+from itertools import product
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+
+STYLE = Path(__file__).with_name("defectkit.mplstyle")
+#: Colours by cluster number, from Okabe and Ito's and Paul Tol's sets, in an order chosen so that
+#: neighbours and noise stay apart also with red-green colour vision deficiency.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#882255", "#56B4E9", "#E69F00", "#332288", "#DDCC77",
+           "#A0522D", "#CC79A7", "#EE6677", "#999933")
+NOISE = "#C8C8C8"
+#: Colour and marker of each method in curves.
+METHODS = {"pca": ("#555555", "s"), "umap": ("#D55E00", "o"), "pacmap": ("#0072B2", "^")}
+#: Of the lines along a cell's edges.
+EDGE = (0.35, 0.35, 0.35)
+
+
+def styled(function):
+    """The function with the style sheet ``defectkit.mplstyle`` in force while it draws."""
+    @wraps(function)
+    def drawn(*args, **kwargs):
+        with plt.style.context(STYLE):
+            return function(*args, **kwargs)
+    return drawn
+
+
+def colours(labels):
+    """Colour of each environment's cluster.
+
+    Parameters
+    ----------
+    labels : array (n,) of int; -1 is noise. Beyond the palette colours repeat.
+
+    Returns
+    -------
+    array (n, 3), red, green and blue from 0 to 1
+
+    Examples
+    --------
+    >>> colours([0, -1]).round(2).tolist()
+    [[0.0, 0.45, 0.7], [0.78, 0.78, 0.78]]
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
+        raise ValueError(f"labels must be a list of integers, got {labels.dtype} of shape "
+                         f"{labels.shape}; give names separately.")
+    table = np.array([to_rgb(c) for c in (*PALETTE, NOISE)])
+    return table[np.where(labels < 0, len(PALETTE), labels % len(PALETTE))]
+
+
+def pale(rgb):
+    """Paler colours (n, 3) of the same hue, for atoms that should recede.
+
+    Examples
+    --------
+    >>> pale(np.zeros((1, 3))).tolist()
+    [[0.55, 0.55, 0.55]]
+    """
+    return 0.45 * np.asarray(rgb) + 0.55
+
+
+def check_names(labels, names):
+    """Raises ValueError where a list of names does not reach to the last label."""
+    if names is not None and not isinstance(names, dict) and labels.max() >= len(names):
+        raise ValueError(f"{len(names)} names are too few for cluster {labels.max()}; name them "
+                         "all or none.")
+
+
+def count(n):
+    """A whole number with thin spaces between thousands, as legends show it."""
+    return f"{n:,}".replace(",", "\u2009")
+
+
+def cluster_name(label, names=None):
+    """What a legend calls a label; `names` is a list, or a dict of those with names of their own.
+
+    Examples
+    --------
+    >>> cluster_name(0, ["ice", "water"]), cluster_name(1, {0: "ice"}), cluster_name(-1)
+    ('ice', 'cluster 1', 'noise')
+    """
+    if label < 0:
+        return "noise"
+    if names is None or (isinstance(names, dict) and label not in names):
+        return f"cluster {label}"
+    return names[label]
+
+
+def legend_handles(labels, names, counted=True):
+    """One dot a label for a legend, noise last; `counted`: with the number of environments."""
+    handles = []
+    for label in sorted(set(np.asarray(labels).tolist()), key=lambda c: (c < 0, c)):
+        text = cluster_name(label, names).replace("$", r"\$")  # a name is text, not TeX
+        if counted:
+            text += f" ({count(np.sum(np.asarray(labels) == label))})"
+        handles.append(Line2D([], [], linestyle="", marker="o", markersize=6, label=text,
+                              color=colours([label])[0]))
+    return handles
+
+
+def cell_edges(cell):
+    """Edges (n, 2, 3) of a cell (3, 3) from end to end, in Å; none along a vector of length 0.
+
+    Examples
+    --------
+    >>> cell_edges(np.eye(3)).shape, cell_edges(np.diag([1.0, 1.0, 0.0])).shape
+    ((12, 2, 3), (8, 2, 3))
+    """
+    corners = [np.array(corner) for corner in product((0, 1), repeat=3)]
+    pairs = np.array([(a, b) for a in corners for b in corners
+                      if (b - a).sum() == 1 and (b >= a).all()]) @ np.asarray(cell)
+    return pairs[np.linalg.norm(pairs[:, 1] - pairs[:, 0], axis=1) > 1e-9]
