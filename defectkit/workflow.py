@@ -1,7 +1,6 @@
 """The whole loop for somebody's own trajectory: features, average, map, clusters, description."""
 
 import io
-import json
 import re
 import warnings
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from . import datasets, nucleus
 from .averaging.means import frame_index, shortest_window, window_from_ps
 from .clusters.hdbscan import NOT_LABELLED, cluster, describe, nearest_vote
 from .embedding.methods import INITS, embed, standardise
-from .io.atomic_write import atomic_write
+from .io.archive import pack_frames, read_archive, unpack_frames, write_archive
 from .io.trajectory import BINARY, iter_frames
 from .neighbours.bond_order import first_shell, places
 from .symmetry.functions import SymmetryFunctions, features_of_each
 
-_FORMAT = 1
+_FORMAT, _MARK = 2, "defectkit result"
 _FARTHEST = 30.0  # Å; no first shell of neighbours reaches that far
 
 
@@ -127,13 +126,10 @@ class Result:
         path = Path(path)
         if path.suffix != ".npz":
             raise ValueError(f"{path} is not a name for a result; end it in .npz.")
-        text = io.StringIO()
-        ase.io.write(text, self.frames, format="extxyz")
-        with atomic_write(path) as partial, open(partial, "wb") as file:
-            np.savez_compressed(
-                file, labels=self.labels, map=self.map, frame=self.frame, atom=self.atom,
-                frames=np.frombuffer(text.getvalue().encode(), np.uint8),
-                info=json.dumps(self.info | {"format": _FORMAT}))
+        described, arrays = pack_frames(self.frames)
+        header = {"mark": _MARK, "format": _FORMAT, "info": self.info, "frames": described}
+        write_archive(path, header, arrays | {"labels": self.labels, "map": self.map,
+                                              "frame": self.frame, "atom": self.atom})
 
 
 def open_result(path):
@@ -142,16 +138,11 @@ def open_result(path):
     Raises FileNotFoundError, and ValueError for another kind of file, a damaged one, or one from
     a newer version.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
+    header, values = read_archive(path, "result")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            values = {name: file[name] for name in file.files}
-        info = json.loads(str(values["info"]))
-        newer = info.pop("format") > _FORMAT
-        result = None if newer else _restored(values, info)
-    except Exception as err:  # numpy, zipfile, json and ASE each raise their own kinds
+        newer = header.get("mark") in (_MARK, None) and header["format"] > _FORMAT
+        result = None if newer else _restored(values, header)
+    except Exception as err:  # ASE's readers and changed descriptions raise every kind
         raise ValueError(f"{path} is not a saved result or is damaged ({type(err).__name__}); "
                          "save it again.") from None
     if newer:
@@ -159,10 +150,14 @@ def open_result(path):
     return result
 
 
-def _restored(values, info):
+def _restored(values, header):
     """A `Result`; raises where its arrays do not fit its frames."""
-    text = values["frames"].tobytes().decode()
-    frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
+    if header.get("mark") == _MARK:
+        info, frames = header["info"], unpack_frames(header["frames"], values)
+    else:  # format 1, frames as text
+        text = values["frames"].tobytes().decode()
+        info = {k: v for k, v in header.items() if k != "format"}
+        frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
     arrays = [values[name] for name in ("labels", "frame", "atom")]
     labels, frame, atom = arrays
     fits = (all(a.dtype.kind == "i" and a.shape == labels.shape for a in arrays)

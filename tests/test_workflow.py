@@ -1,5 +1,6 @@
 """The whole loop on somebody's own file: what it finds, what it keeps, what it refuses."""
 
+import io
 import json
 import re
 
@@ -12,6 +13,7 @@ from ase.build import bulk
 import defectkit as dk
 from defectkit import workflow
 from defectkit.__main__ import main
+from defectkit.io import archive
 from defectkit.symmetry import SymmetryFunctions
 
 
@@ -157,6 +159,31 @@ def test_other_refusals(tmp_path):
         dk.identify(tmp_path / "absent.xyz", progress=False)
 
 
+def test_a_result_of_version_0_1_can_still_be_opened(vacancy, tmp_path):
+    text = io.StringIO()
+    ase.io.write(text, vacancy.frames, format="extxyz")
+    np.savez_compressed(
+        tmp_path / "old.npz", labels=vacancy.labels, map=vacancy.map, frame=vacancy.frame,
+        atom=vacancy.atom, frames=np.frombuffer(text.getvalue().encode(), np.uint8),
+        info=json.dumps(vacancy.info | {"format": 1}))
+    again = dk.open_result(tmp_path / "old.npz")
+    assert np.array_equal(again.labels, vacancy.labels) and again.words() == vacancy.words()
+    assert "format" not in again.info
+
+
+def test_what_a_file_said_of_a_frame_is_there_after_opening(vacancy, tmp_path):
+    frames = [atoms.copy() for atoms in vacancy.frames]
+    frames[0].info = {"note": "1 2 3", "flag": "T", "nothing": None, "Lattice": "fcc",
+                      "Properties": 1, "texts": np.array(["a", "b c"]), "lines": "a\nb"}
+    workflow.Result(frames, vacancy.labels, vacancy.map, vacancy.frame, vacancy.atom,
+                    vacancy.info).save(tmp_path / "a.npz")
+    again = dk.open_result(tmp_path / "a.npz").frames
+    assert list(again[0].info) == list(frames[0].info)
+    for key, value in frames[0].info.items():
+        assert type(again[0].info[key]) is type(value) and np.all(again[0].info[key] == value)
+    assert all(a == b for a, b in zip(again, frames, strict=True))
+
+
 def test_damaged_and_foreign_results_are_refused(vacancy, tmp_path):
     path = tmp_path / "a.npz"
     with pytest.raises(ValueError, match="end it in .npz"):
@@ -166,17 +193,18 @@ def test_damaged_and_foreign_results_are_refused(vacancy, tmp_path):
     vacancy.save(path)
     whole = path.read_bytes()
     path.write_bytes(whole[:len(whole) // 2])
-    with pytest.raises(ValueError, match="is not a saved result or is damaged"):
+    with pytest.raises(ValueError, match="is damaged or cut off; copy it again, or save"):
         dk.open_result(path)
     np.savez(path, labels=np.array([object()], dtype=object))
-    with pytest.raises(ValueError, match="is not a saved result or is damaged"):
+    with pytest.raises(ValueError, match="is damaged or cut off"):
+        dk.open_result(path)
+    np.savez(path, labels=np.arange(3))
+    with pytest.raises(ValueError, match="is no result of defectkit; give a file that save has"):
         dk.open_result(path)
     workflow.Result(vacancy.frames, vacancy.labels, vacancy.map, vacancy.frame, vacancy.atom,
                     vacancy.info).save(path)
-    with np.load(path) as file:
-        values = dict(file)
-    values["info"] = json.dumps(json.loads(str(values["info"])) | {"format": 99})
-    np.savez(path, **values)
+    header, values = archive.read_archive(path, "result")
+    archive.write_archive(path, header | {"format": 99}, values)
     with pytest.raises(ValueError, match="written by a newer version; update defectkit"):
         dk.open_result(path)
 
