@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from ase.geometry import find_mic
 from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
+
+from .geometry import distances, ghosts, groups_of, nearest_spacing, wrap
 
 REACH = 2.0      # range of the order learnt, in nearest-neighbour spacings
 LINK = 1.9       # flagged atoms nearer than this, in spacings, are looked at together
@@ -49,52 +48,6 @@ class Order:
     bond: float
     coordination: float
     bond_length: float
-
-
-def ghosts(positions, cell, pbc, margin):
-    """Positions in the cell and all their periodic images up to `margin` Å outside it.
-
-    Returns points (n, 3) in Å, of which the first are the wrapped positions in their order, and
-    the index of the atom each belongs to (n,).
-    """
-    inverse = np.linalg.inv(cell)
-    points = positions @ inverse
-    points[:, pbc] -= np.floor(points[:, pbc])
-    owner = np.arange(len(points))
-    width = margin * np.linalg.norm(inverse, axis=0)
-    for axis in np.flatnonzero(pbc):
-        images, owners = [points], [owner]
-        for shift in range(1, int(np.ceil(width[axis])) + 1):
-            for sign in (shift, -shift):
-                moved = points[:, axis] + sign
-                near = (moved > -width[axis]) & (moved < 1 + width[axis])
-                image = points[near]
-                image[:, axis] += sign
-                images.append(image)
-                owners.append(owner[near])
-        points, owner = np.concatenate(images), np.concatenate(owners)
-    return points @ cell, owner
-
-
-def wrap(positions, cell, pbc):
-    """Positions (n, 3) moved into the cell along its periodic axes."""
-    scaled = positions @ np.linalg.inv(cell)
-    return positions - (np.floor(scaled) * pbc) @ cell
-
-
-def distances(a, b, cell, pbc):
-    """Shortest distances (n, m) in Å between positions (n, 3) and (m, 3)."""
-    vectors = np.reshape(a, (-1, 1, 3)) - np.reshape(b, (1, -1, 3))
-    if not vectors.size:
-        return np.empty(vectors.shape[:2])
-    return find_mic(vectors.reshape(-1, 3), cell, pbc)[1].reshape(vectors.shape[:2])
-
-
-def nearest_spacing(positions, cell, pbc):
-    """Median distance from an atom to its nearest neighbour, in Å."""
-    volume = abs(np.linalg.det(cell)) if pbc.all() else np.prod(np.ptp(positions, axis=0) + 1.0)
-    points, _ = ghosts(positions, cell, pbc, 3 * (volume / len(positions)) ** (1 / 3))
-    return float(np.median(cKDTree(points).query(points[: len(positions)], k=2)[0][:, 1]))
 
 
 def learn_order(points, n_atoms, bulk, spacing):
@@ -154,7 +107,7 @@ def crowding(order, tree, near):
     return load
 
 
-def climb(order, tree, crowd, starts, n_steps=40, tolerance=1e-3):
+def maximise_fit(order, tree, crowd, starts, n_steps=40, tolerance=1e-3):
     """Nearest places of best fit for one atom more, and that fit: steepest ascent from `starts`.
 
     The fit is the log likelihood of the distances to the atoms around, less the squares of what
@@ -229,7 +182,7 @@ def one_sidedness(order, tree, places):
     return np.linalg.norm(unit.sum(1) / np.maximum(there.sum(1), 1), axis=1)
 
 
-def fill(order, pool, homes, shifts, least):
+def insert_sites(order, pool, homes, shifts, least):
     """Sites (n, 3) near `homes`, and their fits, that complete the crystal of `pool`.
 
     The best place for one atom more is taken, all sites settle, and again, until none is as good
@@ -250,16 +203,16 @@ def fill(order, pool, homes, shifts, least):
         starts = starts[tree.query(starts)[0] > 0.4 * order.spacing]
         if not len(starts):
             break
-        place, fit = climb(order, tree, crowd, starts, n_steps=8)
+        place, fit = maximise_fit(order, tree, crowd, starts, n_steps=8)
         lead = np.argsort(-fit)[:6]
-        place, fit = climb(order, tree, crowd, place[lead])
+        place, fit = maximise_fit(order, tree, crowd, place[lead])
         fit[one_sidedness(order, tree, place) > ONE_SIDED] = -np.inf
         best = np.argmax(fit)
         if not fit[best] >= least:
             break
         sites = np.concatenate([sites, place[best: best + 1]])
         tree, crowd = with_sites()
-        sites, fits = climb(order, tree, crowd, sites, 60, 1e-4)
+        sites, fits = maximise_fit(order, tree, crowd, sites, 60, 1e-4)
     return sites, fits
 
 
@@ -285,7 +238,7 @@ class Group:
         return int((self.owners < 0).sum()) + len(self.extra)
 
 
-def heal(positions, cell, pbc, flagged):
+def reconstruct(positions, cell, pbc, flagged):
     """Take the flagged atoms out, fill the holes as the bulk is ordered, say who belongs where.
 
     Returns the Order, the tree of the atoms and their images, the atom of each point of the tree,
@@ -317,7 +270,7 @@ def heal(positions, cell, pbc, flagged):
         near = np.concatenate(tree.query_ball_point(homes, RANGE * spacing)).astype(int)
         near = np.unique(near)
         pool = points[near[~np.isin(owner[near], removed)]]
-        sites, fits = fill(order, pool, homes, shifts, GOOD_FIT * typical)
+        sites, fits = insert_sites(order, pool, homes, shifts, GOOD_FIT * typical)
         owners, alone = assign(removed, points[removed], sites, cell, pbc, spacing)
         return Group(group[flagged[group]], removed, wrap(sites, cell, pbc), fits / typical,
                      owners, alone[own[alone] < EXTRA_FIT])
@@ -343,18 +296,6 @@ def heal(positions, cell, pbc, flagged):
                 best = more
         found.append(best)
     return order, tree, owner, own, found
-
-
-def groups_of(points, owner, members, cutoff):
-    """Members (atom indices) in connected groups, linked when nearer than `cutoff` Å."""
-    place = np.full(owner.max() + 1, -1)
-    place[members] = np.arange(len(members))
-    mine = np.flatnonzero(place[owner] >= 0)
-    pairs = cKDTree(points[mine]).query_pairs(cutoff, output_type="ndarray")
-    i, j = place[owner[mine[pairs]]].T
-    graph = coo_array((np.ones(len(i)), (i, j)), shape=(len(members),) * 2)
-    count, label = connected_components(graph, directed=False)
-    return [members[label == group] for group in range(count)]
 
 
 def assign(atoms, positions, sites, cell, pbc, limit):

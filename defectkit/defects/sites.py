@@ -6,19 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from ase.geometry import find_mic
 from ase.neighborlist import neighbor_list
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
-from scipy.spatial import cKDTree
 
-from .reconstruction import (
-    REACH,
-    distances,
-    ghosts,
-    heal,
-    nearest_spacing,
-    one_sidedness,
-    wrap,
-)
+from .geometry import distances, nearest_spacing, wrap
+from .reconstruction import REACH, one_sidedness, reconstruct
 from .split_vacancy import settle
 from .wigner_seitz_analysis import OFF_LATTICE
 
@@ -38,19 +28,27 @@ class Site:
     kind : str
         "vacancy", "divacancy" (one of several vacant sites next to each other), "split vacancy"
         (an atom is on its way into it, midway between two vacant sites), "interstitial" (one atom
-        off the lattice), "dumbbell" (two atoms share a site).
+        off the lattice), "dumbbell" (two atoms share a site), "di-interstitial" (one of several
+        atoms off the lattice next to each other), "adatom" (on a surface), "antisite" (an atom
+        on the site of another element of the compound), "substitutional" (a foreign element).
     position : array (3,)
         Å, inside the cell.
     atoms : array of int
-        Vacancy: the flagged atoms around it. Interstitial: the atoms off the lattice.
+        Vacancy: the flagged atoms around it. Interstitial: the atoms off the lattice. Antisite,
+        substitutional: the atom.
     neighbours : array of int
         All atoms within a bond of `position`, flagged or not.
     fit : float
         How well one atom more (vacancy), or the atom that is there (interstitial), fits the order
-        of the bulk: 1 as its atoms do, 0 and below not at all.
+        of the bulk: 1 as its atoms do, 0 and below not at all. NaN where no fit was made.
     other : array (3,) or None
         Split vacancy: the other of the two half-vacant sites (Å), from which the atom on its way
         comes. `position` is the one further from this atom; midway, heat decides.
+    element : str
+        The missing or extra element; "Ga on N" for a Ga atom on a site of N; "" where unknown.
+    confidence : float
+        0 to 1; `evidence` says in one sentence what it rests on. NaN where it was not measured.
+    evidence : str
     """
 
     kind: str
@@ -59,6 +57,15 @@ class Site:
     neighbours: np.ndarray
     fit: float
     other: np.ndarray | None = None
+    element: str = ""
+    confidence: float = np.nan
+    evidence: str = ""
+
+    def __repr__(self):
+        place = ", ".join(f"{x:.2f}" for x in np.ravel(self.position))
+        sure = "" if np.isnan(self.confidence) else f", confidence {self.confidence:.2f}"
+        name = f"{self.element} {self.kind}".strip()
+        return f"<Site: {name} at ({place}) Å, atoms {np.asarray(self.atoms).tolist()}{sure}>"
 
 
 def locate_vacancies(atoms, flagged):
@@ -145,7 +152,7 @@ def locate_defects(atoms, flagged):
     done once more with the atoms bonded to the flagged ones flagged too: a cluster may hold the
     atom off the lattice without the neighbours that it pushes away.
     """
-    flagged, positions, cell, pbc = _checked(atoms, flagged)
+    flagged, positions, cell, pbc = checked_flags(atoms, flagged)
     if not flagged.any():
         return []
     found = _located(flagged, flagged, positions, cell, pbc)
@@ -160,7 +167,7 @@ def locate_defects(atoms, flagged):
 
 def _located(taken, flagged, positions, cell, pbc):
     """Sites from one analysis that takes the atoms `taken` for the defect."""
-    order, tree, owner, own, groups = heal(positions, cell, pbc, taken)
+    order, tree, owner, own, groups = reconstruct(positions, cell, pbc, taken)
 
     def site(kind, place, members, fit):
         place = wrap(np.reshape(place, (1, 3)), cell, pbc)[0]
@@ -181,60 +188,6 @@ def _located(taken, flagged, positions, cell, pbc):
                  for atom, place in zip(group.owners, group.sites, strict=True)}
         vacancies = _described(vacancies, flagged, owned, order, tree, owner, cell, pbc)
     return vacancies + extra
-
-
-def surface_layers(atoms, flagged=None, axis=None):
-    """Layer of each atom, counted from the nearer surface inwards, and on which side it lies.
-
-    Layer 0 are the atoms at a free surface: their bonds point inwards, with a mean cosine beyond
-    0.165, so both atoms of a buckled dimer count. Layer n + 1 are the atoms bonded to layer n
-    that have no lower number. Bonds end at 1.25 nearest-neighbour spacings.
-
-    Parameters
-    ----------
-    atoms : ase.Atoms
-        A slab (Å) with vacuum on both sides, or open boundaries.
-    flagged : array (n_atoms,) of bool, or of int indices, optional
-        Atoms that the clustering calls surface. Layer 0 then holds only flagged atoms.
-    axis : int, optional
-        Cell vector that leaves the slab, 0, 1 or 2; the one with the widest gap between atoms.
-
-    Returns
-    -------
-    layers : array (n_atoms,) of int
-        0, 1, 2, ...; -1 for atoms not connected to a surface by bonds.
-    sides : array (n_atoms,) of int
-        1 nearer to the surface at the end of the cell vector, -1 to that at its start, 0 as far
-        from both.
-
-    Raises
-    ------
-    ValueError
-        No free surface, none of the flagged atoms at one, flags that do not match the atoms.
-    """
-    all_atoms = np.ones(len(atoms), bool)
-    flagged, positions, cell, pbc = _checked(atoms, all_atoms if flagged is None else flagged, 1)
-    spacing = nearest_spacing(positions, cell, pbc)
-    height, axis = _heights(positions, cell, pbc, axis, 2 * spacing)
-    points, owner = ghosts(positions, cell, pbc & (np.arange(3) != axis), 3 * spacing)
-    bonds = cKDTree(points[:len(atoms)]).sparse_distance_matrix(
-        cKDTree(points), 1.25 * spacing, output_type="ndarray")
-    bonds = bonds[bonds["v"] > 0]
-    i, j = bonds["i"], owner[bonds["j"]]
-    rise = (height[j] - height[i]) / bonds["v"]
-    graph = coo_array((np.ones(len(i)), (i, j)), shape=(len(atoms),) * 2).tocsr()
-    mean_rise = np.bincount(i, rise, len(atoms)) / np.maximum(np.bincount(i, None, len(atoms)), 1)
-    steps = []
-    for side in (1, -1):
-        outermost = np.flatnonzero(flagged & (side * mean_rise < -0.165))
-        if not len(outermost):
-            raise ValueError("None of the flagged atoms lies at a free surface; flag the surface "
-                             "cluster, or leave out flagged.")
-        steps.append(dijkstra(graph, unweighted=True, indices=outermost, min_only=True))
-    steps = np.minimum(steps, len(atoms))
-    layers = steps.min(axis=0).astype(int)
-    layers[layers == len(atoms)] = -1
-    return layers, np.sign(steps[1] - steps[0]).astype(int)
 
 
 def _described(vacancies, flagged, owned, order, tree, owner, cell, pbc):
@@ -291,25 +244,7 @@ def _distinct(sites, limit, cell, pbc):
     return kept
 
 
-def _heights(positions, cell, pbc, axis, least):
-    """Heights (Å) along the normal that leaves the slab, cut in the vacuum, and that axis."""
-    inverse = np.linalg.inv(cell)
-    scaled, widths = positions @ inverse, []
-    for k in range(3) if axis is None else [axis]:
-        across = 1 / np.linalg.norm(inverse[:, k])
-        place = np.sort(scaled[:, k] % 1 if pbc[k] else scaled[:, k])
-        gaps = np.diff(place, append=place[0] + 1 if pbc[k] else np.inf)
-        cut = place[gaps.argmax()] if pbc[k] else 0
-        widths.append((gaps.max() * across, k, cut, across))
-    width, axis, cut, across = max(widths)
-    if width < least:
-        raise ValueError(f"No free surface: the widest gap between atoms is {width:.1f} Å; "
-                         "pass a slab with vacuum, or its axis.")
-    height = (scaled[:, axis] - cut - 1e-9) % 1 if pbc[axis] else scaled[:, axis]
-    return height * across, axis
-
-
-def _checked(atoms, flagged, most=0.5):
+def checked_flags(atoms, flagged, most=0.5):
     """Flags as booleans; positions, cell and boundaries of a frame that can be analysed."""
     n_atoms, flagged = len(atoms), np.asarray(flagged)
     if n_atoms < FEWEST:

@@ -13,7 +13,7 @@ MOST_BONDS = 400    # of the bulk to compare with
 def settle(half, other, tree, owner, flagged, order):
     """The vacant and the other site (3,) in Å of a split vacancy whose atom is midway.
 
-    The sites found by healing carry the heat of a few atoms, and which of them is vacant hangs on
+    The reconstructed sites carry the heat of a few atoms, and which of them is vacant hangs on
     a tenth of an ångström. So the surroundings of bonds of the bulk along the same direction are
     laid over those of the split vacancy; the mean shift places the middle by hundreds of atoms.
 

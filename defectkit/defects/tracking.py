@@ -6,7 +6,7 @@ import numpy as np
 from ase.geometry import find_mic
 from scipy.optimize import linear_sum_assignment
 
-from .reconstruction import distances
+from .geometry import distances
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from ase.geometry import find_mic
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
-from .reconstruction import distances, ghosts, nearest_spacing, wrap
+from .geometry import distances, ghosts, nearest_spacing, wrap
 from .tracking import sites_of_frames
 
 OFF_LATTICE = 0.34  # spacings from its site: an atom of a dumbbell (0.8 Å in silicon)

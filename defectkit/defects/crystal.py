@@ -1,0 +1,104 @@
+"""Which lattice explains a frame: the translations and sites that leave the fewest atoms over."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .lattice_sites import Sites, assign_sites, basis_sites
+from .translations import Frame, Lattice, candidates, prepare, translation_lattices
+
+ON_SITE = 0.45         # spacings: an atom nearer than this to its site is explained
+EXPLAINED = 0.85       # fraction of the atoms that a crystal has to explain
+MAX_DEFECTS = 0.12     # vacant sites and extra atoms, of all atoms
+FEWEST_CELLS = 3       # primitive cells in the frame: fewer cannot outvote a defect
+SHARPER = 0.6          # a coarser lattice that reduces the displacements so much is the true one
+STATIC = 0.06          # spacings: rms displacement that no coarser lattice needs to reduce
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """A frame explained by a lattice and its sites; `rms` displacement (Å) of atoms on sites."""
+
+    frame: Frame
+    lattice: Lattice
+    sites: Sites
+    explained: float
+    rms: float
+    vacant: np.ndarray
+    extra: np.ndarray
+
+    @property
+    def n_defects(self):
+        """Vacant sites and atoms without one."""
+        return len(self.vacant) + len(self.extra)
+
+
+def explain(positions, numbers, cell, pbc):
+    """The Crystal behind a frame, or None, and a sentence why there is none.
+
+    Translations that keep the elements are tried first, then those in the plane of two cell
+    vectors (a slab, a sheet, a planar fault), then both without telling elements apart (a random
+    alloy).
+    """
+    reasons = []
+    for kinds in (numbers, np.zeros(len(numbers), int)):
+        frame = prepare(positions, kinds, cell, pbc)
+        found = candidates(frame)
+        if len(found[0]):
+            for plane in (None, 0, 1, 2):
+                crystal, why = _best(frame, numbers, translation_lattices(frame, found, plane))
+                if crystal is not None:
+                    return crystal, ""
+                reasons.append(why)
+        if len(np.unique(numbers)) == 1:
+            break
+    told = [why for why in reasons if why]
+    return None, told[0] if told else NO_ORDER
+
+
+NO_ORDER = ("no crystal order shared by most atoms: liquid, amorphous, polycrystalline, or the "
+            "cell is a single unit cell; point defects are not defined without one")
+
+
+def _best(frame, numbers, chain):
+    """The finest lattice of a chain that explains the frame, or a coarser, much sharper one."""
+    best, why = None, ""
+    for lattice in chain[::-1]:
+        if lattice.multiplicity < FEWEST_CELLS:
+            break
+        crystal, reason = _explained(frame, numbers, lattice)
+        if crystal is None:
+            why = why or reason
+            if best is not None:
+                break
+            continue
+        if best is None:
+            best = crystal
+        elif crystal.rms < SHARPER * best.rms and crystal.n_defects <= best.n_defects:
+            best = crystal
+        if best.rms < STATIC * frame.spacing:
+            break
+    return best, why
+
+
+def _explained(frame, numbers, lattice):
+    """The Crystal of one lattice if it explains the frame, else None and why not."""
+    basis = basis_sites(frame, lattice)
+    n_atoms, n_sites = len(numbers), len(basis) * lattice.multiplicity
+    if not len(basis) or not 0.7 * n_atoms < n_sites < 1.3 * n_atoms:
+        return None, ""
+    sites = assign_sites(frame, lattice, numbers, basis)
+    on = sites.site_of >= 0
+    away = np.linalg.norm(sites.off, axis=1)
+    explained = float((on & (away < ON_SITE * frame.spacing)).mean())
+    vacant, extra = np.flatnonzero(sites.owner < 0), np.flatnonzero(~on)
+    crystal = Crystal(frame, lattice, sites, explained,
+                      float(np.sqrt((away[on] ** 2).mean())) if on.any() else np.inf,
+                      vacant, extra)
+    if explained < EXPLAINED:
+        return None, (f"the best lattice explains only {explained:.0%} of the atoms; point "
+                      "defects are not defined")
+    if crystal.n_defects > max(MAX_DEFECTS * n_atoms, 2):
+        return None, (f"the best lattice would leave {len(vacant)} sites vacant and {len(extra)} "
+                      f"of {n_atoms} atoms without one: too many for point defects")
+    return crystal, ""

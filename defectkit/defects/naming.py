@@ -1,0 +1,175 @@
+"""What a vacant site or an atom without one is called, where it is, and how sure that is."""
+
+import numpy as np
+from ase.data import chemical_symbols
+from ase.geometry import find_mic
+from scipy.spatial import cKDTree
+
+from .geometry import distances, ghosts, wrap
+from .sites import Site
+
+SHELL_GAP = 1.13     # a step in distance by more than this ends the first shell
+SHELL_MAX = 1.30     # of the nearest distance: no first shell is wider
+HALF_WAY = 0.38      # of the way into a vacancy: the atom belongs to both sites
+SHARES_SITE = 0.30   # spacings: an owner further from its site than this shares it
+PAIR = 1.3           # nearest distances: vacant sites nearer than this are one divacancy
+EXTRA_PAIR = 1.9     # spacings: extra atoms nearer than this are one di-interstitial
+OUTSIDE = 0.45       # mean direction to the atoms around: an extra atom on a surface
+MIXED = 0.88         # a basis site with less of one element is mixed: an alloy
+
+
+class _Namer:
+    """The crystal with what naming needs of it: trees of sites and atoms with their images."""
+
+    def __init__(self, crystal, numbers):
+        frame = crystal.frame
+        self.crystal, self.sites, self.frame, self.numbers = crystal, crystal.sites, frame, numbers
+        self.spacing = frame.spacing
+        self.images, self.image_site = ghosts(self.sites.positions, frame.cell, frame.pbc,
+                                              3 * self.spacing)
+        self.site_tree = cKDTree(self.images)
+
+    def shell(self, site):
+        """Sites next to a site and the distance (Å) of the nearest."""
+        away, near = self.site_tree.query(self.sites.positions[site], k=min(40, len(self.images)),
+                                          distance_upper_bound=2.6 * self.spacing)
+        away, near = away[1:], near[1:]
+        away, near = away[np.isfinite(away)], near[np.isfinite(away)]
+        if not len(away):
+            return np.empty(0, int), self.spacing
+        step = away[1:] / away[:-1]
+        last = 1 + np.argmax(np.r_[(step > SHELL_GAP) | (away[1:] > SHELL_MAX * away[0]), True])
+        return self.image_site[near[:last]], away[0]
+
+    def around(self, place, leave=()):
+        """Atoms within 1.3 spacings of a place, and the distance of the nearest."""
+        away, near = self.frame.tree.query(place, k=min(30, self.frame.tree.n),
+                                           distance_upper_bound=1.3 * self.spacing)
+        atoms = self.frame.owner[near[np.isfinite(away)]]
+        away = away[np.isfinite(away)]
+        kept = ~np.isin(atoms, leave)
+        return np.unique(atoms[kept]), away[kept].min(initial=2 * self.spacing)
+
+    def symbol(self, site):
+        """Element of a site."""
+        return chemical_symbols[self.sites.numbers[self.sites.site_basis[site]]]
+
+    def confidence(self, margin):
+        """0 to 1: what the lattice explains, how many cells vote, how clear the case is."""
+        votes = 1 - 0.5 / self.crystal.lattice.multiplicity
+        return float(np.clip(self.crystal.explained * votes * np.clip(margin, 0, 1), 0, 1))
+
+
+def name_defects(crystal, positions, numbers, cell, pbc):
+    """Sites of all defects of a Crystal: vacancies, interstitials, antisites, substitutionals."""
+    namer = _Namer(crystal, numbers)
+    origin = positions[0] - crystal.frame.positions[0]
+    found = _vacancies(namer) + _extra(namer) + _wrong_elements(namer)
+    placed = []
+    for site in found:
+        moved = {"position": wrap((site["position"] + origin)[None], cell, pbc)[0]}
+        if site.get("other") is not None:
+            moved["other"] = wrap((site["other"] + origin)[None], cell, pbc)[0]
+        placed.append(Site(**{"fit": np.nan} | site | moved))
+    return placed
+
+
+def _vacancies(namer):
+    """Vacant sites as keywords of Site, the surest first."""
+    sites, frame, vacant = namer.sites, namer.frame, namer.crystal.vacant
+    if not len(vacant):
+        return []
+    places = sites.positions[vacant]
+    apart = distances(places, places, frame.cell, frame.pbc) + np.diag([np.inf] * len(vacant))
+    found = []
+    for k, site in enumerate(vacant):
+        shell, nearest = namer.shell(site)
+        atoms = sites.owner[shell]
+        atoms = np.unique(atoms[atoms >= 0])
+        _, clear = namer.around(places[k])
+        kind, other = "vacancy", None
+        if apart[k].min() < PAIR * nearest:
+            kind = "divacancy"
+        elif len(atoms):
+            way = find_mic(places[k] - sites.positions[sites.site_of[atoms]], frame.cell,
+                           frame.pbc)[0]
+            part = (sites.off[atoms] * way).sum(1) / (way**2).sum(1)
+            if part.max() > HALF_WAY:
+                kind = "split vacancy"
+                other = sites.positions[sites.site_of[atoms[part.argmax()]]]
+        element, basis = namer.symbol(site), sites.site_basis[site]
+        count = int((sites.site_basis[vacant] == basis).sum())
+        found.append({
+            "kind": kind, "position": places[k], "atoms": atoms, "neighbours": atoms,
+            "other": other, "element": element if sites.purity[basis] > MIXED else "",
+            "confidence": namer.confidence(0.5 + (clear / namer.spacing - 0.2)),
+            "evidence": f"{count} of {namer.crystal.lattice.multiplicity} equal {element} sites "
+                        f"vacant; no atom within {clear:.2f} Å, {len(atoms)} neighbours"})
+    return sorted(found, key=lambda site: -site["confidence"])
+
+
+def _extra(namer):
+    """Atoms without a site as keywords of Site."""
+    sites, frame, extra = namer.sites, namer.frame, namer.crystal.extra
+    if not len(extra):
+        return []
+    apart = distances(frame.positions[extra], frame.positions[extra], frame.cell, frame.pbc)
+    apart += np.diag([np.inf] * len(extra))
+    heat = max(namer.crystal.rms, 0.02 * namer.spacing)
+    found = []
+    for k, atom in enumerate(extra):
+        place, members, kind = frame.positions[atom], [atom], "interstitial"
+        off, owner = np.linalg.norm(sites.off[atom]), sites.owner[sites.nearest[atom]]
+        shared = owner >= 0 and np.linalg.norm(sites.off[owner])
+        if shared > SHARES_SITE * namer.spacing and shared > 0.45 * off:
+            kind, members = "dumbbell", [atom, owner]
+            place = sites.positions[sites.nearest[atom]] + sites.off[members].mean(axis=0)
+        elif _outside(namer, place):
+            kind = "adatom"
+        if apart[k].min() < EXTRA_PAIR * namer.spacing and kind != "adatom":
+            kind = "di-interstitial"
+        near, closest = namer.around(place, members)
+        element = chemical_symbols[namer.numbers[atom]]
+        found.append({
+            "kind": kind, "position": place, "atoms": np.sort(members), "neighbours": near,
+            "element": element, "confidence": namer.confidence(off / (2 * heat)),
+            "evidence": f"all sites around are taken; {off:.2f} Å off the nearest, where the "
+                        f"atoms on sites are {heat:.2f} Å off (rms); the next atom is at "
+                        f"{closest:.2f} Å"})
+    return sorted(found, key=lambda site: -site["confidence"])
+
+
+def _outside(namer, place):
+    """Whether the atoms around a place are all on one side of it."""
+    near = namer.frame.tree.query_ball_point(place, 2 * namer.spacing)
+    step = namer.frame.tree.data[near] - place
+    length = np.linalg.norm(step, axis=1)
+    step, length = step[length > 1e-6], length[length > 1e-6]
+    if not len(step):
+        return True
+    return np.linalg.norm((step / length[:, None]).mean(axis=0)) > OUTSIDE
+
+
+def _wrong_elements(namer):
+    """Atoms on sites of another element as keywords of Site."""
+    sites, numbers = namer.sites, namer.numbers
+    on = np.flatnonzero(sites.site_of >= 0)
+    basis = sites.site_basis[sites.site_of[on]]
+    wrong = (numbers[on] != sites.numbers[basis]) & (sites.purity[basis] > MIXED)
+    found = []
+    for atom in on[wrong]:
+        site = sites.site_of[atom]
+        here, element = namer.symbol(site), chemical_symbols[numbers[atom]]
+        shell, _ = namer.shell(site)
+        near = sites.owner[shell]
+        off = np.linalg.norm(sites.off[atom])
+        own = numbers[atom] in sites.numbers
+        found.append({
+            "kind": "antisite" if own else "substitutional",
+            "position": namer.frame.positions[atom], "atoms": np.array([atom]),
+            "neighbours": np.unique(near[near >= 0]), "element": f"{element} on {here}",
+            "confidence": namer.confidence(1.5 - off / namer.spacing),
+            "evidence": f"{element} on a site that holds {here} in "
+                        f"{sites.purity[sites.site_basis[site]]:.0%} of its images, "
+                        f"{off:.2f} Å off it"})
+    return sorted(found, key=lambda site: -site["confidence"])
