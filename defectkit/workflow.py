@@ -15,6 +15,7 @@ from .averaging.means import frame_index, shortest_window, window_from_ps
 from .clusters.hdbscan import NOT_LABELLED, cluster, describe, nearest_vote
 from .embedding.methods import INITS, embed, standardise
 from .io.archive import pack_frames, read_archive, unpack_frames, write_archive
+from .io.continuity import first_break
 from .io.trajectory import BINARY, iter_frames
 from .neighbours.bond_order import first_shell, places
 from .symmetry.functions import SymmetryFunctions, features_of_each
@@ -226,8 +227,9 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     centres = centres or _main_element(frames)
     symmetry = symmetry or SymmetryFunctions.for_elements(
         sorted({s for atoms in frames for s in atoms.symbols}))
-    connected = _is_trajectory(frames)
-    window = _frames_of(window, dt, len(frames), connected)
+    broken = first_break(frames)
+    connected = broken is None and len(frames) > 1
+    window = _frames_of(window, dt, len(frames), connected, broken)
     index = [np.flatnonzero(atoms.symbols == centres) for atoms in frames]
     index, sampled = _thinned(index, max_environments, connected, seed)
     wanted = index if sampled else [centres] * len(frames)
@@ -285,19 +287,7 @@ def _main_element(frames):
     return str(names[heavy.argmax()])
 
 
-def _is_trajectory(frames):
-    """Whether consecutive frames are the same atoms, which move by less than half a bond."""
-    if len({tuple(atoms.numbers) for atoms in frames}) > 1 or len(frames) < 2:
-        return False
-    for a, b in zip(frames[:4], frames[1:5], strict=False):
-        moved = b.get_scaled_positions(wrap=False) - a.get_scaled_positions(wrap=False)
-        moved -= np.round(moved) * a.pbc
-        if np.sqrt(np.mean(np.sum((moved @ a.cell.array) ** 2, axis=1))) > 1.0:
-            return False
-    return True
-
-
-def _frames_of(window, dt, n_frames, connected):
+def _frames_of(window, dt, n_frames, connected, broken=None):
     """Window in frames, or None where it is to be found."""
     if window is None:
         return None if connected and n_frames >= 24 else 1
@@ -312,8 +302,8 @@ def _frames_of(window, dt, n_frames, connected):
         raise ValueError(f"a window of {window} frames does not fit into {n_frames}; give a "
                          "shorter window or more frames.")
     if window > 1 and not connected:
-        raise ValueError("these frames do not follow one another in time (other atoms, or moves "
-                         "of over 1 Å): they cannot be averaged; leave window out.")
+        raise ValueError(f"these frames do not follow one another in time ({broken}): they "
+                         "cannot be averaged; leave window out, or give the frames of one run.")
     return window
 
 
