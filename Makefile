@@ -1,18 +1,20 @@
 # Everything runs in .venv, which every target makes first; PYTHON picks another interpreter.
 PYTHON ?= python3
+JOBS ?= 2
 BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # Containers run as root, which JupyterLab accepts only when told.
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: install demo lab test test-unit test-notebooks test-browser bench bench-stability \
-	bench-notebooks coverage clean
+.PHONY: install demo lab test test-fast test-unit test-notebooks test-browser check docs linkcheck \
+	bench bench-stability bench-notebooks coverage clean
 
 install: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else 'defectkit needs Python 3.11 to 3.13, this is %d.%d: run make PYTHON=python3.11' % v)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[lab,data,test]'
+	$(PIP) -e '.[lab,torch,data,test]'
 	touch .venv/installed
 
 demo: install
@@ -23,22 +25,44 @@ lab: install
 
 test: test-unit test-notebooks
 
+# What was skipped stands at the end, with its reason (-rs). JOBS=1 runs one test at a time.
 test-unit: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -rs -n $(JOBS) --maxschedchunk=4
 
+# Without the tests marked slow, and without notebooks.
+test-fast: install
+	$(BIN)/python -m pytest -rs -n $(JOBS) --maxschedchunk=4 -m "not slow"
+
+# In a copy of the folder; what they measure is compared with notebooks/results.
 test-notebooks: install
-	$(BIN)/python -m pytest --nbmake --nbmake-timeout=900 notebooks
+	$(BIN)/python tests/run_notebooks.py --jobs $(JOBS)
 
 # Needs Chromium (Debian's package); skips with a reason without it. All notebooks with widgets are
 # run (half an hour); BROWSER="-k 'not notebook_shows'" leaves them out. Pictures: screenshots/.
 test-browser: install
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[browser]'
+	$(PIP) -e '.[browser]'
 	DEFECTKIT_SCREENSHOTS=$(CURDIR)/screenshots $(BIN)/python -m pytest tests/browser -rs $(BROWSER)
+
+# Style, docstrings and types.
+check: install
+	$(PIP) -e '.[dev]'
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# docs/_build/html/index.html, from docstrings and notebooks as they are; examples are tested.
+docs: install
+	$(PIP) -e '.[docs]'
+	$(BIN)/python -m sphinx -W --keep-going -q -b doctest docs docs/_build/doctest
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+linkcheck: install
+	$(PIP) -e '.[docs]'
+	$(BIN)/python -m sphinx -q -b linkcheck docs docs/_build/linkcheck
 
 # One table and one figure in benchmarks/results; N2P2=FOLDER compares with a compiled n2p2 too.
 # Without the water potential (fetched) the rows of forces stay as they are.
 bench: install
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[benchmarks]'
+	$(PIP) -e '.[benchmarks]'
 	$(BIN)/python benchmarks/symmetry_functions.py
 	-$(BIN)/python benchmarks/forces.py $(if $(N2P2),--n2p2 $(N2P2))
 	$(BIN)/python benchmarks/maps.py overhead
@@ -61,4 +85,4 @@ coverage: install
 	$(BIN)/python -m pytest --cov=defectkit --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 clean:
-	rm -rf .venv demo-output
+	rm -rf .venv demo-output docs/_build

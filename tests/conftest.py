@@ -1,6 +1,5 @@
 """Reference data and named small systems that several test files use."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from hypothesis import settings
+
+from defectkit.datasets import cache_folder
 
 settings.register_profile("defectkit", deadline=None, max_examples=15, derandomize=True)
 settings.load_profile("defectkit")
@@ -43,14 +44,11 @@ def read_n2p2_values(path):
 @pytest.fixture(scope="session")
 def water_potential():
     """Folder of the RPBE-D3 water potential, where somebody has put or fetched it."""
-    places = [Path(__file__).parents[2] / "shared" / "data"]
-    if "DEFECTKIT_CACHE" in os.environ:
-        places.insert(0, Path(os.environ["DEFECTKIT_CACHE"]))
-    for place in places:
-        folder = place / "h2o_rpbe_d3"
-        if all((folder / name).is_file() for name in WATER_FILES):
-            return folder
-    pytest.skip("the RPBE-D3 water potential is not in the cache (see datasets.potential_folder)")
+    folder = cache_folder() / "h2o_rpbe_d3"
+    if all((folder / name).is_file() for name in WATER_FILES):
+        return folder
+    pytest.skip("the RPBE-D3 water potential is not in the cache; defectkit.datasets."
+                "potential_folder() fetches it, DEFECTKIT_CACHE names another cache")
 
 
 @pytest.fixture

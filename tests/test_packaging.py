@@ -1,8 +1,12 @@
-"""What a user meets first: set-up files that agree, and an import that is quick and light."""
+"""What a user meets first: set-up files that agree, an import that is quick and light, a wheel."""
 
+import os
 import subprocess
 import sys
+import tarfile
 import tomllib
+import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ import yaml
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "umap", "pacmap", "nglview", "sklearn", "matplotlib.pyplot")
+HEAVY = ("torch", "umap", "pacmap", "nglview", "sklearn", "pandas", "matplotlib.pyplot")
 
 
 def project():
@@ -30,10 +34,11 @@ def test_environment_yml_lists_what_pyproject_asks_for():
     found = {r.name: r.specifier for r in map(Requirement, lines)}
     found["torch"] = found.pop("pytorch")  # their names on conda-forge
     found["chemfiles"] = found.pop("chemfiles-python")
+    found["build"] = found.pop("python-build")
     assert str(found.pop("python")) == str(Requirement(f"python{project()['requires-python']}")
                                            .specifier)
     found.pop("pip")
-    assert found == requirements("lab", "data", "test")
+    assert found == requirements("lab", "torch", "data", "test")
 
 
 def test_constraints_pin_every_requirement_within_its_range():
@@ -69,3 +74,67 @@ def test_public_names_exist_and_unknown_ones_are_refused():
         assert getattr(defectkit, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = defectkit.nonsense
+
+
+def test_the_core_is_small():
+    names = set(requirements())
+    assert not names & {"torch", "nglview", "jupyterlab", "distributed", "onnx", "dscribe",
+                        "load-atoms", "pytest", "ruff", "sphinx"}
+    assert {"pandas", "mdapy"} <= names
+
+
+# In an environment without the extras, a file from another folder: what a stranger does first.
+TRY = """
+import sys
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+from ase.io import write
+import defectkit as dk
+assert "site-packages" in dk.__file__, dk.__file__
+rng = np.random.default_rng(0)
+atoms = bulk("Cu", cubic=True) * (6, 6, 6)
+del atoms[100]
+frames = []
+for _ in range(4):
+    moved = atoms.copy()
+    moved.positions += rng.normal(0, 0.05, moved.positions.shape)
+    frames.append(moved)
+write("mine.extxyz", frames)
+result = dk.identify("mine.extxyz", progress=False)
+assert len(result.labels) and result.labels.max() >= 0
+result.figure().figure.savefig("map.png")
+assert len(dk.load("si-phases-test").frames)
+assert not {"torch", "nglview", "jupyterlab"} & {m.partition(".")[0] for m in sys.modules}
+print("it works")
+"""
+
+
+def run(*command, cwd):
+    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True,
+                          env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_sdist_and_wheel_work_in_a_bare_environment(tmp_path):
+    fetched = subprocess.run([sys.executable, "-m", "pip", "download", "--no-cache-dir", "-d",
+                              tmp_path / "fetched", "--no-deps", "setuptools>=77"], check=False,
+                             capture_output=True, text=True)
+    if fetched.returncode:
+        pytest.skip(f"pip has no network: {fetched.stderr.strip().splitlines()[-1]}")
+    run(sys.executable, "-m", "build", "--outdir", tmp_path, ROOT, cwd=tmp_path)
+    sdist, wheel = *tmp_path.glob("*.tar.gz"), *tmp_path.glob("*.whl")
+    with tarfile.open(sdist) as packed:
+        names = {name.partition("/")[2] for name in packed.getnames()}
+    assert {"LICENSE", "defectkit/py.typed", "defectkit/data/si-phases.json"} <= names
+    with zipfile.ZipFile(wheel) as packed:
+        names = set(packed.namelist())
+    assert {"defectkit/py.typed", "defectkit/plots/defectkit.mplstyle"} <= names
+    assert {p for p in names if p.startswith("defectkit/") and p.endswith(".py")} == {
+        str(p.relative_to(ROOT)) for p in (ROOT / "defectkit").rglob("*.py")}
+    venv.create(tmp_path / "bare", with_pip=True)
+    python = next((tmp_path / "bare").glob("[bS]*/python*"))
+    run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)
+    assert "it works" in run(python, "-c", TRY, cwd=tmp_path)

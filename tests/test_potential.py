@@ -1,6 +1,7 @@
 """The neural network potential against n2p2, numerical derivatives and conserved energy."""
 
 import math
+import os
 import shutil
 import warnings
 from pathlib import Path
@@ -21,7 +22,6 @@ from defectkit.potential import feature_writer, read_net
 from defectkit.symmetry.kernels.neural_network import ACTIVATIONS, activation, make_net, propagate
 
 RANDOM = REFERENCE / "hdnnp_random"
-SHARED = Path(__file__).parents[2] / "shared"
 # What n2p2's Prediction::predict gives for hdnnp_random; the .ef file is without atom_energy.
 ENERGY_WITH_ATOMS = -2.437811798433956e+03
 ATOM_ENERGY = {"H": -0.459, "O": -74.945}
@@ -80,10 +80,12 @@ def test_random_potential_gives_the_energy_and_forces_of_n2p2(ice):
 
 
 def test_water_potential_gives_the_energy_and_forces_of_n2p2(water_potential):
-    reference = SHARED / "reference" / "n2p2" / "liquid_360mol_rpbe_d3.ef"
+    folder = os.environ.get("DEFECTKIT_N2P2_REFERENCE")
     structure = water_potential / "liquid_360mol.n2p2-data"
-    if not reference.is_file() or not structure.is_file():
-        pytest.skip("n2p2's numbers for 360 water molecules are not beside this checkout")
+    if folder is None or not structure.is_file():
+        pytest.skip("DEFECTKIT_N2P2_REFERENCE names no folder with n2p2's numbers for 360 water "
+                    "molecules (liquid_360mol_rpbe_d3.ef)")
+    reference = Path(folder) / "liquid_360mol_rpbe_d3.ef"
     energy, forces = read_ef(reference)
     atoms = calculated(read_n2p2_structure(structure, Bohr), water_potential)
     assert atoms.get_potential_energy() / Hartree == pytest.approx(energy, rel=1e-12)

@@ -1,0 +1,110 @@
+"""Runs the notebooks in a copy of their folder and compares what they measure with what is kept.
+
+    python tests/run_notebooks.py              # all of them
+    python tests/run_notebooks.py 04 07        # those whose names begin so
+    python tests/run_notebooks.py --keep OUT   # leaves notebooks and results in OUT to look at
+
+The checkout stays as it is. A number fails that is not the one of notebooks/results within the
+tolerance below: the results and README are then older than the code (CONTRIBUTING says how to
+renew them), or something broke.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = ROOT / "notebooks"
+TIMES = ROOT / "benchmarks" / "results" / "notebooks.json"
+#: Maps follow the last bits of the features, which processors and compilers round differently:
+#: an environment more or less at the rim of a cluster is no error, a percent of them is.
+PERCENTAGE_POINTS, RELATIVE = 1.0, 0.05
+#: How fast this machine is, no result.
+SPEEDS = ("_per_core_s", "_over_features")
+
+
+def differences(new, kept):
+    """One sentence for each result that is missing, new, or farther off than the tolerance.
+
+    Examples
+    --------
+    >>> differences({"a_percent": 98.5, "b_A": 2.0}, {"a_percent": 99.0, "b_A": 1.0})
+    ['b_A is 2.0, kept is 1.0']
+    >>> differences({"a": 1}, {"b": 1})
+    ['a is not among the kept results', 'b is kept but was not measured']
+    """
+    found = [f"{name} is not among the kept results" for name in new if name not in kept]
+    found += [f"{name} is kept but was not measured" for name in kept if name not in new]
+    for name in kept:
+        if name not in new or name.endswith(SPEEDS):
+            continue
+        one, other = new[name], kept[name]
+        if isinstance(other, str):
+            same = one == other
+        else:
+            room = PERCENTAGE_POINTS if "percent" in name else max(RELATIVE * abs(other), 1e-3)
+            same = abs(one - other) <= room
+        if not same:
+            found.append(f"{name} is {one}, kept is {other}")
+    return found
+
+
+def names(beginnings):
+    """Stems of the notebooks asked for, those that take longest first."""
+    took = json.loads(TIMES.read_text())["wall_s"]
+    stems = [path.stem for path in NOTEBOOKS.glob("*.ipynb")
+             if not beginnings or path.stem.startswith(tuple(beginnings))]
+    if not stems:
+        sys.exit(f"no notebook begins with {' or '.join(beginnings)}")
+    return sorted(stems, key=lambda stem: -took.get(stem, 0.0))
+
+
+def run(folder, stems, jobs, timeout=900):
+    """pytest's exit status; notebooks and their results are in `folder` afterwards."""
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    for stem in stems:
+        shutil.copy2(NOTEBOOKS / f"{stem}.ipynb", folder)
+    command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir",
+               str(folder), "-p", "no:cacheprovider", "--nbmake", f"--nbmake-timeout={timeout}",
+               "--overwrite", "-rs", "--durations=0", "--durations-min=1"]
+    if jobs > 1:
+        command += ["-n", str(jobs), "--maxschedchunk=1"]
+    return subprocess.run([*command, *(str(folder / f"{stem}.ipynb") for stem in stems)],
+                          check=False).returncode
+
+
+def compare(folder):
+    """Prints how the new results differ from the kept ones; returns how many do."""
+    wrong = 0
+    for path in sorted((folder / "results").glob("*.json")):
+        kept = NOTEBOOKS / "results" / path.name
+        found = (differences(json.loads(path.read_text()), json.loads(kept.read_text()))
+                 if kept.exists() else ["notebooks/results has no such file"])
+        for sentence in found:
+            print(f"{path.name}: {sentence}")
+        wrong += len(found)
+    return wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="notebooks-") as temporary:
+        folder = (given.keep or Path(temporary)).resolve()
+        status = run(folder, names(given.names), given.jobs)
+        wrong = compare(folder)
+    if wrong:
+        print(f"{wrong} results differ from notebooks/results")
+    sys.exit(status or int(wrong > 0))
+
+
+if __name__ == "__main__":
+    main()
