@@ -19,7 +19,6 @@ from pathlib import Path
 
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
 
-import numba  # noqa: E402
 import numpy as np  # noqa: E402
 from _timing import digits, interleaved, keep, ratio  # noqa: E402
 from ase import Atoms  # noqa: E402
@@ -29,6 +28,7 @@ from dscribe.descriptors import ACSF, SOAP  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
 
 from defectkit import SymmetryFunctions, features  # noqa: E402
+from defectkit._threads import limited  # noqa: E402
 from defectkit.symmetry import neighbour_list  # noqa: E402
 
 CUTOFF = 12.0 * Bohr
@@ -68,7 +68,6 @@ def ours():
 
 def one_core(atoms, sf, rounds):
     """µs per atom, and how many times longer each of DScribe's takes."""
-    numba.set_num_threads(1)
     oxygens = np.flatnonzero(atoms.numbers == 8).tolist()
     tasks = {"DScribe ACSF, all atoms": lambda: acsf().create(atoms, n_jobs=1),
              "DScribe SOAP 4.5 Å, oxygens": lambda: soap(4.5).create(atoms, oxygens, n_jobs=1),
@@ -76,9 +75,10 @@ def one_core(atoms, sf, rounds):
              "defectkit, all atoms": lambda: sf.by_element(atoms),
              "defectkit, oxygens": lambda: sf(atoms, "O"),
              "defectkit, neighbours only": lambda: neighbour_list(atoms, sf.cutoff)}
-    for task in tasks.values():
-        task()
-    seconds = interleaved(tasks, rounds)
+    with limited(1):
+        for task in tasks.values():
+            task()
+        seconds = interleaved(tasks, rounds)
     cost = {name: digits(1e6 * np.median(s) / len(atoms)) for name, s in seconds.items()}
     return {"us_per_atom_of_the_box": cost,
             "ACSF over defectkit, all atoms": ratio(seconds["DScribe ACSF, all atoms"],
@@ -93,7 +93,6 @@ def two_cores(atoms, sf, rounds):
     frames = [atoms] * 24
 
     def ours(n):
-        numba.set_num_threads(n)
         return features(frames, sf, "O", n_jobs=n, progress=False)
 
     tasks = {f"{name}, {n}": (lambda make=make, n=n: make(n)) for n in (1, 2)
@@ -108,11 +107,11 @@ def two_cores(atoms, sf, rounds):
 
 def by_size(box, sf):
     """µs per atom of all atoms' features, boxes of 10^3 to 10^5 atoms, one core."""
-    numba.set_num_threads(1)
     cost = {}
     for repeat in ((1, 1, 1), (2, 1, 1), (3, 1, 1), (3, 3, 1), (3, 3, 3), (5, 5, 4)):
         atoms = box * repeat
-        best = min(interleaved({"all": lambda: sf.by_element(atoms)}, 2)["all"])  # noqa: B023
+        with limited(1):
+            best = min(interleaved({"all": lambda: sf.by_element(atoms)}, 2)["all"])  # noqa: B023
         cost[str(len(atoms))] = digits(1e6 * best / len(atoms))
     sizes = np.log([float(n) for n in cost])
     slope = np.polyfit(sizes, sizes + np.log(list(cost.values())), 1)[0]

@@ -14,17 +14,13 @@ from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import Bohr, Hartree
 from numpy.lib.format import open_memmap
 
-from .symmetry.functions import (
-    N_CHUNKS,
-    SymmetryFunctions,
-    check_atoms,
-    check_threads,
-    neighbour_list,
-    threads,
-)
-from .symmetry.kernels import evaluate as _kernels
-from .symmetry.kernels.neural_network import ACTIVATIONS, make_net
+from . import _threads
+from .neighbours.lists import check_atoms, neighbour_list
+from .symmetry import SymmetryFunctions, kernels
+from .symmetry.kernels.tables import ACTIVATIONS, make_net
 from .symmetry.n2p2_files import read_input_nn, read_number
+
+N_CHUNKS = 16  # partial sums of forces; fixed, so that results do not depend on the threads
 
 
 class NeuralNetworkPotential(Calculator):
@@ -35,7 +31,7 @@ class NeuralNetworkPotential(Calculator):
     energy_unit  of the folder's files in eV (default hartree)
     skin         Å by which neighbour lists reach beyond the cutoff; they are made anew when
                  an atom beyond the old list could have come inside the cutoff
-    n_jobs       threads; default as many as numba uses
+    n_jobs       threads; default all of this machine
 
     Results hold energy, free_energy, energies (n_atoms,), forces (n_atoms, 3) and, where the cell
     is periodic along all axes, stress (6,) in ASE's order and sign.  After a calculation,
@@ -54,7 +50,7 @@ class NeuralNetworkPotential(Calculator):
 
     def __init__(self, folder, length_unit=Bohr, energy_unit=Hartree, skin=0.6, n_jobs=None):
         super().__init__()
-        check_threads(n_jobs)
+        _threads.check(n_jobs)
         if not 0.0 <= skin < np.inf:
             raise ValueError(f"skin={skin} Å must be 0 or more; 0.6 suits most simulations.")
         folder = Path(folder)
@@ -81,7 +77,7 @@ class NeuralNetworkPotential(Calculator):
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         """Fills `results`; called by ASE."""
         super().calculate(atoms, properties, system_changes)
-        with threads(self.atoms, self.n_jobs):
+        with _threads.for_frame(self.atoms, self.n_jobs):
             self._evaluate(self.atoms, "forces" in properties or "stress" in properties)
 
     def _evaluate(self, atoms, slopes):
@@ -97,8 +93,8 @@ class NeuralNetworkPotential(Calculator):
             geometry = sf.geometry(atoms, centres, first, neigh, shift)
             raw = np.zeros((len(centres), len(sf.functions[e])))
             output = np.empty(len(centres))
-            _kernels.evaluate(*geometry, sf._plans[e], self._nets[e], slopes, raw, output, force,
-                              virial)
+            _run(N_CHUNKS, *geometry, sf.plan(e), self._nets[e], slopes, raw, output, force,
+                 virial)
             if not np.isfinite(raw).all():
                 row = int(centres[np.flatnonzero(~np.isfinite(raw).all(1))[0]])
                 raise ValueError(f"atom {row} coincides with another atom; remove one of them.")
@@ -143,6 +139,12 @@ class NeuralNetworkPotential(Calculator):
                  "only counted (extrapolations_total).", stacklevel=3)
         self.extrapolations = found
         self.extrapolations_total += found
+
+
+def _run(*arguments):
+    kernel = kernels.forces_kernel()
+    _threads.run_parts(lambda begin, end: kernel(begin, end, *arguments, kernels.new_work()),
+                       N_CHUNKS)
 
 
 def _scaled_net(layers, scaling, unit):

@@ -18,7 +18,7 @@ from .io.archive import pack_frames, read_archive, unpack_frames, write_archive
 from .io.continuity import first_break
 from .io.trajectory import BINARY, iter_frames
 from .neighbours.bond_order import first_shell, places
-from .symmetry.functions import SymmetryFunctions, features_of_each
+from .symmetry import SymmetryFunctions, features_of_each
 
 _FORMAT, _MARK = 2, "defectkit result"
 _FARTHEST = 30.0  # Å; no first shell of neighbours reaches that far

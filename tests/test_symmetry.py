@@ -1,8 +1,8 @@
 """Symmetry functions against n2p2's numbers, the equations written out, and invariances."""
 
+import ctypes
 import threading
 
-import numba
 import numpy as np
 import pytest
 from ase import Atoms
@@ -14,9 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import defectkit as dk
-from defectkit import SymmetryFunctions
-from defectkit.symmetry import functions as symmetry
-from defectkit.symmetry.kernels.cutoffs import arccos, cutoff_values
+from defectkit import SymmetryFunctions, _threads
+from defectkit.symmetry import kernels, trajectories
 
 SEEDS = st.integers(0, 2**31)
 CASES = sorted((path.parent.name, path.stem) for path in REFERENCE.glob("*/*.sf"))
@@ -135,9 +134,23 @@ def test_hard_cutoff_counts_the_four_bonds_of_diamond(tmp_path):
     np.testing.assert_allclose(count, 4.0)
 
 
+def leaf(name, *arguments):
+    """Calls a compiled function on numbers and arrays."""
+    kernels.features_kernel()
+    from defectkit.symmetry.kernels.linking import compiled
+
+    at = ctypes.POINTER(ctypes.c_double)
+    return compiled[name].ctypes(*(a.ctypes.data_as(at) if isinstance(a, np.ndarray) else a
+                                   for a in arguments))
+
+
 def test_arccos_agrees_with_the_library():
     c = np.concatenate([np.linspace(-1, 1, 2001), np.cos(np.geomspace(1e-8, 1.0, 200))])
-    np.testing.assert_allclose([arccos(x) for x in c], np.arccos(c), rtol=4e-16, atol=4e-16)
+    angle, slope = np.empty_like(c), np.empty_like(c)
+    leaf("angle_values", len(c), c, angle, slope)
+    np.testing.assert_allclose(angle, np.arccos(c), rtol=4e-16, atol=4e-16)
+    inside = np.abs(c) < 0.999
+    np.testing.assert_allclose(slope[inside], -1 / np.sqrt(1 - c[inside] ** 2), rtol=1e-12)
 
 
 @pytest.mark.parametrize("kind", range(9))
@@ -145,7 +158,7 @@ def test_arccos_agrees_with_the_library():
 def test_cutoff_functions_start_at_one_fall_to_zero_and_match_their_slope(kind, inner):
     r = np.linspace(0.0, 5.5, 40001)
     f, df = np.empty_like(r), np.empty_like(r)
-    cutoff_values(kind, inner, 5.0, r, len(r), True, f, df)
+    leaf("cutoff_values", kind, inner, 5.0, len(r), r, True, f, df)
     assert f[0] == pytest.approx(np.tanh(1.0) ** 3 if kind == 2 else 1.0, abs=1e-12)
     assert np.all(f[r >= 5.0] == 0.0)
     assert np.all(np.diff(f) < 1e-13)
@@ -427,7 +440,7 @@ def test_water_functions_take_a_shorter_cutoff():
         SymmetryFunctions.water(-1)
 
 
-@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
+@pytest.mark.skipif(_threads.available() < 2, reason="needs two threads")
 def test_frames_are_shared_out_in_their_order_and_as_they_come():
     sf, drawn, done = SymmetryFunctions.silicon(), [], []
 
@@ -455,7 +468,7 @@ def test_frames_are_shared_out_in_their_order_and_as_they_come():
         dk.features(broken, sf, n_jobs=2, progress=False)
 
 
-@pytest.mark.skipif(numba.config.NUMBA_NUM_THREADS < 2, reason="needs two threads")
+@pytest.mark.skipif(_threads.available() < 2, reason="needs two threads")
 @pytest.mark.parametrize(("most", "apart"), [(128, True), (127, False)])
 def test_as_many_frames_are_worked_on_at_a_time_as_their_neighbours_fit(monkeypatch, most, apart):
     seen = set()
@@ -466,7 +479,7 @@ def test_as_many_frames_are_worked_on_at_a_time_as_their_neighbours_fit(monkeypa
             return super().__call__(*args)
 
     sf = SymmetryFunctions.silicon()
-    monkeypatch.setattr(symmetry, "MOST", most)
+    monkeypatch.setattr(trajectories, "MOST", most)
     frames = [rattled(n) for n in range(4)]  # of 64 atoms
     rows = dk.features(frames, Seen(sf.functions, 2, 0.0, sf.elements), n_jobs=2, progress=False)
     assert (threading.get_ident() not in seen) == apart

@@ -1,23 +1,7 @@
 """Behler-Parrinello symmetry functions of atoms and trajectories."""
 
-from .functions import (
-    N_CHUNKS,
-    SymmetryFunctions,
-    check_atoms,
-    check_threads,
-    features,
-    features_of_each,
-    neighbour_list,
-    threads,
-)
+from ..neighbours.lists import check_atoms, neighbour_list
+from .functions import SymmetryFunctions
+from .trajectories import features, features_of_each
 
-__all__ = [
-    "N_CHUNKS",
-    "SymmetryFunctions",
-    "check_atoms",
-    "check_threads",
-    "features",
-    "features_of_each",
-    "neighbour_list",
-    "threads",
-]
+__all__ = ["SymmetryFunctions", "check_atoms", "features", "features_of_each", "neighbour_list"]

@@ -4,28 +4,18 @@
 features of each centre.  `features` does the same for a trajectory.
 """
 
-import threading
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from itertools import chain, islice, repeat
-from warnings import warn
-
-import numba
 import numpy as np
-import vesin
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from ase.units import Bohr
 from tqdm.auto import tqdm
 
+from .. import _threads
+from ..neighbours.lists import check_atoms, neighbour_list
 from ..neighbours.slabs import MOST, slabs
+from . import kernels
 from .kernel_tables import make_plan
-from .kernels import evaluate as _kernels
-from .kernels.neural_network import NO_NET
 from .n2p2_files import read_cutoff, read_function, read_input_nn, read_scaling
 
-_local = threading.local()  # each thread's vesin searches, whose memory is worth reusing
-N_CHUNKS = 16  # partial sums of forces; fixed, so that results do not depend on the threads
 
 class SymmetryFunctions:
     """A set of symmetry functions for each element; call it on atoms to get their features.
@@ -164,6 +154,11 @@ class SymmetryFunctions:
         """One line per column of `element`: type, neighbours and parameters (Å, degrees)."""
         return [f.describe() for f in self._of(element)]
 
+    def plan(self, element):
+        """The tables of `element` that the compiled loops take (`kernels.tables.Plan`)."""
+        self._of(element)
+        return self._plans[element]
+
     def n2p2_order(self, element):
         """Columns of `element` in the order in which n2p2 sorts them (for scaling and weights)."""
         fs = self._of(element)
@@ -199,7 +194,7 @@ class SymmetryFunctions:
             here = place[index]
             if (here < 0).all():
                 continue
-            with threads(part):
+            with _threads.for_frame(part):
                 pairs = neighbour_list(part, self.cutoff, copy=False)
                 for e in names:
                     rows = np.flatnonzero((numbers == atomic_numbers[e]) & (here >= 0))
@@ -213,7 +208,7 @@ class SymmetryFunctions:
         """
         check_atoms(atoms, self.elements)
         index = {e: np.flatnonzero(atoms.numbers == atomic_numbers[e]) for e in self._plans}
-        with threads(atoms):
+        with _threads.for_frame(atoms):
             pairs = neighbour_list(atoms, self.cutoff, copy=False)
             return {e: self.raw(atoms, e, rows, *pairs) for e, rows in index.items() if len(rows)}
 
@@ -223,9 +218,10 @@ class SymmetryFunctions:
         `ids`: by what number errors call each atom, default its index.
         """
         out = np.zeros((len(centres), len(self.functions[element])))
-        kernel = _kernels.evaluate if numba.get_num_threads() > 1 else _kernels.evaluate_alone
-        kernel(*self.geometry(atoms, centres, first, neigh, shift), self._plans[element], NO_NET,
-               False, out, np.empty(0), np.zeros((N_CHUNKS, 0, 3)), np.zeros((N_CHUNKS, 3, 3)))
+        geometry = self.geometry(atoms, centres, first, neigh, shift)
+        kernel, plan = kernels.features_kernel(), self.plan(element)
+        _threads.run_parts(lambda begin, end: kernel(begin, end, *geometry, plan, out,
+                                                     kernels.new_work()), len(centres))
         if not np.isfinite(out).all():
             row = int(centres[np.flatnonzero(~np.isfinite(out).all(1))[0]])
             row = row if ids is None else ids[row]
@@ -269,125 +265,3 @@ class SymmetryFunctions:
         if len(index) == 0 or index.min() < 0 or index.max() >= len(atoms):
             raise ValueError(f"centres must be indices from 0 to {len(atoms) - 1}, at least one.")
         return index.astype(np.int64)
-
-
-def check_threads(n_jobs):
-    """Raises ValueError for a number of threads that numba does not have."""
-    if n_jobs is not None and not 1 <= n_jobs <= numba.config.NUMBA_NUM_THREADS:
-        raise ValueError(f"n_jobs={n_jobs} is outside 1 to {numba.config.NUMBA_NUM_THREADS}, "
-                         "the number of threads on this machine.")
-
-
-@contextmanager
-def threads(atoms, n_jobs=None):
-    """Within it numba uses n_jobs threads, or fewer where the frame is too small for them.
-
-    Waking a thread takes as long as 200 atoms; a small frame on many threads mostly waits.
-    """
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(n_jobs or before, 1 + len(atoms) // 200))
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
-
-
-def check_atoms(atoms, elements):
-    """Raises ValueError where atoms cannot be described by functions of `elements`."""
-    if len(atoms) == 0:
-        raise ValueError("this frame has no atoms; drop it or check how it was read.")
-    bad = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
-    if len(bad):
-        raise ValueError(f"atom {bad[0]} has a position that is NaN or infinite; "
-                         "repair or drop the frame.")
-    unknown = sorted({chemical_symbols[z] for z in np.unique(atoms.numbers)} - set(elements))
-    if unknown:
-        raise ValueError(f"these symmetry functions know {', '.join(elements)} but the frame "
-                         f"holds {', '.join(unknown)}; remove them or take other functions.")
-    for axis in range(3):
-        if atoms.pbc[axis] and not np.any(atoms.cell.array[axis]):
-            raise ValueError(f"the frame is periodic along axis {axis} but has no cell vector "
-                             "there; set the cell or switch off that boundary.")
-    if atoms.pbc.any() and abs(atoms.cell.complete().volume) < 1e-9:
-        raise ValueError("the cell vectors are not linearly independent; set a proper cell.")
-
-
-def neighbour_list(atoms, cutoff, copy=True):
-    """All pairs nearer than `cutoff` (Å), every periodic image counted, sorted by centre.
-
-    Returns first (n_atoms + 1,), neighbour (n_pairs,), shift (n_pairs, 3): the neighbours of atom
-    i are entries first[i]:first[i+1], at positions[neighbour] + shift @ cell.  With copy=False the
-    arrays are overwritten by the next search of this thread.
-    """
-    if not atoms.pbc.any():
-        extent = np.ptp(atoms.positions, axis=0)
-        if len(atoms) > 1 and np.linalg.norm(extent) < cutoff:
-            warn(f"the cutoff ({cutoff:.2f} Å) exceeds the size of this open cluster "
-                 f"({np.linalg.norm(extent):.2f} Å): every atom sees all others; for bulk "
-                 "environments set the cell and pbc.", stacklevel=3)
-    searches = _local.__dict__.setdefault("searches", {})
-    key = float(cutoff), numba.get_num_threads()
-    if key not in searches:
-        searches[key] = vesin.NeighborList(cutoff=key[0], full_list=True, sorted=True,
-                                           n_threads=key[1])
-    centre, neighbour, shift = searches[key].compute(
-        points=atoms.positions, box=atoms.cell.complete().array, periodic=atoms.pbc,
-        quantities="ijS", copy=copy)
-    first = np.zeros(len(atoms) + 1, np.int64)
-    np.cumsum(np.bincount(centre.view(np.int64), minlength=len(atoms)), out=first[1:])
-    return first, neighbour.view(np.int64), shift
-
-
-def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
-    """Features of every centre in every frame.
-
-    frames    ase.Atoms, or an iterable of them (a list, a reader, a generator)
-    symmetry  a `SymmetryFunctions`
-    centres   element symbol or indices; default all atoms
-    n_jobs    threads; default as many as numba uses
-    progress  True or False; default shows a bar when it takes more than 2 s
-
-    Returns (n_frames, n_centres, n_features) float64, or a list of (n_centres, n_features) where
-    the numbers of centres differ.  Each thread works on a frame of its own, or all on the same
-    where there are fewer frames than threads or as many like the first hold over 100 000 atoms;
-    the neighbours of no more frames are in memory at a time.  The bits do not depend on the
-    threads.
-    """
-    frames = [frames] if hasattr(frames, "positions") else frames
-    return features_of_each(zip(frames, repeat(centres)), symmetry, n_jobs, progress)
-
-
-def features_of_each(pairs, symmetry, n_jobs, progress):
-    """As `features`, of pairs of a frame and the centres wanted of it."""
-    check_threads(n_jobs)
-    n_jobs = n_jobs or numba.get_num_threads()
-    pairs = iter(pairs)
-    begun = list(islice(pairs, n_jobs))
-    apart = n_jobs if len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST else 1
-
-    def one(numbered):
-        n, (atoms, centres) = numbered
-        try:
-            with threads(atoms, n_jobs // apart):
-                return symmetry(atoms, centres, progress is not False and apart == 1)
-        except ValueError as error:
-            raise ValueError(f"frame {n}: {error}") from None
-
-    rows = list(tqdm(_in_order(one, enumerate(chain(begun, pairs)), apart), desc="features",
-                     unit="frame", delay=2, disable=progress is False))
-    if not rows:
-        raise ValueError("there are no frames; check the file or the selection.")
-    return np.stack(rows) if len({len(r) for r in rows}) == 1 else rows
-
-
-def _in_order(function, items, workers):
-    """Results of a function in the order of the items, some of them worked on at a time."""
-    if workers == 1:
-        yield from map(function, items)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        ahead = deque(pool.submit(function, item) for item in islice(items, workers))
-        while ahead:
-            done = ahead.popleft().result()
-            ahead.extend(pool.submit(function, item) for item in islice(items, 1))
-            yield done

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .kernels.evaluate import Plan
+from .kernels.tables import ANGLE, CHANNEL, CUTOFF, MEMBER, PAIR, RADIAL, Plan
 
 WIDE = (9, 22, 25)
 WEIGHTED = (12, 13, 23, 24, 25)
-RADIAL = (2, 12, 20, 23)
+RADIAL_KINDS = (2, 12, 20, 23)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Function:
             return (f"G{self.kind} {with_} eta={self.eta:.4g}/Å² lambda={self.lam:g} "
                     f"zeta={self.zeta:g} rs={self.rs:.4g} rc={self.rc:.4g} Å")
         text = f"G{self.kind} {with_} {self.sub} {self.rl:.4g} to {self.rc:.4g} Å"
-        return text if self.kind in RADIAL else f"{text}, {self.left:g} to {self.right:g}°"
+        return text if self.kind in RADIAL_KINDS else f"{text}, {self.left:g} to {self.right:g}°"
 
     def sort_key(self, elements):
         """Order in which n2p2 numbers the functions of one element."""
@@ -93,7 +93,7 @@ def make_plan(functions, elements, cutoff_type, inner):
     for column, f in enumerate(functions):
         row = rads.index(radial(f))
         who = [elements.index(e) for e in f.neighbours]
-        if f.kind in RADIAL:
+        if f.kind in RADIAL_KINDS:
             need.add(row)
             pairs.append((row, who[0] if who else -1, column))
             continue
@@ -106,21 +106,18 @@ def make_plan(functions, elements, cutoff_type, inner):
             norm = 2.0 ** (1.0 - f.zeta)
         key = (*(who or (-1, -1)), int(f.kind not in WIDE))
         channels.setdefault(key, []).append((row, ang, column, norm, f.rc))
-    tables = [], [], [], [], []
+    tables = [], [], [], []
     for key in sorted(channels):
         base = _bare_cutoff(key, channels[key], rads)
         need |= {r[0] for r in channels[key]} if base < 0 else {base}
         _add_channel(key, sorted(channels[key]), base, *tables)
-    channel, ch_cut, ch_rad, ang, member = tables
+    channel, factors, angles, members = tables
     return Plan(
-        cut=_table(cuts, 3, float), rad=_table([r[:4] for r in rads], 4, float),
-        rad_cut=np.array([r[4] for r in rads], np.int64),
-        need=np.isin(np.arange(len(rads)), sorted(need)),
-        pair=_table(pairs, 3, np.int64), channel=_table(channel, 10, np.int64),
-        ch_cut=np.array(ch_cut, float), ch_rad=np.array(ch_rad, np.int64),
-        ang=_table(ang, 3, float), member=_table([m[:3] for m in member], 3, np.int64),
-        norm=np.array([m[3] for m in member], float),
-        rc=np.array([max(f.rc for f in functions)]))
+        cutoffs=np.array(cuts, CUTOFF),
+        radials=np.array([(*r, n in need) for n, r in enumerate(rads)], RADIAL),
+        pairs=np.array(pairs, PAIR), channels=np.array(channel, CHANNEL),
+        factors=np.array(factors, np.int64), angles=np.array(angles, ANGLE),
+        members=np.array(members, MEMBER), rc=np.array([max(f.rc for f in functions)]))
 
 
 def _bare_cutoff(key, rows, rads):
@@ -138,21 +135,15 @@ def _bare_cutoff(key, rows, rads):
     return rads.index(base)
 
 
-def _add_channel(key, rows, base, channel, ch_cut, ch_rad, ang, member):
+def _add_channel(key, rows, base, channel, factors, angles, members):
     """Appends one channel: the angular functions that share neighbour elements and width."""
-    f0, g0, m0 = len(ch_rad), len(ang), len(member)
+    f0, g0, m0 = len(factors), len(angles), len(members)
     for row, angular, column, norm, _ in rows:
-        if row not in ch_rad[f0:]:
-            ch_rad.append(row)
-        if angular not in ang[g0:]:
-            ang.append(angular)
-        member.append((f0 + ch_rad[f0:].index(row), g0 + ang[g0:].index(angular), column, norm))
-    channel.append((*key, f0, len(ch_rad), g0, len(ang), m0, len(member),
-                    base))
-    ch_cut.append(max(r[4] for r in rows))
-
-
-def _table(rows, width, kind):
-    return np.array(rows, kind).reshape(len(rows), width)
-
-
+        if row not in factors[f0:]:
+            factors.append(row)
+        if angular not in angles[g0:]:
+            angles.append(angular)
+        members.append((f0 + factors[f0:].index(row), g0 + angles[g0:].index(angular), column,
+                        norm))
+    channel.append((*key, max(r[4] for r in rows), (f0, len(factors)), (g0, len(angles)),
+                    (m0, len(members)), base))

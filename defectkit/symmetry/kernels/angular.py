@@ -1,262 +1,208 @@
-"""Triples of one centre: a queue of them, and what it adds to values or slopes.
+"""Triples of one centre: a queue of them in blocks, and what a block adds to the functions.
 
-Every function works on the first `n` entries of flat arrays in branch-free loops that the
-compiler vectorises.  A channel whose radial factors are all unshifted Gaussians under one cutoff
-function needs one product of cutoffs and one sum of squared sides per triple ("envelope"); other
-channels multiply tabulated factors F(r_ij) F(r_ik) F(r_jk).
+Every leaf runs over the first `n` triples of a block in branch-free loops that the compiler
+vectorises.  A channel whose radial factors are all unshifted Gaussians under one cutoff function
+needs one product of cutoffs and one sum of squared sides per triple ("envelope"); other channels
+multiply tabulated factors F(r_ij) F(r_ik) F(r_jk).
 """
 
 import numpy as np
-from numba import njit
+from numba import carray
 
 from .cutoffs import (
-    FAST,
-    arccos,
+    angle_values,
     compact_values,
     cutoff_values,
     exponential,
+    gaussian_values,
     power_values,
-    radial_values,
 )
+from .linking import FLOAT, FLOATS, INT, leaf, part
+from .records import BLOCK, TRIPLES_AT, WORK_AT
 
-_jit = njit(cache=True, fastmath=FAST, error_model="numpy")
 
-
-@_jit
-def queue_row(j, k0, k1, polar, rc, narrow, n, qj, qk, qs, qc):
-    """Appends the triples of neighbour j with k0 <= k < k1; returns the new length.
-
-    qj, qk, qs, qc  neighbours, r_jk squared and cos(theta_ijk) of each triple
-    """
-    x, y, z, r = polar[0, j], polar[1, j], polar[2, j], polar[3, j]
+@leaf(INT, INT, INT, FLOATS, INT, FLOAT, INT, INT, TRIPLES_AT, returns=INT)
+def queue_row(j, k0, k1, polar, size, rc, narrow, n, block):
+    """Appends the triples of neighbour j with k0 <= k < k1 to n others; returns the new number."""
+    p, queue = carray(polar, (8, size)), carray(block, 1)[0]
+    x, y, z, r = p[0, j], p[1, j], p[2, j], p[3, j]
     limit = rc * rc if narrow else np.inf
     first = n
     for k in range(k0, k1):
-        rk = polar[3, k]
-        c = x * polar[0, k] + y * polar[1, k] + z * polar[2, k]
+        rk = p[3, k]
+        c = x * p[0, k] + y * p[1, k] + z * p[2, k]
         s = r * r + rk * (rk - 2.0 * r * c)
-        qk[n], qs[n], qc[n] = k, s, c
+        queue.k[n], queue.square[n], queue.cosine[n] = k, s, c
         n += (s < limit) & (rk < rc)
     for m in range(first, n):
-        qj[m] = j
+        queue.j[m] = j
     return n
 
 
-@_jit
-def queue_angles(plan, g0, g1, n, c, slopes, t, s, A, dA):
+@part
+def queue_triples(channels, start, n_species, polar, blocks, filled, bounds):
+    """Queues the triples of one centre; blocks bounds[c] to bounds[c + 1] are channel c's.
+
+    filled  how many triples each block holds
+    """
+    block, size = 0, polar.shape[1]
+    for ch in range(channels.shape[0]):
+        channel = channels[ch]
+        bounds[ch] = block
+        e1, e2, rc = channel.first, channel.second, channel.rc
+        lo1, hi1 = (start[e1], start[e1 + 1]) if e1 >= 0 else (0, start[n_species])
+        lo2, hi2 = (start[e2], start[e2 + 1]) if e2 >= 0 else (0, start[n_species])
+        n = 0
+        for j in range(lo1, hi1):
+            if polar[3, j] >= rc:
+                continue
+            k = j + 1 if e1 == e2 else lo2
+            while k < hi2:
+                if n == BLOCK:
+                    filled[block] = n
+                    block, n = block + 1, 0
+                stop = min(hi2, k + BLOCK - n - 1) if BLOCK - n > 1 else k + 1
+                n = queue_row(j, k, stop, polar.ctypes, size, rc, channel.narrow, n,
+                              blocks[block:].ctypes)
+                k = stop
+        if n:
+            filled[block] = n
+            block += 1
+    bounds[channels.shape[0]] = block
+
+
+@leaf(INT, TRIPLES_AT, FLOATS, INT, FLOATS, WORK_AT)
+def multiply_envelope(n, block, polar, size, bare, work):
+    """Sum of the squared sides and product of the three cutoff functions of each triple.
+
+    bare  the cutoff function of each neighbour; that of r_jk stands in `work`
+    """
+    q, w = carray(block, 1)[0], carray(work, 1)[0]
+    r, f = carray(polar, (8, size))[3], carray(bare, size)
+    for m in range(n):
+        j, k = q.j[m], q.k[m]
+        w.squares[m] = r[j] * r[j] + q.square[m] + r[k] * r[k]
+        w.cutoffs[m] = f[j] * f[k] * w.cutoff[m]
+
+
+@leaf(INT, TRIPLES_AT, WORK_AT)
+def third_sides(n, block, work):
+    """r_jk of each triple, and a radial factor of one for channels without."""
+    q, w = carray(block, 1)[0], carray(work, 1)[0]
+    for m in range(n):
+        w.distance[m] = np.sqrt(q.square[m])
+        w.factor[m] = 1.0
+        w.factor_slope[m] = 0.0
+
+
+@leaf(INT, FLOAT, WORK_AT)
+def radial_of_envelope(n, eta, work):
+    """Product of the three radial factors of a Gaussian."""
+    w = carray(work, 1)[0]
+    for m in range(n):
+        w.radial[m] = w.cutoffs[m] * exponential(-eta * w.squares[m])
+
+
+@leaf(INT, TRIPLES_AT, FLOATS, INT, WORK_AT)
+def radial_of_factors(n, block, factor, size, work):
+    """Product of the three radial factors."""
+    q, f, w = carray(block, 1)[0], carray(factor, size), carray(work, 1)[0]
+    for m in range(n):
+        w.radial[m] = f[q.j[m]] * f[q.k[m]] * w.factor[m]
+
+
+@leaf(INT, FLOATS, FLOATS, returns=FLOAT)
+def dot(n, a, b):
+    """Sum of the products of two rows."""
+    x, y, result = carray(a, n), carray(b, n), 0.0
+    for m in range(n):
+        result += x[m] * y[m]
+    return result
+
+
+@leaf(INT, FLOATS, returns=FLOAT)
+def total(n, a):
+    """Sum of a row."""
+    x, result = carray(a, n), 0.0
+    for m in range(n):
+        result += x[m]
+    return result
+
+
+@part
+def fill_angles(plan, ch, n, block, work, A, dA):
     """Rows of `A`, `dA`: the channel's angular factors and their slopes in cos(theta)."""
-    have_theta = False
-    for g in range(g0, g1):
-        kind, a, b = int(plan.ang[g, 0]), plan.ang[g, 1], plan.ang[g, 2]
-        f, df = A[g - g0], dA[g - g0]
+    w, cosine = work[0], block[0].cosine
+    first, end = plan.channels[ch].angles
+    have_angle = False
+    for g in range(first, end):
+        kind, a, b = plan.angles[g].kind, plan.angles[g].a, plan.angles[g].b
+        f, df = A[g - first], dA[g - first]
         if kind == 0:
-            power_values(a, b, c, n, slopes, t, s, f, df)
-            have_theta = False
+            power_values(a, b, n, cosine.ctypes, w.by_cosine.ctypes, f.ctypes, df.ctypes)
             continue
-        if not have_theta:
-            for m in range(n):
-                t[m] = arccos(c[m])
-                q = 1.0 - c[m] * c[m]
-                s[m] = -1.0 / np.sqrt(q) if q > 1e-30 else 0.0
-            have_theta = True
-        compact_values(kind, a, b, t, n, f, df)
+        if not have_angle:
+            angle_values(n, cosine.ctypes, w.angle.ctypes, w.angle_slope.ctypes)
+            have_angle = True
+        compact_values(kind, a, b, n, w.angle.ctypes, f.ctypes, df.ctypes)
         for m in range(n):
-            df[m] *= s[m]
+            df[m] *= w.angle_slope[m]
 
 
-@_jit
-def queue_radial(plan, f, f0, n, rjk, fc, dfc, slopes, t, dt):
-    """F(r_jk) of the queued triples and its slope."""
-    row = plan.ch_rad[f]
-    cut = plan.rad_cut[row]
-    if cut >= 0 and (f == f0 or plan.rad_cut[plan.ch_rad[f - 1]] != cut):
-        cutoff_values(int(plan.cut[cut, 0]), plan.cut[cut, 1], plan.cut[cut, 2], rjk, n, slopes,
-                      fc, dfc)
-    radial_values(int(plan.rad[row, 0]), plan.rad[row, 1], plan.rad[row, 2], rjk, n, fc, dfc,
-                  slopes, t, dt)
+@part
+def cut_third_sides(plan, row, n, slopes, work):
+    """Cutoff function of r_jk as radial factor `row` has it."""
+    w, cut = work[0], plan.cutoffs[plan.radials[row].cutoff]
+    cutoff_values(cut.kind, cut.inner, cut.rc, n, w.distance.ctypes, slopes, w.cutoff.ctypes,
+                  w.cutoff_slope.ctypes)
 
 
-@_jit
-def envelope(plan, ch, n, polar, F, qj, qk, qs, slopes, rjk, fc, dfc, R, P):
-    """R, P: sum of the squared sides and product of the three cutoffs of each triple."""
-    base = plan.channel[ch, 9]
-    cut, fr = plan.rad_cut[base], F[base]
-    for m in range(n):
-        rjk[m] = np.sqrt(qs[m])
-    cutoff_values(int(plan.cut[cut, 0]), plan.cut[cut, 1], plan.cut[cut, 2], rjk, n, slopes, fc,
-                  dfc)
-    for m in range(n):
-        j, k = qj[m], qk[m]
-        R[m] = polar[3, j] * polar[3, j] + qs[m] + polar[3, k] * polar[3, k]
-        P[m] = fr[j] * fr[k] * fc[m]
+@part
+def prepare(plan, ch, n, block, polar, F, slopes, work, A, dA):
+    """What all radial factors of a channel need of a block; returns the envelope's row."""
+    fill_angles(plan, ch, n, block, work, A, dA)
+    third_sides(n, block.ctypes, work.ctypes)
+    base = plan.channels[ch].envelope
+    if base >= 0:
+        cut_third_sides(plan, base, n, slopes, work)
+        multiply_envelope(n, block.ctypes, polar.ctypes, polar.shape[1], F[base].ctypes,
+                          work.ctypes)
+    return base
 
 
-@_jit
-def sum_members(plan, f, member, m1, g0, n, radial, A, out):
-    """Adds the angular functions that go with radial factor f, whose products are `radial`.
-
-    Returns the first member of the next factor.
-    """
-    while member < m1 and plan.member[member, 0] == f:
-        Ag = A[plan.member[member, 1] - g0]
-        total = 0.0
-        for m in range(n):
-            total += radial[m] * Ag[m]
-        out[plan.member[member, 2]] += plan.norm[member] * total
-        member += 1
-    return member
-
-
-@_jit
-def add_gaussians(plan, ch, n, polar, F, qj, qk, qs, qc, W, A, dA, out):
-    """`add_values` for a channel with an envelope."""
-    R, P, t = W[3], W[4], W[5]
-    f0, f1, g0, g1, member, m1 = plan.channel[ch, 3:9]
-    queue_angles(plan, g0, g1, n, qc, False, W[0], W[1], A, dA)
-    envelope(plan, ch, n, polar, F, qj, qk, qs, False, W[0], W[1], W[2], R, P)
-    for f in range(f0, f1):
-        eta = plan.rad[plan.ch_rad[f], 1]
-        for m in range(n):
-            t[m] = P[m] * exponential(-eta * R[m])
-        member = sum_members(plan, f, member, m1, g0, n, t, A, out)
-
-
-@_jit
-def add_values(plan, ch, n, polar, F, qj, qk, qs, qc, W, A, dA, out):
-    """Adds the queued triples to the angular functions of one channel."""
-    if plan.channel[ch, 9] >= 0:
-        add_gaussians(plan, ch, n, polar, F, qj, qk, qs, qc, W, A, dA, out)
+@part
+def third_factor(plan, ch, f, n, slopes, work):
+    """Radial factor of r_jk, number f of the channel's factors."""
+    w = work[0]
+    row = plan.factors[f]
+    radial = plan.radials[row]
+    if radial.kind > 0:
+        compact_values(radial.kind, radial.a, radial.b, n, w.distance.ctypes, w.factor.ctypes,
+                       w.factor_slope.ctypes)
         return
-    rjk, fc, dfc, t, dt, P = W[0], W[1], W[2], W[3], W[4], W[5]
-    narrow, f0, f1, g0, g1, member, m1 = plan.channel[ch, 2:9]
-    queue_angles(plan, g0, g1, n, qc, False, t, dt, A, dA)
-    for m in range(n):
-        rjk[m] = np.sqrt(qs[m])
-        t[m] = 1.0
-    for f in range(f0, f1):
-        if narrow:
-            queue_radial(plan, f, f0, n, rjk, fc, dfc, False, t, dt)
-        Fr = F[plan.ch_rad[f]]
-        for m in range(n):
-            P[m] = Fr[qj[m]] * Fr[qk[m]] * t[m]
-        member = sum_members(plan, f, member, m1, g0, n, P, A, out)
+    before = plan.factors[f - 1] if f > plan.channels[ch].factors[0] else -1
+    if before < 0 or plan.radials[before].cutoff != radial.cutoff:
+        cut_third_sides(plan, row, n, slopes, work)
+    gaussian_values(radial.a, radial.b, n, w.distance.ctypes, w.cutoff.ctypes,
+                    w.cutoff_slope.ctypes, slopes, w.factor.ctypes, w.factor_slope.ctypes)
 
 
-@_jit
-def weighted_angles(plan, f, member, m1, g0, n, coef, A, dA, S, T):
-    """S, T: sum of the angular factors, and of their slopes, that go with radial factor f.
-
-    Returns the first member of the next factor.
-    """
-    first = True
-    while member < m1 and plan.member[member, 0] == f:
-        g = plan.member[member, 1] - g0
-        w = plan.norm[member] * coef[plan.member[member, 2]]
-        Ag, dAg = A[g], dA[g]
-        if first:
-            for m in range(n):
-                S[m] = w * Ag[m]
-                T[m] = w * dAg[m]
+@part
+def add_values(plan, ch, n, block, polar, F, work, A, dA, out):
+    """Adds a block of triples to the angular functions of its channel."""
+    base = prepare(plan, ch, n, block, polar, F, False, work, A, dA)
+    channel = plan.channels[ch]
+    member, last = channel.members
+    for f in range(channel.factors[0], channel.factors[1]):
+        row = plan.factors[f]
+        if base >= 0:
+            radial_of_envelope(n, plan.radials[row].a, work.ctypes)
         else:
-            for m in range(n):
-                S[m] += w * Ag[m]
-                T[m] += w * dAg[m]
-        first = False
-        member += 1
-    return member
-
-
-@_jit
-def gaussian_slopes(plan, ch, n, polar, F, dF, qj, qk, qs, qc, W, A, dA, coef):
-    """`factor_slopes` for a channel with an envelope."""
-    rjk, fc, dfc, S, T = W[0], W[1], W[2], W[3], W[4]
-    R, P, U, E, H, gj, gk, q = W[5], W[6], W[7], W[8], W[9], W[10], W[11], W[12]
-    f0, f1, g0, g1, member, m1 = plan.channel[ch, 3:9]
-    queue_angles(plan, g0, g1, n, qc, True, S, T, A, dA)
-    envelope(plan, ch, n, polar, F, qj, qk, qs, True, rjk, fc, dfc, R, P)
-    for f in range(f0, f1):
-        eta = plan.rad[plan.ch_rad[f], 1]
-        member = weighted_angles(plan, f, member, m1, g0, n, coef, A, dA, S, T)
-        for m in range(n):
-            e = exponential(-eta * R[m])
-            u = e * S[m]
-            if f == f0:
-                U[m], E[m], H[m] = u, eta * u, e * T[m]
-            else:
-                U[m] += u
-                E[m] += eta * u
-                H[m] += e * T[m]
-    fr, dfr = F[plan.channel[ch, 9]], dF[plan.channel[ch, 9]]
-    for m in range(n):
-        j, k, c = qj[m], qk[m], qc[m]
-        ij, ik, fj, fk = polar[4, j], polar[4, k], fr[j], fr[k]
-        e, h, u = 2.0 * P[m] * E[m], P[m] * H[m], U[m] * fc[m]
-        gj[m] = dfr[j] * fk * u - polar[3, j] * e + h * (ik - c * ij)
-        gk[m] = fj * dfr[k] * u - polar[3, k] * e + h * (ij - c * ik)
-        q[m] = fj * fk * dfc[m] * U[m] / rjk[m] - e - h * ij * ik
-
-
-@_jit
-def factor_slopes(plan, ch, n, polar, F, dF, qj, qk, qs, qc, W, A, dA, coef):
-    """Slopes of the queued triples: W[10:13] get those in r_ij, r_ik and (over r_jk) r_jk."""
-    rjk, fc, dfc, t, dt, S, T = W[0], W[1], W[2], W[3], W[4], W[5], W[6]
-    h, gj, gk, q = W[7], W[10], W[11], W[12]
-    narrow, f0, f1, g0, g1, member, m1 = plan.channel[ch, 2:9]
-    queue_angles(plan, g0, g1, n, qc, True, t, dt, A, dA)
-    for m in range(n):
-        rjk[m] = np.sqrt(qs[m])
-        t[m] = 1.0
-        dt[m] = gj[m] = gk[m] = q[m] = h[m] = 0.0
-    for f in range(f0, f1):
-        if narrow:
-            queue_radial(plan, f, f0, n, rjk, fc, dfc, True, t, dt)
-        member = weighted_angles(plan, f, member, m1, g0, n, coef, A, dA, S, T)
-        Fr, dFr = F[plan.ch_rad[f]], dF[plan.ch_rad[f]]
-        for m in range(n):
-            j, k = qj[m], qk[m]
-            a, b, ts = Fr[j], Fr[k], t[m] * S[m]
-            gj[m] += dFr[j] * b * ts
-            gk[m] += a * dFr[k] * ts
-            q[m] += a * b * dt[m] * S[m]
-            h[m] += a * b * t[m] * T[m]
-    for m in range(n):
-        c, ij, ik = qc[m], polar[4, qj[m]], polar[4, qk[m]]
-        gj[m] += h[m] * (ik - c * ij)
-        gk[m] += h[m] * (ij - c * ik)
-        q[m] = q[m] / rjk[m] - h[m] * ij * ik
-
-
-@_jit
-def add_slopes(plan, ch, n, polar, F, dF, qj, qk, qs, qc, W, A, dA, coef, dense, D, V):
-    """Adds to D (dE/dr_ij) and V (dE/dx_j by way of r_jk) what the queued triples give.
-
-    dense  work array of zeros, one entry per neighbour
-    """
-    if plan.channel[ch, 9] >= 0:
-        gaussian_slopes(plan, ch, n, polar, F, dF, qj, qk, qs, qc, W, A, dA, coef)
-    else:
-        factor_slopes(plan, ch, n, polar, F, dF, qj, qk, qs, qc, W, A, dA, coef)
-    gj, gk, q = W[10], W[11], W[12]
-    m0 = 0
-    while m0 < n:
-        j, m1 = qj[m0], m0
-        sj = vx = vy = vz = 0.0
-        while m1 < n and qj[m1] == j:
-            D[qk[m1]] += gk[m1]
-            dense[qk[m1]] = q[m1]
-            sj += gj[m1]
-            m1 += 1
-        x, y, z = polar[5, j], polar[6, j], polar[7, j]
-        for k in range(qk[m0], qk[m1 - 1] + 1):
-            w = dense[k]
-            dx, dy, dz = w * (polar[5, k] - x), w * (polar[6, k] - y), w * (polar[7, k] - z)
-            V[0, k] += dx
-            V[1, k] += dy
-            V[2, k] += dz
-            vx, vy, vz = vx + dx, vy + dy, vz + dz
-            dense[k] = 0.0
-        D[j] += sj
-        V[0, j] -= vx
-        V[1, j] -= vy
-        V[2, j] -= vz
-        m0 = m1
+            if channel.narrow:
+                third_factor(plan, ch, f, n, False, work)
+            radial_of_factors(n, block.ctypes, F[row].ctypes, F.shape[1], work.ctypes)
+        while member < last and plan.members[member].factor == f:
+            of = plan.members[member]
+            out[of.column] += of.norm * dot(n, work[0].radial.ctypes,
+                                            A[of.angle - channel.angles[0]].ctypes)
+            member += 1

@@ -6,11 +6,11 @@ compiler from vectorising the loops; they agree with it to a few units in the la
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import carray, njit, types
 from numba.extending import intrinsic
 
-FAST = {"reassoc", "contract", "arcp", "nsz"}  # sums may be reordered; NaN and inf still count
-_jit = njit(cache=True, fastmath=FAST, error_model="numpy")
+from .linking import FLOAT, FLOATS, INT, fast, leaf
+
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
 _TANH_NORM = 1.0 / np.tanh(1.0) ** 3
 
@@ -31,7 +31,7 @@ def _from_bits(typingctx, x):
     return types.float64(types.int64), code
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@njit(fastmath={"contract"}, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 def exponential(x):
     """exp(x) for x <= 0 to 1 ulp; arguments below -708 count as -708."""
     x = x if x > -708.0 else -708.0
@@ -46,7 +46,7 @@ def exponential(x):
     return (1.0 + x * (1.0 + x * p)) * _from_bits((_bits(shifted) + 1023) << 52)
 
 
-@_jit
+@fast
 def _tanh(x):
     """tanh(x) for 0 <= x <= 1."""
     t = x * x
@@ -59,7 +59,7 @@ def _tanh(x):
     return x * (0.9999999999999999 + t * (-0.33333333333327114 + t * p))
 
 
-@_jit
+@fast
 def _sin_pi(u):
     """sin(pi u) for |u| <= 1/2."""
     t = u * u
@@ -69,7 +69,7 @@ def _sin_pi(u):
     return u * (3.141592653589793 + t * (-5.167712780049969 + t * p))
 
 
-@_jit
+@fast
 def arccos(c):
     """acos(c) for |c| <= 1."""
     a = abs(c)
@@ -88,7 +88,7 @@ def arccos(c):
     return acute if c >= 0.0 else 3.141592653589793 - acute
 
 
-@_jit
+@fast
 def _core(kind, x):
     """Value and slope at 0 <= x <= 1 of the step 1 -> 0: 1-4 polynomials, 5 exponential."""
     if kind == 1:
@@ -111,12 +111,13 @@ def _core(kind, x):
     return f, -2.0 * x * f / (d * d)
 
 
-@_jit
-def cutoff_values(kind, alpha, rc, r, n, slopes, f, df):
+@leaf(INT, FLOAT, FLOAT, INT, FLOATS, INT, FLOATS, FLOATS)
+def cutoff_values(kind, alpha, rc, n, distance, slopes, value, slope):
     """n2p2's cutoff functions 0-8 at the first `n` distances, zero from rc on.
 
     Slopes are filled in if `slopes`; cheap ones always.
     """
+    r, f, df = carray(distance, n), carray(value, n), carray(slope, n)
     inner = alpha * rc
     scale = 1.0 / (rc - inner)
     if kind == 0:
@@ -145,66 +146,73 @@ def cutoff_values(kind, alpha, rc, r, n, slopes, f, df):
         for m in range(n):
             x = (r[m] - inner) * scale
             x = x if x > 0.0 else 0.0
-            value, slope = _core(core, x if x < 1.0 else 1.0)
-            f[m] = value
-            df[m] = slope * scale
+            f[m], df[m] = _core(core, x if x < 1.0 else 1.0)
+            df[m] *= scale
 
 
-@_jit
-def compact_values(kind, left, right, r, n, f, df):
+@leaf(INT, FLOAT, FLOAT, INT, FLOATS, FLOATS, FLOATS)
+def compact_values(kind, left, right, n, at, value, slope):
     """Compact functions of n2p2 and their slopes, zero outside (left, right)."""
+    x, f, df = carray(at, n), carray(value, n), carray(slope, n)
     centre = 0.5 * (left + right)
     scale = 2.0 / (right - left)
     asymmetric = kind > 10
     core = kind - 10 if asymmetric else kind
     for m in range(n):
-        u = (r[m] - centre) * scale
+        u = (x[m] - centre) * scale
         sign = scale if u >= 0.0 else -scale
-        x = abs(u)
-        x = x if x < 1.0 else 1.0
-        y = (2.0 - x) * x if asymmetric else x
-        value, slope = _core(core, y)
-        f[m] = value
-        df[m] = slope * sign * (2.0 - 2.0 * x if asymmetric else 1.0)
+        u = abs(u)
+        u = u if u < 1.0 else 1.0
+        f[m], step = _core(core, (2.0 - u) * u if asymmetric else u)
+        df[m] = step * sign * (2.0 - 2.0 * u if asymmetric else 1.0)
 
 
-@_jit
-def radial_values(kind, a, b, r, n, fc, dfc, slopes, f, df):
-    """Radial factor F(r) and, if `slopes`, its slope; `fc`, `dfc` hold a Gaussian's cutoff."""
-    if kind > 0:
-        compact_values(kind, a, b, r, n, f, df)
-        return
+@leaf(FLOAT, FLOAT, INT, FLOATS, FLOATS, FLOATS, INT, FLOATS, FLOATS)
+def gaussian_values(eta, centre, n, distance, cutoff, cutoff_slope, slopes, value, slope):
+    """Gaussians times their cutoff function and, if `slopes`, their slopes."""
+    r, fc, dfc = carray(distance, n), carray(cutoff, n), carray(cutoff_slope, n)
+    f, df = carray(value, n), carray(slope, n)
     for m in range(n):
-        d = r[m] - b
-        e = exponential(-a * d * d)
+        d = r[m] - centre
+        e = exponential(-eta * d * d)
         f[m] = fc[m] * e
         if slopes:
-            df[m] = (dfc[m] - 2.0 * a * d * fc[m]) * e
+            df[m] = (dfc[m] - 2.0 * eta * d * fc[m]) * e
 
 
-@_jit
-def power_values(a, b, c, n, slopes, t, s, f, df):
-    """(1 + a cos(theta))^b, zero where the base is negative; its slope if `slopes`."""
-    if b == 1.0 or b == 2.0 or b == 4.0:
+@leaf(INT, FLOATS, FLOATS, FLOATS)
+def angle_values(n, cosine, angle, slope):
+    """Angles in [0, pi] and their slopes in the cosine (0 where they are infinite)."""
+    c, t, dt = carray(cosine, n), carray(angle, n), carray(slope, n)
+    for m in range(n):
+        t[m] = arccos(c[m])
+        q = 1.0 - c[m] * c[m]
+        dt[m] = -1.0 / np.sqrt(q) if q > 1e-30 else 0.0
+
+
+@leaf(FLOAT, FLOAT, INT, FLOATS, FLOATS, FLOATS, FLOATS)
+def power_values(lam, zeta, n, cosine, work, value, slope):
+    """(1 + lam cos(theta))^zeta, zero where the base is negative, and its slope."""
+    c, s = carray(cosine, n), carray(work, n)
+    f, df = carray(value, n), carray(slope, n)
+    if zeta == 1.0 or zeta == 2.0 or zeta == 4.0:
         for m in range(n):
-            x = 1.0 + a * c[m]
+            x = 1.0 + lam * c[m]
             x = x if x > 0.0 else 0.0
-            q = x if b > 1.0 else 1.0
-            q = q * x * x if b > 2.0 else q
+            q = x if zeta > 1.0 else 1.0
+            q = q * x * x if zeta > 2.0 else q
             q = q if x > 0.0 else 0.0
             f[m] = q * x
-            if slopes:
-                df[m] = a * b * q
+            df[m] = lam * zeta * q
         return
-    power = b - 1.0
+    left = int(zeta - 1.0)
+    whole = zeta - 1.0 == left and left >= 0
     for m in range(n):
-        t[m] = 1.0 + a * c[m]
-        t[m] = t[m] if t[m] > 0.0 else 0.0
-        df[m] = 1.0 if t[m] > 0.0 else 0.0
-    left = int(power)
-    if power == left and left >= 0:
-        for m in range(n):
-            s[m] = t[m]
+        x = 1.0 + lam * c[m]
+        s[m] = x if x > 0.0 else 0.0
+        f[m] = s[m]
+        df[m] = 1.0 if s[m] > 0.0 else 0.0
+    if whole:
         while left > 0:
             if left & 1:
                 for m in range(n):
@@ -215,7 +223,7 @@ def power_values(a, b, c, n, slopes, t, s, f, df):
                     s[m] *= s[m]
     else:
         for m in range(n):
-            df[m] = t[m] ** power if t[m] > 0.0 else 0.0
+            df[m] = s[m] ** (zeta - 1.0) if s[m] > 0.0 else 0.0
     for m in range(n):
-        f[m] = df[m] * t[m]
-        df[m] *= a * b
+        f[m] *= df[m]
+        df[m] *= lam * zeta

@@ -1,47 +1,12 @@
 """Feed-forward nets of one atom, compiled: value and slopes within the loop over centres."""
 
-from collections import namedtuple
-
 import numpy as np
-from numba import njit
 
-from .cutoffs import FAST
-
-Net = namedtuple("Net", [
-    "sizes",      # (n_layers + 1,) nodes from input to output
-    "kinds",      # (n_layers,) activation: position in ACTIVATIONS
-    "weights",    # (n_layers, width, width) from row to column
-    "biases",     # (n_layers, width)
-    "offset",     # (n_inputs,) inputs are low + (G - offset) * factor
-    "factor",     # (n_inputs,)
-    "low",        # (1,)
-    "unit",       # (1,) of the output
-])
-
-# n2p2's letters: linear, tanh, logistic, softplus, ReLU, Gaussian, cosine, reverse logistic,
-# exponential, harmonic.
-ACTIVATIONS = "ltsprgcSeh"
-_jit = njit(cache=True, fastmath=FAST, error_model="numpy")
+from .angular import dot
+from .linking import part
 
 
-def make_net(layers, offset=None, factor=None, low=0.0, unit=1.0):
-    """The `Net` of layers (weights (n_in, n_out), biases (n_out,), letter), input to output."""
-    sizes = [layers[0][0].shape[0], *(w.shape[1] for w, _, _ in layers)]
-    width = max(sizes)
-    weights, biases = np.zeros((len(layers), width, width)), np.zeros((len(layers), width))
-    for n, (w, b, _) in enumerate(layers):
-        weights[n, :w.shape[0], :w.shape[1]] = w
-        biases[n, :len(b)] = b
-    offset = np.zeros(sizes[0]) if offset is None else np.asarray(offset, float)
-    factor = np.ones(sizes[0]) if factor is None else np.asarray(factor, float)
-    return Net(np.array(sizes), np.array([ACTIVATIONS.index(letter) for _, _, letter in layers]),
-               weights, biases, offset, factor, np.array([low], float), np.array([unit], float))
-
-
-NO_NET = make_net([(np.zeros((0, 1)), np.zeros(1), "l")])
-
-
-@_jit
+@part
 def activation(kind, x):
     """Value and slope of an activation function."""
     if kind == 0:
@@ -70,7 +35,7 @@ def activation(kind, x):
     return x * x, 2.0 * x
 
 
-@_jit
+@part
 def propagate(net, G, node, slope, back):
     """Output for one atom's raw features G; `back` gets its slopes in each of them.
 
@@ -90,11 +55,9 @@ def propagate(net, G, node, slope, back):
             x[o], slope[n + 1, o] = activation(net.kinds[n], x[o])
     for n in range(n_layers - 1, -1, -1):
         for i in range(net.sizes[n]):
-            total = 0.0
-            for o in range(net.sizes[n + 1]):
-                total += net.weights[n, i, o] * slope[n + 1, o]
+            by_node = dot(net.sizes[n + 1], net.weights[n, i].ctypes, slope[n + 1].ctypes)
             if n > 0:
-                slope[n, i] *= total
+                slope[n, i] *= by_node
             else:
-                back[i] = net.unit[0] * net.factor[i] * total
+                back[i] = net.unit[0] * net.factor[i] * by_node
     return net.unit[0] * node[n_layers, 0]

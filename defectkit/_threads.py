@@ -1,0 +1,104 @@
+"""How many threads the compiled loops and the neighbour search use, and the pool that runs them.
+
+Plain Python threads: the loops release the interpreter's lock.  A forked process makes a pool of
+its own.
+"""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+_local = threading.local()
+_shared = {"pool": None}
+_lock = threading.Lock()
+
+
+def _forget():
+    global _lock
+    _shared["pool"], _lock = None, threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
+
+
+def available():
+    """Threads that may be used: NUMBA_NUM_THREADS, or the cores open to this process."""
+    given = os.environ.get("NUMBA_NUM_THREADS", "")
+    if given.isdigit() and int(given) > 0:
+        return int(given)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def current():
+    """Threads that the calling thread is to use."""
+    return getattr(_local, "number", None) or available()
+
+
+@contextmanager
+def limited(number):
+    """Within it the calling thread uses `number` threads."""
+    before = getattr(_local, "number", None)
+    _local.number = number
+    try:
+        yield
+    finally:
+        _local.number = before
+
+
+def for_frame(atoms, n_jobs=None):
+    """`limited` to n_jobs threads, or fewer where the frame is too small for them.
+
+    Waking a thread takes as long as 200 atoms; a small frame on many threads mostly waits.
+    """
+    return limited(min(n_jobs or current(), 1 + len(atoms) // 200))
+
+
+def check(n_jobs):
+    """Raises ValueError for a number of threads that this machine does not have."""
+    if n_jobs is not None and not 1 <= n_jobs <= available():
+        raise ValueError(f"n_jobs={n_jobs} is outside 1 to {available()}, "
+                         "the number of threads on this machine.")
+
+
+def run_parts(function, n):
+    """Calls function(begin, end) for ranges that together cover 0 to n, on the current threads.
+
+    Raises what the first failing part raises, after all have ended.
+    """
+    number = min(current(), n)
+    if number < 2:
+        function(0, n)
+        return
+    parts = min(n, 4 * number)  # smaller than a thread's share: the last one ends sooner
+    edges = [n * part // parts for part in range(parts + 1)]
+    ahead, taking = list(zip(edges, edges[1:], strict=False))[::-1], threading.Lock()
+
+    def work():
+        try:
+            while ahead:
+                with taking:
+                    part = ahead.pop() if ahead else None
+                if part:
+                    function(*part)
+        except BaseException:
+            ahead.clear()  # the other threads end after the part they are at
+            raise
+
+    others = [_pool().submit(work) for _ in range(number - 1)]
+    try:
+        work()
+    finally:
+        failed = [other.exception() for other in others if not other.cancel()]
+    for error in filter(None, failed):
+        raise error
+
+
+def _pool():
+    with _lock:
+        if _shared["pool"] is None:
+            _shared["pool"] = ThreadPoolExecutor(max(available() - 1, 1), "defectkit")
+        return _shared["pool"]

@@ -1,0 +1,28 @@
+"""Compiles the kernels ahead of their first use: `python -m defectkit.symmetry.compile`."""
+
+import time
+
+import numpy as np
+from ase.build import bulk
+
+from ..neighbours.lists import neighbour_list
+from . import kernels
+from .functions import SymmetryFunctions
+from .kernels.tables import make_net
+
+
+def compile_kernels():
+    """Compiles what features and potentials need, unless that is on disk already."""
+    atoms, symmetry = bulk("Si"), SymmetryFunctions.silicon()
+    out = symmetry(atoms)
+    net = make_net([(np.ones((out.shape[1], 1)), np.zeros(1), "l")])
+    pairs = symmetry.geometry(atoms, np.arange(2), *neighbour_list(atoms, symmetry.cutoff))
+    kernels.forces_kernel()(0, 1, 1, *pairs, symmetry.plan("Si"), net, True, np.zeros_like(out),
+                            np.zeros(2), np.zeros((1, 2, 3)), np.zeros((1, 3, 3)),
+                            kernels.new_work())
+
+
+if __name__ == "__main__":
+    began = time.perf_counter()
+    compile_kernels()
+    print(f"the kernels are compiled ({time.perf_counter() - began:.1f} s)")

@@ -1,0 +1,79 @@
+"""Functions that are compiled once, kept on disk and called by name.
+
+numba links a compiled function into each of its callers and optimises it there anew, which for
+nested kernels takes most of the time of compiling.  A function made by `leaf` is compiled by
+itself; its callers know its address only, through a symbol.  Arrays pass as pointers.
+"""
+
+import hashlib
+import sys
+from pathlib import Path
+from warnings import warn
+
+import llvmlite.binding as llvm
+from numba import cfunc, njit, types
+
+FAST = {"reassoc", "contract", "arcp", "nsz"}  # sums may be reordered; NaN and inf still count
+_INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+FLOATS, INT, FLOAT = types.CPointer(types.float64), types.int64, types.float64
+NOTHING = types.void
+# A part of every record type, so that kept machine code is dropped when any kernel changes.
+VERSION = "of_" + hashlib.sha256(b"".join(
+    path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:12]
+
+compiled = {}  # name -> the compiled function, whose machine code has to stay in memory
+_state = {"keep": True, "said": False}
+
+
+def kept(make):
+    """`make(cache=True)`, or without a cache, and one warning, where none can be written."""
+    if _state["keep"]:
+        try:
+            return make(cache=True)
+        except (OSError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "cannot cache" not in str(error):
+                raise
+            _state["keep"] = False
+            warn("compiled functions cannot be kept on disk, each new process compiles them "
+                 "again (seconds); set NUMBA_CACHE_DIR to a folder that can be written.",
+                 stacklevel=2)
+    return make(cache=False)
+
+
+def _say():
+    """One line where somebody waits for the compiler."""
+    if not _state["said"]:
+        _state["said"] = True
+        try:
+            print("defectkit: compiling, once; a quarter of a minute ...", file=sys.stderr)
+        except (AttributeError, OSError, ValueError):
+            pass  # there is no place to say it
+
+
+def leaf(*arguments, returns=NOTHING):
+    """Compiles a function of these argument types; others call it by name."""
+    signature = returns(*arguments)
+
+    def decorate(function):
+        name = f"defectkit_{VERSION}_{function.__name__}"
+        made = kept(lambda cache: cfunc(
+            signature, cache=cache, fastmath=FAST, error_model="numpy")(function))
+        if not made.cache_hits:
+            _say()
+        compiled[function.__name__] = made
+        llvm.add_symbol(name, made.address)
+        return types.ExternalFunction(name, signature)
+
+    return decorate
+
+
+def kernel(function):
+    """Compiles a function at its first call from Python; it releases the interpreter's lock."""
+    return kept(lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(function))
+
+
+# Becomes part of leaves, whose loops it is fast in; only what is always inlined.
+fast = njit(fastmath=FAST, **_INNER)
+# Becomes part of a kernel.  Sums in strict order (a leaf adds up faster): whether a part is
+# inlined differs between the process that compiles and those that load, and bits must not.
+part = njit(**_INNER)

@@ -1,0 +1,37 @@
+"""The work arrays of a block of triples, by name."""
+
+import numpy as np
+from numba import from_dtype, types
+
+from .linking import VERSION
+
+BLOCK = 2048  # triples at a time: their work arrays stay in the second-level cache
+
+
+def _rows(kind, *names):
+    return [(name, kind, (BLOCK,)) for name in names]
+
+
+# Triples (i, j, k) of one centre i and one channel.
+TRIPLES = np.dtype([
+    (VERSION, "u8"), *_rows("i4", "j", "k"),
+    *_rows("f8", "square",  # r_jk^2
+           "cosine")])      # of the angle at i
+
+# Work arrays of one block of triples.
+WORK = np.dtype([
+    (VERSION, "u8"),
+    *_rows("f8", "distance",          # r_jk
+           "cutoff", "cutoff_slope",  # of r_jk
+           "factor", "factor_slope",  # radial factor F(r_jk)
+           "squares",                 # r_ij^2 + r_ik^2 + r_jk^2
+           "cutoffs",                 # product of the three cutoff functions
+           "radial",                  # product of the three radial factors
+           "angle", "angle_slope",    # theta, and its slope in cos(theta)
+           "angular",                 # sum over functions of coefficient times angular factor
+           "angular_slope",
+           "by_radius", "by_square", "by_cosine",  # slopes of the energy, see `slopes`
+           "along_ij", "along_ik", "along_jk")])   # slopes in r_ij, r_ik; in r_jk over r_jk
+
+TRIPLES_AT = types.CPointer(from_dtype(TRIPLES))
+WORK_AT = types.CPointer(from_dtype(WORK))

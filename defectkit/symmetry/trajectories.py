@@ -1,0 +1,66 @@
+"""Features of the atoms of many frames."""
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, islice, repeat
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from .. import _threads
+from ..neighbours.slabs import MOST
+
+
+def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
+    """Features of every centre in every frame.
+
+    frames    ase.Atoms, or an iterable of them (a list, a reader, a generator)
+    symmetry  a `SymmetryFunctions`
+    centres   element symbol or indices; default all atoms
+    n_jobs    threads; default all of this machine
+    progress  True or False; default shows a bar when it takes more than 2 s
+
+    Returns (n_frames, n_centres, n_features) float64, or a list of (n_centres, n_features) where
+    the numbers of centres differ.  Each thread works on a frame of its own, or all on the same
+    where there are fewer frames than threads or as many like the first hold over 100 000 atoms;
+    the neighbours of no more frames are in memory at a time.  The bits do not depend on the
+    threads.
+    """
+    frames = [frames] if hasattr(frames, "positions") else frames
+    return features_of_each(zip(frames, repeat(centres)), symmetry, n_jobs, progress)
+
+
+def features_of_each(pairs, symmetry, n_jobs, progress):
+    """As `features`, of pairs of a frame and the centres wanted of it."""
+    _threads.check(n_jobs)
+    n_jobs = n_jobs or _threads.current()
+    pairs = iter(pairs)
+    begun = list(islice(pairs, n_jobs))
+    apart = n_jobs if len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST else 1
+
+    def one(numbered):
+        n, (atoms, centres) = numbered
+        try:
+            with _threads.for_frame(atoms, n_jobs // apart):
+                return symmetry(atoms, centres, progress is not False and apart == 1)
+        except ValueError as error:
+            raise ValueError(f"frame {n}: {error}") from None
+
+    rows = list(tqdm(_in_order(one, enumerate(chain(begun, pairs)), apart), desc="features",
+                     unit="frame", delay=2, disable=progress is False))
+    if not rows:
+        raise ValueError("there are no frames; check the file or the selection.")
+    return np.stack(rows) if len({len(r) for r in rows}) == 1 else rows
+
+
+def _in_order(function, items, workers):
+    """Results of a function in the order of the items, some of them worked on at a time."""
+    if workers == 1:
+        yield from map(function, items)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        ahead = deque(pool.submit(function, item) for item in islice(items, workers))
+        while ahead:
+            done = ahead.popleft().result()
+            ahead.extend(pool.submit(function, item) for item in islice(items, 1))
+            yield done

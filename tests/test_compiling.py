@@ -1,0 +1,100 @@
+"""The compiled kernels in processes that are forked, cannot write, or may not warn or print."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+import defectkit as dk
+
+PACKAGE = Path(dk.__file__).parent
+FEATURES = """
+from ase.build import bulk
+import defectkit as dk
+atoms = bulk("Si", cubic=True) * (4, 4, 4)
+atoms.rattle(0.1, seed=1)
+"""
+FORKED = FEATURES + """
+import multiprocessing, os
+def work(threads):
+    return dk.features([atoms] * 3, dk.SymmetryFunctions.silicon(), n_jobs=threads,
+                       progress=False).tobytes()
+if __name__ == "__main__":
+    before = work(2), work(1)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map(work, [2, 1, 2]) == [before[0]] * 3
+    child = os.fork()
+    if not child:
+        os._exit(0 if work(2) == before[0] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert before[0] == before[1] == work(2)
+"""
+
+
+def run(code, *options, package=PACKAGE, cwd=None, **environment):
+    names = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
+    names |= {"PYTHONPATH": str(package.parent), "NUMBA_NUM_THREADS": "2"} | environment
+    return subprocess.run([sys.executable, *options, "-c", code], env=names, cwd=cwd, timeout=300,
+                          text=True, capture_output=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.parametrize("layer", ["", "workqueue"])
+def test_forked_processes_give_the_same_bits(layer):
+    done = run(FORKED, **({"NUMBA_THREADING_LAYER": layer} if layer else {}))
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_warns_and_closed_streams_do_no_harm():
+    code = FEATURES + """
+import sys
+G = dk.features([atoms] * 4, dk.SymmetryFunctions.silicon(), progress=True)
+assert G.shape == (4, 512, 35)
+print("done")
+"""
+    for options in (["-W", "error"], ["-OO"]):
+        done = run(code, *options)
+        assert done.stdout == "done\n", done.stderr
+    closed = "import os, sys\nos.close(2)\nsys.stderr = None\n" + code
+    assert run(closed).stdout == "done\n"
+
+
+def test_without_a_place_for_compiled_functions_one_warning_and_the_same_features(tmp_path):
+    package = tmp_path / "defectkit"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "data"))
+    (package / "symmetry" / "kernels" / "__pycache__").touch()  # no folder can be made here
+    (tmp_path / "file").touch()
+    code = FEATURES + """
+import numpy as np
+np.save("values.npy", dk.SymmetryFunctions.silicon()(atoms[:64]))
+"""
+    done = run(code, "-B", package=package, cwd=tmp_path, HOME=str(tmp_path / "file"),
+               XDG_CACHE_HOME=str(tmp_path / "file"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("set NUMBA_CACHE_DIR to a folder that can be written") == 1
+    assert done.stderr.count("compiling, once") == 1
+    atoms = bulk("Si", cubic=True) * (4, 4, 4)
+    atoms.rattle(0.1, seed=1)
+    np.testing.assert_array_equal(np.load(tmp_path / "values.npy"),
+                                  dk.SymmetryFunctions.silicon()(atoms[:64]))
+
+
+def test_kernels_are_compiled_beforehand_and_loaded_afterwards(tmp_path):
+    module = "import runpy; runpy.run_module('defectkit.symmetry.compile', run_name='__main__')"
+    first = run(module, NUMBA_CACHE_DIR=str(tmp_path))
+    assert "the kernels are compiled" in first.stdout and "compiling, once" in first.stderr
+    code = """
+from defectkit.symmetry import kernels
+from defectkit.symmetry.compile import compile_kernels
+compile_kernels()
+for kernel in (kernels.features_kernel(), kernels.forces_kernel()):
+    assert sum(kernel.stats.cache_misses.values()) == 0, kernel
+    assert len(kernel.signatures) == 1
+"""
+    again = run(code, NUMBA_CACHE_DIR=str(tmp_path))
+    assert again.returncode == 0 and again.stderr == "", again.stderr
