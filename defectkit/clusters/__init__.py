@@ -1,5 +1,6 @@
 """Clusters without knowing their number, their errors, and what they are made of."""
 
+from .groups import group_equal_environments, rare_environments
 from .hdbscan import (
     NOT_LABELLED,
     agreement,
@@ -12,6 +13,7 @@ from .hdbscan import (
     nearest_vote,
     vote_error,
 )
+from .mixture import two_populations
 
 __all__ = [
     "NOT_LABELLED",
@@ -20,8 +22,11 @@ __all__ = [
     "cluster",
     "cluster_error",
     "describe",
+    "group_equal_environments",
     "linear_error",
     "lof_error",
     "nearest_vote",
+    "rare_environments",
+    "two_populations",
     "vote_error",
 ]
