@@ -1,0 +1,14 @@
+"""Phases, surfaces, planar and line defects of one frame, named in the field's words.
+
+`structure_types` says which crystal each atom belongs to; `regions`, `extended_defects`,
+`prototype` and `is_disordered` build on its answer.
+"""
+
+from .compounds import Prototype, prototype
+from .crystals import Structure, structure_types
+from .extended import ExtendedDefect, extended_defects
+from .liquid import Disorder, is_disordered
+from .regions import Region, regions
+
+__all__ = ["Disorder", "ExtendedDefect", "Prototype", "Region", "Structure", "extended_defects",
+           "is_disordered", "prototype", "regions", "structure_types"]

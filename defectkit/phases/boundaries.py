@@ -1,0 +1,138 @@
+"""Grain boundaries: atoms between two orientations, the plane, the misorientation."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .graph import groups, near_pairs, unwrapped
+from .orientation import direction_name, misorientation, plane_name
+
+
+@dataclass
+class Boundary:
+    """One boundary between two crystals.
+
+    Attributes
+    ----------
+    atoms : array of int
+        Neither crystal's, between them; where both crystals meet directly, their last layers.
+    normal : array (3,), unit vector
+    centre : array (3,), Å
+    angle : float, degrees, misorientation; NaN between two different crystals
+    axis : str, as "<110>", or the three numbers where it is none of low indices
+    planes : tuple of str or None, Miller indices of its plane in both crystals
+    flat : float, Å, rms distance of the atoms from the plane
+    phases : tuple of str, names of the two crystals
+    """
+
+    atoms: np.ndarray
+    normal: np.ndarray
+    centre: np.ndarray
+    angle: float
+    axis: str
+    planes: tuple
+    flat: float
+    phases: tuple
+
+
+def grain_boundaries(structure, regions, smallest=5.0, exclude=None):
+    """Boundaries between the crystals of one frame, those with most atoms first.
+
+    Atoms within 2.2 spacings of two regions whose orientations differ by at least `smallest`
+    degrees, or whose crystals differ, belong to the boundary between them. What is connected is
+    one boundary: a bicrystal in a periodic cell has two.
+
+    Returns list of Boundary.
+    """
+    n = len(structure.codes)
+    grain = np.full(n, -1)
+    for k, region in enumerate(regions):
+        if region.rotation is not None and len(region.atoms) >= 12:
+            grain[region.atoms] = k
+    free = np.ones(n, bool) if exclude is None else ~exclude
+    i, j, vectors = near_pairs(structure, 1.5)
+    touch = _touching(grain, structure, free)
+    found = []
+    for (a, b), flags in touch.items():
+        angle, axis, same = _turn(regions[a], regions[b], smallest)
+        if not same:
+            continue
+        grown = flags.copy()
+        grown[structure.neighbours[flags, :12]] = True
+        for wide in groups(n, i, j, grown):
+            members = wide[flags[wide]]
+            if len(members) >= 3:
+                found += _boundary(structure, regions[a], regions[b], wide, members,
+                                   (angle, axis), (i, j, vectors), grain)
+    return sorted(found, key=lambda x: -len(x.atoms))
+
+
+def _turn(one, other, smallest):
+    """Misorientation of two regions, and whether it makes a boundary."""
+    if one.code != other.code:
+        return float("nan"), None, True
+    angle, axis = misorientation(one.rotation, other.rotation, one.code)
+    return angle, axis, angle >= smallest
+
+
+def _touching(grain, structure, free):
+    """For every pair of grains the atoms (flags) from which both are near."""
+    near = grain[structure.neighbours]
+    distance = np.linalg.norm(structure.vectors, axis=-1)
+    near = np.where(distance < 2.2 * structure.spacing, near, -1)
+    own = np.concatenate([grain[:, None], near], axis=1)
+    # An atom of neither crystal also sees what its neighbours see.
+    loose = np.flatnonzero((grain < 0) & free)
+    result = {}
+
+    def put(atoms_of, a, b):
+        key = (min(a, b), max(a, b))
+        flags = result.setdefault(key, np.zeros(len(grain), bool))
+        flags[atoms_of] = True
+
+    for atom in loose:
+        wide = np.unique(own[np.append(structure.neighbours[atom], atom)])
+        wide = wide[wide >= 0]
+        seen = np.unique(own[atom])
+        seen = seen[seen >= 0]
+        if not len(seen):
+            seen = wide
+        for a in seen:
+            for b in wide:
+                if a != b:
+                    put(atom, a, b)
+    first = own[:, :13]
+    mixed = np.flatnonzero((grain >= 0) & free & ((first != grain[:, None]) & (first >= 0)).any(1))
+    for atom in mixed:
+        for b in np.unique(first[atom]):
+            if b >= 0 and b != grain[atom]:
+                put(atom, grain[atom], b)
+    return result
+
+
+def _boundary(structure, one, other, wide, members, turn, pairs, grain):
+    angle, axis = turn
+    loose = members[grain[members] < 0]
+    offset, ways = unwrapped(wide, *pairs)
+    if len(ways) >= 3:
+        return []
+    place = (structure.positions[wide[0]] + offset)[np.isin(wide, members)]
+    centre = place.mean(axis=0)
+    values, vectors = np.linalg.eigh(np.cov((place - centre).T)) if len(members) > 3 else (
+        np.zeros(3), np.eye(3))
+    normal = vectors[:, 0]
+    if len(ways) == 2:
+        across = np.cross(*ways)
+        normal = across / np.linalg.norm(across)
+    if normal[int(np.abs(normal).argmax())] < 0:
+        normal = -normal
+    planes = tuple(plane_name(normal, g.rotation, g.code, within=5.0)[0] for g in (one, other))
+    words = "" if axis is None else _axis_words(axis, one)
+    flat = float(np.sqrt(max(np.var((place - centre) @ normal), 0)))
+    atoms = loose if len(loose) >= 3 else members
+    return [Boundary(atoms, normal, centre, angle, words, planes, flat, (one.name, other.name))]
+
+
+def _axis_words(axis, grain):
+    name, _ = direction_name(grain.rotation @ axis, grain.rotation, grain.code, within=6.0)
+    return name or "(" + ", ".join(f"{x:.2f}" for x in axis) + ")"

@@ -1,0 +1,315 @@
+"""Which known compound a crystal is: its neighbours' distances against ideal prototypes."""
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import permutations
+
+import numpy as np
+from ase import Atoms
+from ase.spacegroup import crystal
+
+from . import _mdapy
+
+NEIGHBOURS = 24     # of each element, per atom
+UNKNOWN = "unknown crystal"
+NEAR = 0.07         # rms difference of shells over the spacing: a thermal prototype is nearer
+HEATS = (0.0, 0.04, 0.08)  # rattles (of the nearest distance) that prototypes are compared at
+# The crystal of all atoms together, where they fit one.
+BLIND = {"rock salt": "simple cubic", "zinc blende": "diamond", "wurtzite": "hexagonal diamond",
+         "caesium chloride (B2)": "bcc", "L1_2": "fcc", "L1_0": "fcc", "D0_3": "bcc"}
+EQUAL = ("rock salt", "zinc blende", "wurtzite", "caesium chloride (B2)", "L1_0")
+
+
+@dataclass
+class Prototype:
+    """What a crystal's shells of neighbours say.
+
+    Attributes
+    ----------
+    name : str
+        "rock salt", ... , "fcc random alloy", or "unknown crystal".
+    margin : float
+        1 - misfit / misfit of the next prototype: 0 undecided, near 1 sure; 0 where unknown.
+    misfit : float
+        Rms difference of the shells' mean distances over the spacing.
+    sites : dict of str
+        Element to the element whose site it takes in the prototype's usual compound, such as
+        {"Ba": "Sr", "Ti": "Ti", "O": "O"} in perovskite; empty where the sites are equal.
+    second : str
+        The next nearest prototype.
+    words : str
+        One sentence.
+    """
+
+    name: str
+    margin: float
+    misfit: float
+    sites: dict
+    second: str
+    words: str
+
+    def __iter__(self):
+        return iter((self.name, self.margin))
+
+
+def _orthogonal(symbols, fraction, cell):
+    return Atoms(symbols, scaled_positions=fraction, cell=cell, pbc=True)
+
+
+@cache
+def prototypes():
+    """Ideal cells by name: {name: Atoms}."""
+    simple = {
+        "rock salt": crystal(("Na", "Cl"), [(0, 0, 0), (.5, .5, .5)], spacegroup=225,
+                             cellpar=[5.64] * 3 + [90] * 3),
+        "zinc blende": crystal(("Zn", "S"), [(0, 0, 0), (.25, .25, .25)], spacegroup=216,
+                               cellpar=[5.41] * 3 + [90] * 3),
+        "wurtzite": crystal(("Zn", "S"), [(1/3, 2/3, 0), (1/3, 2/3, .375)], spacegroup=186,
+                            cellpar=[3.82, 3.82, 3.82 * 1.633, 90, 90, 120]),
+        "caesium chloride (B2)": _orthogonal("CsCl", [(0, 0, 0), (.5, .5, .5)], [4.12] * 3),
+        "fluorite": crystal(("Ca", "F"), [(0, 0, 0), (.25, .25, .25)], spacegroup=225,
+                            cellpar=[5.46] * 3 + [90] * 3),
+        "perovskite": _orthogonal("SrTiO3", [(.5, .5, .5), (0, 0, 0), (.5, 0, 0), (0, .5, 0),
+                                             (0, 0, .5)], [3.9] * 3),
+        "rutile": crystal(("Ti", "O"), [(0, 0, 0), (.305, .305, 0)], spacegroup=136,
+                          cellpar=[4.594, 4.594, 2.959, 90, 90, 90]),
+        "anatase": crystal(("Ti", "O"), [(0, 0, 0), (0, 0, .208)], spacegroup=141,
+                           cellpar=[3.785, 3.785, 9.514, 90, 90, 90]),
+        "nickel arsenide": crystal(("Ni", "As"), [(0, 0, 0), (1/3, 2/3, .25)], spacegroup=194,
+                                   cellpar=[3.62, 3.62, 5.03, 90, 90, 120]),
+        "L1_2": _orthogonal("AuCu3", [(0, 0, 0), (.5, .5, 0), (.5, 0, .5), (0, .5, .5)],
+                            [3.75] * 3),
+        "L1_0": _orthogonal("AuCuAuCu", [(0, 0, 0), (.5, 0, .5), (.5, .5, 0), (0, .5, .5)],
+                            [3.96, 3.96, 3.68]),
+        "corundum": crystal(("Al", "O"), [(0, 0, .352), (.306, 0, .25)], spacegroup=167,
+                            cellpar=[4.758, 4.758, 12.99, 90, 90, 120]),
+        "spinel": crystal(("Mg", "Al", "O"), [(1/8, 1/8, 1/8), (.5, .5, .5),
+                                             (.262, .262, .262)], spacegroup=227, setting=2,
+                          cellpar=[8.08] * 3 + [90] * 3),
+        "alpha quartz": crystal(("Si", "O"), [(.47, 0, 2/3), (.414, .267, .786)],
+                                spacegroup=154, cellpar=[4.913, 4.913, 5.405, 90, 90, 120]),
+        "D0_3": crystal(("Al", "Fe", "Fe"), [(0, 0, 0), (.5, .5, .5), (.25, .25, .25)],
+                        spacegroup=225, cellpar=[5.79] * 3 + [90] * 3),
+        "A15": crystal(("Si", "Cr"), [(0, 0, 0), (.25, 0, .5)], spacegroup=223,
+                       cellpar=[4.56] * 3 + [90] * 3),
+        "2H molybdenite sheet": _sheet(),
+    }
+    return simple
+
+
+def _sheet():
+    a, half = 3.16, 1.56
+    return Atoms("MoS2", [(0, 0, 0), (a / 2, a / 12**.5, half), (a / 2, a / 12**.5, -half)],
+                 cell=[[a, 0, 0], [-a / 2, a * 3**.5 / 2, 0], [0, 0, 12]], pbc=[True, True, False])
+
+
+def shells(atoms, count=NEIGHBOURS):
+    """Mean sorted distances (Å) from each element to each: {(A, B): array (count,)}.
+
+    The median over the atoms of A of the distance to the k-th nearest atom of B: a few wrong
+    atoms do not change it.
+    """
+    symbols = np.array(atoms.get_chemical_symbols())
+    result = {}
+    cell, pbc = atoms.cell.complete().array, np.asarray(atoms.pbc)
+    from .graph import periodic_tree
+
+    kinds = sorted(set(symbols))
+    for other in kinds:
+        chosen = np.flatnonzero(symbols == other)
+        points = _mdapy.frame(atoms.positions, cell, pbc, 0.0)
+        place = points.positions[:len(atoms)]
+        volume = abs(np.linalg.det(points.box)) / max(len(chosen), 1)
+        reach = 1.25 * (3 * (count + 1) * volume / (4 * np.pi)) ** (1 / 3)
+        tree, _ = periodic_tree(place[chosen], points.box, pbc, reach)
+        for one in kinds:
+            centres = np.flatnonzero(symbols == one)
+            if len(centres) > 2000:
+                centres = centres[:: len(centres) // 2000 + 1]
+            distance = np.sort(tree.query(_wrapped(place[centres], points.box, pbc), count + 1)[0])
+            distance = distance[:, 1:] if one == other else distance[:, :-1]
+            distance = np.where(np.isfinite(distance), distance, np.nan)
+            result[one, other] = np.nanmedian(distance, axis=0) if np.isfinite(
+                distance).any() else np.full(count, np.nan)
+    return result
+
+
+def _wrapped(positions, box, pbc):
+    fraction = positions @ np.linalg.inv(box)
+    return (fraction - np.floor(fraction) * pbc) @ box
+
+
+@cache
+def _ideal_shells(name, heat=0.0):
+    ideal = prototypes()[name]
+    if not heat:
+        return shells(ideal)
+    repeat = [2 if periodic else 1 for periodic in ideal.pbc]
+    while np.prod(repeat) * len(ideal) < 120:
+        repeat = [r + 1 if periodic else 1 for r, periodic in zip(repeat, ideal.pbc, strict=True)]
+    hot = ideal * repeat
+    nearest = min(d[0] for d in _ideal_shells(name).values())
+    hot.positions += np.random.default_rng(0).normal(0, heat * nearest, (len(hot), 3))
+    return shells(hot)
+
+
+def prototype(atoms, types=None):
+    """Nearest prototype of the crystal in one frame, and how much nearer than the next.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        One frame (Å) of mostly one crystal.
+    types : Structure, optional
+        From `structure_types`: random alloys are named by it, and its positions, from which heat
+        is taken out, are used.
+
+    Returns
+    -------
+    Prototype, which unpacks as name, margin. An element alone gets the name of its crystal.
+    """
+    symbols = np.array(atoms.get_chemical_symbols())
+    kinds = sorted(set(symbols))
+    main, share = _main_crystal(types)
+    if len(kinds) == 1:
+        name = main if share >= 0.5 else UNKNOWN
+        return Prototype(name, float(share) if share >= 0.5 else 0.0, float("nan"),
+                         {}, "", f"{share:.0%} of the atoms are {main}" if main else "")
+    place = atoms.copy()
+    blind = ""
+    if types is not None and len(types.positions) == len(atoms) and not types.sublattice.any():
+        place.positions = types.positions
+        blind = main if share >= 0.6 else ""
+    scores = sorted(_scores(atoms, kinds, shells(place), blind), key=lambda s: s[0])
+    alloy = _alloy(atoms, types, main, share)
+    if scores and scores[0][0] < NEAR and not (alloy and scores[0][0] > 0.5 * NEAR):
+        misfit, name, sites = scores[0]
+        misfit = max(misfit, 1e-9)
+        following = next((s for s in scores if s[1] != name), None)
+        margin = 1 - misfit / following[0] if following else 1.0
+        second = following[1] if following else ""
+        words = (f"shells of neighbours as in {name} within {misfit:.1%} of the spacing"
+                 + (f"; next {second} ({following[0]:.1%})" if following else
+                    "; no other prototype of this composition and packing is compared"))
+        return Prototype(name, float(margin), float(misfit), sites, second, words)
+    if alloy:
+        return Prototype(f"{main} random alloy", float(share), float("nan"), {}, "",
+                         f"{share:.0%} of the atoms are {main}, elements without order")
+    near = f"; nearest {scores[0][1]} ({scores[0][0]:.1%} of the spacing)" if scores else ""
+    return Prototype(UNKNOWN, 0.0, scores[0][0] if scores else float("nan"), {},
+                     scores[0][1] if scores else "", f"no prototype fits{near}; "
+                     + coordination_words(atoms))
+
+
+def _main_crystal(types):
+    if types is None:
+        return "", 0.0
+    parts = {n: p for n, p in types.fractions().items() if n != "other"}
+    return next(iter(parts.items())) if parts else ("", 0.0)
+
+
+def _alloy(atoms, types, main, share):
+    if types is None or share < 0.5 or types.sublattice.any():
+        return False
+    return main in ("fcc", "hcp", "bcc", "diamond") and short_range_order(atoms, types) < 0.15
+
+
+def short_range_order(atoms, types):
+    """Largest |Warren-Cowley parameter| of the first shell among pairs of common elements."""
+    numbers = atoms.numbers
+    near = numbers[types.neighbours[:, :8 if (types.codes == 3).mean() > 0.5 else 12]]
+    kinds, count = np.unique(numbers, return_counts=True)
+    worst = 0.0
+    for a in kinds[count >= 0.03 * len(numbers)]:
+        rows = near[numbers == a]
+        for b, number in zip(kinds, count, strict=True):
+            if number >= 0.03 * len(numbers):
+                expected = number / len(numbers)
+                noise = 2 / np.sqrt(rows.size * expected)
+                worst = max(worst, abs(1 - (rows == b).mean() / expected) - noise)
+    return worst
+
+
+def _scores(atoms, kinds, measured, blind):
+    symbols = atoms.get_chemical_symbols()
+    part = {k: symbols.count(k) / len(symbols) for k in kinds}
+    for name, ideal in prototypes().items():
+        if blind and BLIND.get(name) != blind:
+            continue
+        theirs = sorted(set(ideal.get_chemical_symbols()))
+        if len(theirs) != len(kinds):
+            continue
+        formula = {k: ideal.get_chemical_symbols().count(k) / len(ideal) for k in theirs}
+        for order in permutations(kinds):
+            pairing = dict(zip(theirs, order, strict=True))
+            if any(abs(formula[t] - part[k]) > 0.06 for t, k in pairing.items()):
+                continue
+            misfit = min(_misfit(measured, _ideal_shells(name, heat), _ideal_shells(name), pairing)
+                         for heat in HEATS)
+            yield misfit, name, {} if name in EQUAL else {str(k): t for t, k in pairing.items()}
+
+
+def _misfit(measured, hot, reference, pairing, count=14):
+    """Rms difference of shell-averaged distances, scaled to fit, over the spacing."""
+    ours, ideal = [], []
+    for (a, b), distances in reference.items():
+        own = measured[pairing[a], pairing[b]]
+        for rows in _shell_rows(distances, count):
+            if np.isfinite(own[rows]).all() and np.isfinite(distances[rows]).all():
+                weight = np.sqrt(len(rows) / distances[rows[0]] ** 2)
+                ours.append((own[rows].mean(), weight))
+                ideal.append(hot[a, b][rows].mean())
+    if not ours:
+        return np.inf
+    values, weights = np.array(ours).T
+    ideal = np.array(ideal)
+    scale = (weights**2 * values * ideal).sum() / (weights**2 * ideal**2).sum()
+    away = values / scale - ideal
+    spacing = min(d[0] for d in reference.values())
+    return float(np.sqrt((weights**2 * away**2).sum() / (weights**2).sum()) / spacing)
+
+
+def _shell_rows(distances, count):
+    """Ranks of neighbours grouped into whole shells of an ideal crystal, up to about count."""
+    cuts = np.flatnonzero(np.diff(distances) > 0.02 * distances[0]) + 1
+    groups = np.split(np.arange(len(distances)), cuts)
+    return [g for g in groups[:-1] if g[0] < count] or [groups[0]]
+
+
+def coordination(atoms, reach=1.3):
+    """First-shell neighbours of the other elements, per atom: array (n_atoms,) of int.
+
+    Up to `reach` times the median nearest distance between the elements.
+    """
+    from vesin import ase_neighbor_list
+
+    symbols = atoms.numbers
+    result = np.zeros(len(atoms), int)
+    guess = 4.0
+    i, j, d = ase_neighbor_list("ijd", atoms, guess)
+    unlike = symbols[i] != symbols[j] if len(set(symbols.tolist())) > 1 else np.ones(len(i), bool)
+    i, j, d = i[unlike], j[unlike], d[unlike]
+    if not len(i):
+        return result
+    nearest = np.full(len(atoms), np.inf)
+    np.minimum.at(nearest, i, d)
+    kinds = {k: np.median(nearest[symbols == k]) for k in set(symbols.tolist())}
+    limit = reach * np.array([min(kinds[symbols[a]], 99) for a in i])
+    return np.bincount(i[d < limit], minlength=len(atoms))
+
+
+def coordination_words(atoms):
+    """How many unlike neighbours each element has: "Ga with 4 or 6 O neighbours"."""
+    number = coordination(atoms)
+    symbols = np.array(atoms.get_chemical_symbols())
+    kinds = sorted(set(symbols))
+    words = []
+    for kind in kinds:
+        values, count = np.unique(number[symbols == kind], return_counts=True)
+        usual = values[count >= 0.15 * count.sum()]
+        others = [k for k in kinds if k != kind]
+        of = others[0] if len(others) == 1 else "unlike"
+        if len(kinds) == 1:
+            of = "nearest"
+        words.append(f"{kind} with {' or '.join(map(str, usual))} {of} neighbours")
+    return ", ".join(words)

@@ -1,0 +1,112 @@
+"""Orientations of crystals: means, misorientations, and directions and planes in Miller indices."""
+
+from itertools import product
+from math import gcd
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from .crystals import BCC, DIAMOND, FCC, GRAPHENE, HCP, HEXAGONAL_DIAMOND, SIMPLE_CUBIC
+from .templates import CUBIC, SYSTEM, symmetries
+
+__all__ = ["BCC", "DIAMOND", "FCC", "GRAPHENE", "HCP", "HEXAGONAL_DIAMOND", "SIMPLE_CUBIC",
+           "direction_name", "mean_orientation", "misorientation", "plane_name"]
+
+
+def mean_orientation(rotations, code):
+    """Mean rotation (3, 3) of crystals of one code, and their spread (degrees, rms).
+
+    Each is first turned by the symmetry of the crystal to the one nearest the first.
+    """
+    q = Rotation.from_matrix(np.asarray(rotations, float)).as_quat()
+    if len(q) > 20_000:
+        q = q[:: len(q) // 20_000 + 1]
+    group = Rotation.from_quat(symmetries(SYSTEM[int(code)]))
+    reference = q[0]
+    for _ in range(2):
+        every = np.stack([(Rotation.from_quat(q) * g).as_quat() for g in group], axis=1)
+        dots = every @ reference
+        best = np.abs(dots).argmax(axis=1)
+        rows = np.arange(len(q))
+        turned = every[rows, best] * np.sign(dots[rows, best])[:, None]
+        reference = np.median(turned, axis=0)
+        reference /= np.linalg.norm(reference)
+    cosine = np.clip(np.abs(turned @ reference), 0, 1)
+    spread = np.degrees(2 * np.arccos(cosine))
+    return Rotation.from_quat(reference).as_matrix(), float(np.sqrt(np.mean(spread**2)))
+
+
+def misorientation(first, second, code):
+    """Smallest rotation from one crystal to the other: degrees and axis in the first's axes."""
+    group = Rotation.from_quat(symmetries(SYSTEM[int(code)]))
+    between = Rotation.from_matrix(first).inv() * Rotation.from_matrix(second)
+    every = [between * g for g in group]
+    angles = np.array([r.magnitude() for r in every])
+    vector = every[int(angles.argmin())].as_rotvec()
+    angle = np.linalg.norm(vector)
+    axis = vector / angle if angle > 1e-9 else np.array([0.0, 0.0, 1.0])
+    return float(np.degrees(angle)), axis
+
+
+def plane_name(normal, rotation, code, largest=4, within=4.0):
+    """Miller indices of a plane from its normal in the frame: "(110)", "(0001)", or None.
+
+    The nearest plane with indices up to `largest` within so many degrees, the lowest first.
+    Returns the name and the angle (degrees) between normal and plane's normal.
+    """
+    return _name(np.asarray(rotation).T @ normal, code, largest, within, plane=True)
+
+
+def direction_name(direction, rotation, code, largest=3, within=6.0):
+    """Indices of a direction in the frame, "<110>" or "<0001>", as :func:`plane_name`."""
+    return _name(np.asarray(rotation).T @ direction, code, largest, within, plane=False)
+
+
+def _name(vector, code, largest, within, plane):
+    vector = vector / np.linalg.norm(vector)
+    best = None
+    for indices in sorted((t for t in product(range(-largest, largest + 1), repeat=3)
+                           if gcd(*t) == 1), key=lambda t: (sum(x * x for x in t), t)):
+        axis = _cartesian(indices, code, plane)
+        angle = np.degrees(np.arccos(np.clip(abs(axis @ vector), 0, 1)))
+        if angle < within and (best is None or angle < best[1] - 1.5):
+            best = indices, angle
+    if best is None:
+        return None, float("nan")
+    return _written(best[0], code, plane), float(best[1])
+
+
+def _cartesian(indices, code, plane):
+    indices = np.array(indices, float)
+    if SYSTEM[int(code)] != CUBIC:
+        a = np.array([[1, 0, 0], [-0.5, np.sqrt(3) / 2, 0], [0, 0, np.sqrt(8 / 3)]])
+        indices = indices @ (np.linalg.inv(a).T if plane else a)
+    return indices / np.linalg.norm(indices)
+
+
+def _written(indices, code, plane):
+    brackets = "()" if plane else "<>"
+    if SYSTEM[int(code)] == CUBIC:
+        digits = sorted((abs(x) for x in indices), reverse=True)
+        return brackets[0] + "".join(map(str, digits)) + brackets[1]
+    h, k, third = indices
+    if plane:
+        a1, a2 = _hexagonal_class(h, k)
+        four = (a1, a2, -(a1 + a2), abs(third))
+    else:
+        u, v = 2 * h - k, 2 * k - h
+        a1, a2 = _hexagonal_class(u, v)
+        four = (a1, a2, -(a1 + a2), 3 * abs(third))
+        common = gcd(*four) or 1
+        four = tuple(x // common for x in four)
+    return brackets[0] + "".join(_bar(x) for x in four) + brackets[1]
+
+
+def _hexagonal_class(h, k):
+    """Of the equivalent pairs of h, k, -(h + k) the one written first: 1, 0 or 1, 1."""
+    size = sorted((abs(h), abs(k), abs(h + k)))
+    return (size[1], size[0])
+
+
+def _bar(x):
+    return f"-{abs(x)}" if x < 0 else str(x)

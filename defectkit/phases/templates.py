@@ -1,0 +1,115 @@
+"""Shapes that a neighbourhood is fitted to: the ideal neighbours of each template, and rotations.
+
+Everything is measured against a template in the axes of its crystal (cubic axes; for hexagonal
+crystals x along a, z along c), so that a rotation is an orientation of the crystal.
+"""
+
+from functools import cache
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk, graphene
+from scipy.spatial.transform import Rotation
+
+from . import _mdapy
+
+CUBIC, HEXAGONAL = "cubic", "hexagonal"
+SYSTEM = {1: CUBIC, 2: HEXAGONAL, 3: CUBIC, 5: CUBIC, 6: CUBIC, 7: HEXAGONAL, 8: HEXAGONAL}
+
+
+def ideal_crystal(code):
+    """The crystal of a template with neighbours 1 Å apart, in its own axes."""
+    root = np.sqrt(8 / 3)
+    if code == 8:
+        sheet = graphene(a=np.sqrt(3), vacuum=5)
+        return Atoms(sheet.numbers, sheet.positions, cell=sheet.cell, pbc=[True, True, False])
+    return {1: lambda: bulk("Cu", "fcc", a=np.sqrt(2), cubic=True),
+            2: lambda: bulk("Mg", "hcp", a=1.0, c=root),
+            3: lambda: bulk("Fe", "bcc", a=2 / np.sqrt(3), cubic=True),
+            5: lambda: bulk("Po", "sc", a=1.0),
+            6: lambda: bulk("C", "diamond", a=4 / np.sqrt(3), cubic=True),
+            7: lambda: bulk("ZnS", "wurtzite", a=root, c=8 / 3, u=0.375)}[code]()
+
+
+@cache
+def template(code):
+    """Points (n, 3) of a template in the matching's own order, the centre first at 0.
+
+    Taken from the matching of the ideal crystal itself, so that the order is mdapy's.
+    """
+    crystal = ideal_crystal(code)
+    points = _mdapy.frame(crystal.positions, crystal.cell.complete(), crystal.pbc)
+    neighbours, _ = _mdapy.nearest(points)
+    order = _mdapy.match_templates(points, neighbours, (code,))[3][0]
+    order = order[order >= 0]
+    return points.minimum(points.positions[order] - points.positions[order[0]])
+
+
+@cache
+def symmetries(system):
+    """Proper rotations of the cubic (24) or hexagonal (12) lattice, quaternions (n, 4), w last."""
+    name = {CUBIC: "O", HEXAGONAL: "D6"}[system]
+    return Rotation.create_group(name).as_quat()
+
+
+@cache
+def relations(one, other):
+    """Quaternions (n, 4) between a crystal of `one` code and an aligned one of the `other`.
+
+    For two crystals of one system its symmetries; between a cubic and a hexagonal packing those
+    that lay the basal plane on a {111} and a close-packed row on another, so that the fcc on both
+    sides of a stacking fault is aligned with the hcp in it.
+    """
+    first, second = SYSTEM[one], SYSTEM[other]
+    if first == second:
+        return symmetries(first)
+    x, z = np.array([1, -1, 0]) / np.sqrt(2), np.array([1, 1, 1]) / np.sqrt(3)
+    lay = Rotation.from_matrix(np.stack([x, np.cross(z, x), z], axis=1))
+    every = [(Rotation.from_quat(o) * lay * Rotation.from_quat(h)).as_quat()
+             for o in symmetries(CUBIC) for h in symmetries(HEXAGONAL)]
+    if first == HEXAGONAL:
+        every = [Rotation.from_quat(q).inv().as_quat() for q in every]
+    every = np.array(every)
+    every *= np.where(every[:, 3:] != 0, np.sign(every[:, 3:]), 1)
+    return np.unique(every.round(9), axis=0)
+
+
+def fit(points, order, codes, chosen, affine=False):
+    """Each chosen point's neighbourhood laid on its template, least squares.
+
+    Parameters
+    ----------
+    points : _mdapy.Frame
+    order : array (n, 18) of int, as :func:`_mdapy.match_templates`
+    codes : array (n,) of int
+    chosen : array (m,) of int, points whose code is not 0
+
+    Yields, template by template
+    ----------------------------
+    rows : array of int, which of `chosen`
+    index : array (rows, k) of int, the points laid on the template
+    residual : array (rows, k, 3), Å, template minus point
+    rotation : array (rows, 3, 3), crystal axes to the axes of the frame
+    scale : array (rows,), Å, interatomic distance
+    """
+    for code in np.unique(codes[chosen]):
+        ideal = template(int(code))
+        middle = ideal - ideal.mean(axis=0)
+        for rows in np.array_split(np.flatnonzero(codes[chosen] == code),
+                                   1 + np.count_nonzero(codes[chosen] == code) // 100_000):
+            index = order[chosen[rows], :len(ideal)]
+            own = points.positions[index]
+            vectors = points.minimum((own - own[:, :1]).reshape(-1, 3)).reshape(own.shape)
+            vectors -= vectors.mean(axis=1, keepdims=True)
+            u, s, vt = np.linalg.svd(vectors.transpose(0, 2, 1) @ middle)
+            flip = np.sign(np.linalg.det(u @ vt))
+            u[:, :, 2] *= flip[:, None]
+            rotation = u @ vt
+            s[:, 2] *= flip
+            scale = s.sum(axis=1) / (middle**2).sum()
+            if affine:
+                inverse = np.linalg.pinv(middle)
+                laid = middle @ (inverse @ vectors)
+            else:
+                laid = scale[:, None, None] * (middle @ rotation.transpose(0, 2, 1))
+            yield rows, index, laid - vectors, rotation, scale
