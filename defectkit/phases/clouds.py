@@ -30,7 +30,8 @@ def clouds(atoms, structure, regions, exclude, fewest=20):
     found = []
     if np.mean(crystalline) < 0.5:
         for region in regions:
-            if len(region.atoms) >= fewest and region.fraction < 0.5 and region.rotation is not None:
+            small = len(region.atoms) >= fewest and region.fraction < 0.5
+            if small and region.rotation is not None:
                 found.append(_cloud("nucleus", region.name, atoms, structure, region.atoms))
         return [c for c in found if c is not None]
     host = max(regions, key=lambda r: len(r.atoms), default=None)

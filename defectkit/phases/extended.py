@@ -184,11 +184,12 @@ def _boundaries(structure, grains, used, cell):
     for wall in boundaries.grain_boundaries(structure, solid, exclude=used):
         flags[wall.atoms] = True
         planes = " | ".join(p or "?" for p in wall.planes)
-        place = f"normal to {_vector(wall.normal)} at {_height(cell, wall.centre, wall.normal):.1f} Å"
+        height = _height(cell, wall.centre, wall.normal)
+        place = f"normal to {_vector(wall.normal)} at {height:.1f} Å"
         if np.isfinite(wall.angle):
             kind = "grain boundary"
-            words = (f"between two {wall.phases[0]} grains turned by {wall.angle:.1f} degrees about "
-                     f"{wall.axis}, {place}, plane {planes}, {len(wall.atoms)} atoms")
+            words = (f"between two {wall.phases[0]} grains turned by {wall.angle:.1f} degrees "
+                     f"about {wall.axis}, {place}, plane {planes}, {len(wall.atoms)} atoms")
             if abs(wall.angle - 60) < 3 and wall.axis == "<111>":
                 words += "; this is the twin relation (Sigma 3)"
         else:

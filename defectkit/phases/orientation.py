@@ -1,4 +1,4 @@
-"""Orientations of crystals: means, misorientations, and directions and planes in Miller indices."""
+"""Orientations of crystals: means, misorientations, directions and planes in Miller indices."""
 
 from itertools import product
 from math import gcd

@@ -12,7 +12,7 @@ from .smoothing import aligned
 from .templates import HEXAGONAL, SYSTEM
 
 # host: (what its fault looks like, planes of atoms in a layer, layer distance over neighbours')
-HOSTS = {FCC: (HCP, 1, np.sqrt(2 / 3)), DIAMOND: (HEXAGONAL_DIAMOND, 2, np.sqrt(2 / 3) * np.sqrt(8 / 3))}
+HOSTS = {FCC: (HCP, 1, np.sqrt(2 / 3)), DIAMOND: (HEXAGONAL_DIAMOND, 2, 4 / 3)}
 GUESTS = {guest: host for host, (guest, _, _) in HOSTS.items()}
 
 
@@ -112,7 +112,7 @@ def _sheets(structure, members, guest, layer, planes):
     cuts = np.flatnonzero(np.diff(z[order]) > gap) + 1
     start = structure.positions[members[0]]
     place = start + offset
-    return [{"atoms": members[part], "normal": normal, "height": float(start @ normal + z[part].mean()),
+    return [{"atoms": members[part], "normal": normal,
              "centre": place[part].mean(axis=0), "ways": ways, "z": z[part] - z[part].mean(),
              "thick": _layers(z[part], layer, planes)}
             for part in np.split(order, cuts) if len(part) >= 3]
