@@ -7,6 +7,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.neighborlist import neighbor_list
 
 import defectkit as dk
 from defectkit.averaging import neighbour_average
@@ -175,13 +176,15 @@ def test_one_phase_is_one_population(case, times):
     if case in CRYSTALS:
         atoms = CRYSTALS[case] * (2, 1, 1)
         atoms.rattle(0.15, seed=0)
-        X = averaged(atoms, 1.2 * atoms.get_all_distances(mic=True)[0][1:].min(), times=times)
+        shell, cutoff = {"copper": 3.1, "iron": 3.4, "magnesium": 3.9}[case], None
     elif case == "molten silicon":
-        X = averaged(dk.load("si-melting").frames[-1], 2.9, times=times)
+        atoms, shell, cutoff = dk.load("si-melting").frames[-1], 2.9, None
     else:
-        X = averaged(oxygens("water-liquid" if case == "liquid water" else "water-ice", 100), 3.5,
-                     8.0, times)
-    labels, evidence = two_populations(X)
+        atoms = oxygens("water-liquid" if case == "liquid water" else "water-ice", 100)
+        shell, cutoff = 3.5, 8.0
+    X = averaged(atoms, shell, cutoff, times)
+    neighbours = len(neighbor_list("i", atoms, shell)) / len(atoms)
+    labels, evidence = two_populations(X, averaged_over=1 + neighbours * (times > 0))
     assert evidence["populations"] == 1 and (labels == 0).all()
 
 
@@ -224,7 +227,7 @@ def test_ice_beside_water_in_one_frame_of_another_water_model():
     system = mdapy.System(data=data, box=mdapy.Box(atoms.cell.array))
     system.cal_chill_plus()
     ice = np.isin(system.data["chill_plus"].to_numpy(), (1, 2))  # hexagonal, cubic
-    labels, evidence = two_populations(averaged(atoms, 3.5, 8.0))
+    labels, evidence = two_populations(averaged(atoms, 3.5, 8.0), averaged_over=5)
     assert evidence["populations"] == 2
     assert max(np.mean(labels == ice), np.mean(labels != ice)) >= 0.94
 
@@ -244,6 +247,7 @@ def test_what_cannot_be_answered_is_refused(function, X, text):
     (group_equal_environments, {"tolerance": 0.0}, "tolerance=0.0 must be above 0"),
     (rare_environments, {"false_alarm": 1.0}, "false_alarm=1.0 must lie between 0 and 1"),
     (two_populations, {"min_fraction": 0.5}, "min_fraction=0.5 must lie between 0 and 0.5"),
+    (two_populations, {"averaged_over": 0}, "averaged_over=0 must be at least 1"),
     (two_populations, {"n_components": 9}, "n_components=9 must lie between 1 and 3"),
 ])
 def test_settings_out_of_range_are_refused(function, options, text):

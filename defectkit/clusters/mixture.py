@@ -21,7 +21,7 @@ _RIDGE = 1e-4  # added to variances of components, whose total is the number of 
 BIC_GAIN, SEPARATION, VALLEY, OVERLAP = 10.0, 2.8, 0.65, 0.08
 
 
-def two_populations(X, n_components=None, min_fraction=0.02):
+def two_populations(X, n_components=None, min_fraction=0.02, averaged_over=1):
     """Whether environments belong to one population or two, and to which of them.
 
     A mixture of two Gaussians with covariances of their own is fitted to the leading principal
@@ -48,6 +48,10 @@ def two_populations(X, n_components=None, min_fraction=0.02):
     min_fraction : float
         Smallest population, and at least 25 environments; for rarer ones see
         :func:`defectkit.clusters.rare_environments`.
+    averaged_over : float
+        Number of environments of this table that each row is a mean of, itself included: of
+        features averaged over a first shell of four neighbours, 5. Such rows are not independent;
+        gain and error of the valley are those of so many times fewer.
 
     Returns
     -------
@@ -76,6 +80,8 @@ def two_populations(X, n_components=None, min_fraction=0.02):
     """
     Z = standardise(X)
     n = len(Z)
+    if not 1 <= averaged_over:
+        raise ValueError(f"averaged_over={averaged_over} must be at least 1, the row itself.")
     if n < 2 * _LEAST:
         raise ValueError(f"{n} environments are too few to tell one population from two; give at "
                          f"least {2 * _LEAST}, or use group_equal_environments.")
@@ -91,7 +97,7 @@ def two_populations(X, n_components=None, min_fraction=0.02):
             return labels, evidence
         some = W[np.argsort(W[:, 0], kind="stable")[::-(-n // _FITTED)]]
         least = max(_LEAST, min_fraction * len(some))
-        best, found = _best_split(some, least)
+        best, found = _best_split(some, least, averaged_over)
         if found is None:
             return labels, evidence
         evidence |= found
@@ -120,7 +126,7 @@ def _components(Z, n_components):
     return (Z - model.mean_) @ axes.T
 
 
-def _best_split(W, least):
+def _best_split(W, least, averaged_over):
     """Mixture of the likeliest split that is believed, else of the likeliest, and its evidence."""
     one = GaussianMixture(1, reg_covar=_RIDGE).fit(W).bic(W)
     splits = []
@@ -130,7 +136,7 @@ def _best_split(W, least):
             mixture = _mixture(W, side)
             if mixture is None:
                 continue
-            found = _evidence(W, mixture, one, least)
+            found = _evidence(W, mixture, one, least, averaged_over)
             if found is not None:
                 splits.append((found["populations"], found["bic_gain"], mixture, found))
     if not splits:
@@ -152,7 +158,7 @@ def _mixture(W, side):
         max_iter=300).fit(W)
 
 
-def _evidence(W, mixture, bic_of_one, least):
+def _evidence(W, mixture, bic_of_one, least, averaged_over):
     """How well two Gaussians are told apart; None where one of them has too few rows."""
     label = mixture.predict(W)
     size = np.bincount(label, minlength=2)
@@ -162,8 +168,9 @@ def _evidence(W, mixture, bic_of_one, least):
     x = W @ np.linalg.solve(within, mixture.means_[1] - mixture.means_[0])
     a, b = x[label == 0], x[label == 1]
     valley, error = _valley(x, a, b)
+    error *= np.sqrt(averaged_over)
     found = {
-        "bic_gain": float(bic_of_one - mixture.bic(W)),
+        "bic_gain": float(bic_of_one - mixture.bic(W)) / averaged_over,
         "separation": float(abs(a.mean() - b.mean()) / np.sqrt((a.var() + b.var()) / 2)),
         "valley": valley, "valley_error": error,
         "overlap": float(mixture.predict_proba(W).min(axis=1).mean()),
