@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc100, molecule
+from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 from ase.units import Bohr
 from conftest import REFERENCE, read_n2p2_structure, read_n2p2_values
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 import defectkit as dk
 from defectkit import SymmetryFunctions, _threads
+from defectkit.parametric.model_file import symmetry_as_dict, symmetry_from_dict
 from defectkit.symmetry import kernels, trajectories
 
 SEEDS = st.integers(0, 2**31)
@@ -309,6 +311,49 @@ def test_scaling_modes(tmp_path, diamond, keywords, expected):
     raw = SymmetryFunctions.from_n2p2(path, 1.0)(diamond)
     scaled = SymmetryFunctions.from_n2p2(path, 1.0, tmp_path / "scaling.data")(diamond)
     np.testing.assert_allclose(scaled, expected(raw), rtol=1e-14)
+
+
+# General grids
+
+
+@pytest.fixture
+def alloy():
+    """Five elements at random on the sites of a shaken fcc crystal."""
+    atoms = bulk("Ni", cubic=True, a=3.6) * (3, 3, 3)
+    atoms.symbols[:] = np.random.default_rng(0).choice(["Cr", "Mn", "Fe", "Co", "Ni"], len(atoms))
+    atoms.rattle(0.05, seed=1)
+    return atoms
+
+
+def test_element_blind_functions_see_an_alloy_as_one_element(alloy):
+    nickel = alloy.copy()
+    nickel.symbols[:] = "Ni"
+    blind = SymmetryFunctions.element_blind(sorted(set(alloy.get_chemical_symbols())), 5.5)
+    plain = SymmetryFunctions.for_elements(["Ni"], 5.5)
+    assert blind.names("Fe")[0].startswith("G12 all alike")
+    np.testing.assert_allclose(blind(alloy), plain(nickel), rtol=1e-12, atol=1e-13)
+
+
+def test_many_elements_take_few_functions_that_still_tell_them_apart(alloy):
+    names = ["Cr", "Mn", "Fe", "Co", "Ni"]
+    sf = SymmetryFunctions.for_elements(names, 5.5)
+    twenty = SymmetryFunctions.for_elements([chemical_symbols[z] for z in range(21, 41)])
+    assert len(sf.names("Fe")) == len(twenty.names("Zr")) == 54 < 150
+    values = sf(alloy)
+    blind = SymmetryFunctions.element_blind(names, 5.5)(alloy)
+    np.testing.assert_allclose(values[:, :27], blind, rtol=1e-12, atol=1e-14)
+    first, second, vector = neighbor_list("ijD", alloy, 5.5)
+    of = first == 0
+    r, charge = np.linalg.norm(vector[of], axis=1), alloy.numbers[second[of]]
+    shells = np.linspace(0.25, 0.95, 12) * 5.5
+    shape = np.exp(-0.5 * ((r - shells[:, None]) / (shells[1] - shells[0])) ** 2)
+    np.testing.assert_allclose(values[0, 27:39], shape @ (charge * plain_tanh3(r, 5.5)),
+                               rtol=1e-12)
+
+
+def test_functions_are_unchanged_by_saving_them():
+    sf = SymmetryFunctions.for_elements(["Cr", "Mn", "Fe", "Co", "Ni"])
+    assert symmetry_from_dict(symmetry_as_dict(sf)).functions == sf.functions
 
 
 # Bad input

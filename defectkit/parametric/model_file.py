@@ -67,8 +67,9 @@ def load_model(path, symmetry=None):
         raise ValueError(f"{path} was written by a newer defectkit in format {header['format']}, "
                          f"this version reads up to {FORMAT}; update defectkit.")
     if symmetry is not None:
-        ours, theirs = symmetry_as_dict(symmetry), header["symmetry"]
-        if json.loads(json.dumps(ours)) != theirs:
+        # Read and described again, a file of an earlier version has today's entries too.
+        ours, theirs = symmetry_as_dict(symmetry), symmetry_as_dict(model.symmetry)
+        if json.dumps(ours) != json.dumps(theirs):
             raise ValueError(f"{path} was fitted with other symmetry functions; compute features "
                              "with model.symmetry, or fit a model on yours.")
     return model
@@ -181,6 +182,7 @@ def _function(given, elements):
     known = _ARGUMENTS[f.kind].split()
     if (f.rc <= 0 or not {f.centre, *f.neighbours} <= set(elements)
             or len(f.neighbours) != ("e1" in known) + ("e2" in known)
+            or f.weight not in ("Z", "1")
             or f.core != _SUBTYPES.get(f.sub, 0) or (f.kind >= 20) != (f.core > 0)):
         raise ValueError("function")
     return f

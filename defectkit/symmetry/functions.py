@@ -4,6 +4,8 @@
 features of each centre.  `features` does the same for a trajectory.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from ase.units import Bohr
@@ -110,37 +112,62 @@ class SymmetryFunctions:
         """A general grid for any elements, the same for each of them as a centre.
 
         elements  symbols
-        cutoff    Å; default 4.5 covalent radii of the largest element, at least 4.5 Å
+        cutoff    Å; default 4.5 covalent radii of the largest element, at least 4.5 Å.  One taken
+                  from data, 2.5 times the nearest-neighbour distance, suits metals and
+                  semiconductors alike
 
         Per neighbour element 12 Gaussians (type 2) on shells from 0.25 to 0.95 of the cutoff, as
         wide (standard deviation) as the shells are apart; per pair of elements compact angular
         functions (type 22, polynomial p2; Bircher, Singraber, Dellago (2021)) of five windows, 90
         degrees wide and centred on 0, 45, 90, 135 and 180 degrees, times radial ranges that end at
-        0.6, 0.8 and 1 of the cutoff: 27 functions for one element, 69 for two.  The cutoff
-        function is tanh^3.
+        0.6, 0.8 and 1 of the cutoff: 27 functions for one element, 69 for two, 258 for four.  More
+        elements would take thousands: beyond four come the 27 functions of `element_blind` and,
+        of the same grid, 27 that weight each neighbour by its atomic number (types 12 and 25;
+        Gastegger et al., J. Chem. Phys. 148, 241709 (2018)).  The cutoff function is tanh^3.
 
         >>> SymmetryFunctions.for_elements(["Cu"]).cutoff
         5.94
+        >>> len(SymmetryFunctions.for_elements(["Cr", "Mn", "Fe", "Co", "Ni"]).names("Fe"))
+        54
         """
-        elements = sorted(set(elements), key=lambda e: atomic_numbers.get(e, 0))
-        unknown = [e for e in elements if not atomic_numbers.get(e)]
-        if unknown or not elements:
-            raise ValueError(f"{unknown[0] if unknown else 'nothing'!r} is not an element; give "
-                             'symbols such as ["Cu", "Au"].')
-        if cutoff is None:
-            radius = max(covalent_radii[atomic_numbers[e]] for e in elements)
-            cutoff = round(max(4.5, 4.5 * radius), 2)
-        if not 0.0 < cutoff < np.inf:
-            raise ValueError(f"cutoff={cutoff} Å must be positive; leave it out for the default.")
-        shells = np.linspace(0.25, 0.95, 12) * cutoff
-        eta = 0.5 / (shells[1] - shells[0]) ** 2
+        elements, cutoff = _checked_elements(elements, cutoff)
+        if len(elements) > 4:
+            return cls._of_all_elements(elements, cutoff, ("1", "Z"))
         pairs = [(a, b) for n, a in enumerate(elements) for b in elements[n:]]
-        lines = [f"{e} 2 {other} {eta} {rs} {cutoff}"
-                 for e in elements for other in elements for rs in shells]
-        lines += [f"{e} 22 {a} {b} {-share * cutoff} {share * cutoff} {angle - 45} {angle + 45} p2"
-                  for e in elements for a, b in pairs for share in (0.6, 0.8, 1.0)
-                  for angle in (0, 45, 90, 135, 180)]
+        lines = [f"{e} 2 {other} {shell}" for e in elements for other in elements
+                 for shell in _shells(cutoff)]
+        lines += [f"{e} 22 {a} {b} {window}" for e in elements for a, b in pairs
+                  for window in _windows(cutoff)]
         return cls._from_lines(lines, elements, 1.0)
+
+    @classmethod
+    def element_blind(cls, elements, cutoff=None):
+        """A general grid that sees where the neighbours are, not which elements they are.
+
+        elements  symbols
+        cutoff    Å; default as in `for_elements`
+
+        The 27 functions that `for_elements` gives one element, summed over all neighbours alike
+        (types 12 and 25 with a weight of one), the same for every element as a centre: a random
+        alloy on one lattice is one crystal.
+
+        >>> from ase.build import bulk
+        >>> salt = bulk("NaCl", "rocksalt", 5.64)
+        >>> na, cl = SymmetryFunctions.element_blind(["Na", "Cl"])(salt)
+        >>> bool(abs(na - cl).max() < 1e-12)
+        True
+        """
+        return cls._of_all_elements(*_checked_elements(elements, cutoff), ("1",))
+
+    @classmethod
+    def _of_all_elements(cls, elements, cutoff, weights):
+        lines = [f"{e} {kind} {rest}" for e in elements
+                 for kind, grid in ((12, _shells(cutoff)), (25, _windows(cutoff)))
+                 for rest in grid]
+        made = cls._from_lines(lines, elements, 1.0)
+        functions = {e: [replace(f, weight=weight) for weight in weights for f in fs]
+                     for e, fs in made.functions.items()}
+        return cls(functions, made.cutoff_type, made.inner, elements)
 
     @classmethod
     def _from_lines(cls, lines, elements, length_unit):
@@ -265,3 +292,30 @@ class SymmetryFunctions:
         if len(index) == 0 or index.min() < 0 or index.max() >= len(atoms):
             raise ValueError(f"centres must be indices from 0 to {len(atoms) - 1}, at least one.")
         return index.astype(np.int64)
+
+
+def _checked_elements(elements, cutoff):
+    """Sorted symbols, and the cutoff (Å) or its default."""
+    elements = [elements] if isinstance(elements, str) else list(elements)
+    unknown = [e for e in elements if not atomic_numbers.get(e)]
+    if unknown or not elements:
+        raise ValueError(f"{unknown[0] if unknown else 'nothing'!r} is not an element; give "
+                         'symbols such as ["Cu", "Au"].')
+    elements = sorted(set(elements), key=atomic_numbers.get)
+    if cutoff is None:
+        cutoff = round(max(4.5, 4.5 * max(covalent_radii[atomic_numbers[e]] for e in elements)), 2)
+    if not 0.0 < cutoff < np.inf:
+        raise ValueError(f"cutoff={cutoff} Å must be positive; leave it out for the default.")
+    return elements, cutoff
+
+
+def _shells(cutoff):
+    """Gaussians of the general grid: eta, r_s and cutoff as in input.nn."""
+    at = np.linspace(0.25, 0.95, 12) * cutoff
+    return [f"{0.5 / (at[1] - at[0]) ** 2} {r} {cutoff}" for r in at]
+
+
+def _windows(cutoff):
+    """Compact angular functions of the general grid, as in input.nn."""
+    return [f"{-share * cutoff} {share * cutoff} {angle - 45} {angle + 45} p2"
+            for share in (0.6, 0.8, 1.0) for angle in (0, 45, 90, 135, 180)]

@@ -29,6 +29,12 @@ class Function:
     zeta: float = 1.0
     left: float = 0.0
     right: float = 180.0
+    weight: str = "Z"  # of each neighbour in functions of all elements: atomic number, or "1"
+
+    @property
+    def weighted(self):
+        """Whether neighbours count by their atomic numbers."""
+        return self.kind in WEIGHTED and self.weight == "Z"
 
     @classmethod
     def checked(cls, where, centre, kind, neighbours, line, sub, core, value, unit):
@@ -55,7 +61,8 @@ class Function:
 
     def describe(self):
         """The function in words, for tables and axis labels."""
-        with_ = "-".join(self.neighbours) or "all, weighted by Z"
+        every = "all, weighted by Z" if self.weighted else "all alike"
+        with_ = "-".join(self.neighbours) or every
         if self.kind in (2, 12):
             return (f"G{self.kind} {with_} eta={self.eta:.4g}/Å² rs={self.rs:.4g} "
                     f"rc={self.rc:.4g} Å")
@@ -84,10 +91,10 @@ def make_plan(functions, elements, cutoff_type, inner):
 
     def radial(f):
         if f.kind >= 20:
-            return (f.core, f.rl, f.rc, f.kind in WEIGHTED, -1)
+            return (f.core, f.rl, f.rc, f.weighted, -1)
         # n2p2 ignores a negative shift in angular functions of given elements.
         rs = f.rs if f.rs > 0.0 or f.kind not in (3, 9) else 0.0
-        return (0, f.eta, rs, f.kind in WEIGHTED, row_of(cuts, (cutoff_type, inner, f.rc)))
+        return (0, f.eta, rs, f.weighted, row_of(cuts, (cutoff_type, inner, f.rc)))
 
     rads = sorted({radial(f) for f in functions}, key=lambda r: (r[4], r))
     for column, f in enumerate(functions):
