@@ -285,7 +285,7 @@ def averaged(name, run, ps=0.5, every=15):
     places = dk.averaging.average_positions([f.positions for f in frames],
                                             frames[0].cell.array, window)[::every]
     labels = np.zeros(G.shape[0] * G.shape[1], int)  # a map that parts nothing
-    flagged = defects.defect_cluster(labels, G.shape[1],
+    flagged = defects.select_defect_clusters(labels, G.shape[1],
                                      dk.standardise(G.reshape(len(labels), -1)), fallback=0.05)
     means = [frames[0].copy() for _ in places]
     for atoms, positions in zip(means, places, strict=True):
@@ -311,8 +311,9 @@ def test_single_frames_at_1000_K_name_the_vacant_half_of_split_vacancies():
     chosen = np.arange(3, len(data.frames), 16)
     frames = [data.frames[k] for k in chosen]
     X = np.concatenate(dk.features(frames, dk.SymmetryFunctions.silicon(), progress=False))
-    flags = defects.defect_cluster(np.zeros(len(X), int), len(frames[0]), dk.standardise(X),
-                                   fallback=0.05).flagged.reshape(len(frames), -1)
+    flags = defects.select_defect_clusters(
+        np.zeros(len(X), int), len(frames[0]), dk.standardise(X),
+        fallback=0.05).flagged.reshape(len(frames), -1)
     found = [defects.locate_vacancies(a, f) for a, f in zip(frames, flags, strict=True)]
     result = defects.score(found, data.truth["vacancy_A"][chosen, None],
                            [a.cell.array for a in frames])
@@ -369,7 +370,7 @@ def clusters(n_frames=20):
 
 def test_farthest_rare_cluster_is_the_defect():
     labels, frames, points = clusters()
-    choice = defects.defect_cluster(labels, frames, points)
+    choice = defects.select_defect_clusters(labels, frames, points)
     assert choice.clusters == [1] and choice.coverage == 1
     assert (choice.flagged == (labels == 1)).all()
     reasons = {row["label"]: row["why"] for row in choice.table}
@@ -381,28 +382,28 @@ def test_farthest_rare_cluster_is_the_defect():
 
 def test_number_of_environments_in_place_of_frames():
     labels, frames, points = clusters()
-    assert (defects.defect_cluster(labels, 100, points).flagged
-            == defects.defect_cluster(labels, frames, points).flagged).all()
+    assert (defects.select_defect_clusters(labels, 100, points).flagged
+            == defects.select_defect_clusters(labels, frames, points).flagged).all()
 
 
 def test_second_face_of_the_defect_is_taken_where_the_first_is_missing():
     labels, frames, points = clusters()
     labels[(labels == 1) & (frames % 2 == 0)] = 3
-    choice = defects.defect_cluster(labels, frames, points)
+    choice = defects.select_defect_clusters(labels, frames, points)
     assert sorted(choice.clusters) == [1, 3] and choice.coverage == 1
 
 
 def test_cluster_as_far_as_the_defect_is_taken_too():
     labels, frames, points = clusters()
     points[labels == 2] += 17
-    assert defects.defect_cluster(labels, frames, points).clusters == [1, 2]
-    assert defects.defect_cluster(labels, frames, points, as_far=1).clusters == [1]
+    assert defects.select_defect_clusters(labels, frames, points).clusters == [1, 2]
+    assert defects.select_defect_clusters(labels, frames, points, as_far=1).clusters == [1]
 
 
 def test_common_clusters_and_noise_are_not_the_defect():
     labels, frames, points = clusters()
-    choice = defects.defect_cluster(np.where(labels == 1, -1, labels), frames, points,
-                                    max_share=0.05)
+    choice = defects.select_defect_clusters(np.where(labels == 1, -1, labels), frames, points,
+                                    max_fraction=0.05)
     assert choice.clusters == [] and not choice.flagged.any() and choice.coverage == 0
     assert {row["why"] for row in choice.table} == {
         "bulk: the largest", "noise", "not rare: more than 5% of the environments"}
@@ -410,27 +411,66 @@ def test_common_clusters_and_noise_are_not_the_defect():
 
 def test_without_points_the_smallest_cluster_is_the_defect():
     labels, frames, _ = clusters()
-    assert defects.defect_cluster(labels, frames).clusters == [1]
+    assert defects.select_defect_clusters(labels, frames).clusters == [1]
 
 
 def test_fallback_flags_what_is_farthest_in_each_frame_if_the_map_shows_nothing():
     labels, frames, points = clusters()
     one = np.zeros_like(labels)
-    assert not defects.defect_cluster(one, frames, points).flagged.any()
-    choice = defects.defect_cluster(one, frames, points, fallback=0.05)
-    assert (np.bincount(frames[choice.flagged]) == 5).all()
+    assert not defects.select_defect_clusters(one, frames, points).flagged.any()
+    choice = defects.select_defect_clusters(one, frames, points, fallback=0.05)
+    assert (np.bincount(frames[choice.flagged]) == 8).all()  # not 5: bcc has eight neighbours
     assert choice.flagged[labels == 1].all()
-    found = defects.defect_cluster(labels, frames, points, fallback=0.05)
+    found = defects.select_defect_clusters(labels, frames, points, fallback=0.05)
     assert (found.flagged == (labels == 1)).all()
 
 
 def test_fallback_where_a_few_frames_show_nothing_is_for_these_frames():
     labels, frames, points = clusters(100)
     labels[(frames == 7) & (labels != 0)] = 0
-    choice = defects.defect_cluster(labels, frames, points, fallback=0.05)
+    choice = defects.select_defect_clusters(labels, frames, points, fallback=0.05)
     assert choice.coverage == 0.99
     counts = np.bincount(frames[choice.flagged])
-    assert counts[7] == 5 and (np.delete(counts, 7) == 4).all()
+    assert counts[7] == 8 and (np.delete(counts, 7) == 4).all()
+
+
+def test_odd_cells_of_a_mixed_set_are_not_the_defect():
+    """40 pristine frames, 12 with a vacancy, 8 strained ones that are far as a whole."""
+    rng = np.random.default_rng(1)
+    labels = np.zeros((60, 64), int)
+    labels[40:52, :4] = 1
+    labels[52:] = 2
+    points = rng.normal(size=(60, 64, 3)) + np.array([0, 12, 30])[labels][..., None]
+    choice = defects.select_defect_clusters(labels.ravel(), 64, points.reshape(-1, 3),
+                                            max_fraction=0.2, fallback=0.05)
+    assert choice.clusters == [1]
+    flagged = choice.flagged.reshape(60, 64)
+    assert (flagged & (labels == 1)).sum() == 48 and not flagged[52:].any()
+    assert choice.table[2]["why"] == "another kind of cell: these frames have next to no bulk"
+
+
+def test_a_defect_that_touches_most_of_a_small_cell_leaves_atoms_to_learn_from():
+    labels = np.zeros((50, 53), int)
+    labels[40:, :46] = 1
+    points = np.random.default_rng(2).normal(size=(50, 53, 3)) + 9.0 * labels[..., None]
+    points[40:, :8] += 5
+    choice = defects.select_defect_clusters(labels.ravel(), 53, points.reshape(-1, 3),
+                                            max_fraction=0.3)
+    flagged = choice.flagged.reshape(50, 53)
+    assert choice.clusters == [1]
+    assert (flagged[40:].sum(1) == 21).all() and flagged[40:, :8].all()
+
+
+def test_old_names_warn():
+    for old, new in (("Choice", "DefectSelection"), ("defect_cluster", "select_defect_clusters")):
+        with pytest.warns(DeprecationWarning, match=f"{old} is now {new}"):
+            assert getattr(defects, old) is getattr(defects, new)
+    labels, frames, points = clusters()
+    with pytest.warns(DeprecationWarning, match="max_share is now max_fraction"):
+        defects.select_defect_clusters(labels, frames, points, max_share=0.1)
+    path, = defects.track([[[1, 1, 1]]] * 3, 9 * np.eye(3))
+    with pytest.warns(DeprecationWarning, match="identity_changes is now exchange_events"):
+        assert path.identity_changes == []
 
 
 @pytest.mark.parametrize("change, message", [
@@ -440,13 +480,14 @@ def test_fallback_where_a_few_frames_show_nothing_is_for_these_frames():
     ({"frames": np.arange(3)}, "3 frame numbers for 2000 labels; give one for each"),
     ({"points": np.zeros((5, 2))}, r"points of shape \(5, 2\) for 2000 labels"),
     ({"points": np.full((2000, 2), np.inf)}, "one finite row for each environment"),
-    ({"max_share": 2}, "max_share=2; use a share between 0 and 1"),
+    ({"max_fraction": 2}, "max_fraction=2; use a fraction between 0 and 1"),
     ({"points": None, "fallback": 0.1}, "fallback needs points; give the standardised features"),
 ])
 def test_labels_that_cannot_be(change, message):
     labels, frames, points = clusters()
     with pytest.raises(ValueError, match=message):
-        defects.defect_cluster(**{"labels": labels, "frames": frames, "points": points} | change)
+        defects.select_defect_clusters(
+            **{"labels": labels, "frames": frames, "points": points} | change)
 
 
 # --- surfaces
@@ -556,13 +597,13 @@ def test_two_defects_keep_their_tracks():
     np.testing.assert_allclose(second.path, b)
 
 
-def test_identity_changes():
+def test_exchange_events():
     def site(atom, x):
         return defects.Site("interstitial", np.array([x, 1, 1]), np.array([atom]), None, -1)
 
     path, = defects.track([[site(4, 1)], [site(4, 1.1)], [site(9, 2)], [site(9, 2)]],
                           20 * np.eye(3))
-    (frame, lost, gained), = path.identity_changes
+    (frame, lost, gained), = path.exchange_events
     assert (frame, lost.tolist(), gained.tolist()) == (2, [4], [9])
 
 

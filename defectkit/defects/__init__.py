@@ -5,8 +5,11 @@ Nothing here needs a reference lattice, except `wigner_seitz`, the truth to test
 that a clustering flagged.
 """
 
+import warnings
+
 from .point_defects import PointDefects, find_point_defects
-from .selection import Choice, defect_cluster
+from .scoring import score
+from .selection import DefectSelection, select_defect_clusters
 from .sites import (
     VACANT,
     Site,
@@ -16,8 +19,19 @@ from .sites import (
 )
 from .surfaces import surface_layers
 from .tracking import Track, mean_square_displacement, track
-from .wigner_seitz_analysis import OFF_LATTICE, WignerSeitz, score, wigner_seitz
+from .wigner_seitz_analysis import OFF_LATTICE, WignerSeitz, wigner_seitz
 
-__all__ = ["OFF_LATTICE", "VACANT", "Choice", "PointDefects", "Site", "Track", "WignerSeitz",
-           "defect_cluster", "find_point_defects", "locate_defects", "locate_interstitials",
-           "locate_vacancies", "mean_square_displacement", "score", "surface_layers", "track", "wigner_seitz"]
+__all__ = ["OFF_LATTICE", "VACANT", "DefectSelection", "PointDefects", "Site", "Track",
+           "WignerSeitz", "find_point_defects", "locate_defects", "locate_interstitials",
+           "locate_vacancies", "mean_square_displacement", "score", "select_defect_clusters",
+           "surface_layers", "track", "wigner_seitz"]
+
+_OLD_NAMES = {"Choice": DefectSelection, "defect_cluster": select_defect_clusters}
+
+
+def __getattr__(name):
+    if name in _OLD_NAMES:
+        new = _OLD_NAMES[name]
+        warnings.warn(f"{name} is now {new.__name__}.", DeprecationWarning, stacklevel=2)
+        return new
+    raise AttributeError(f"module 'defectkit.defects' has no attribute {name!r}")

@@ -12,6 +12,8 @@ EXPLAINED = 0.85       # fraction of the atoms that a crystal has to explain
 MAX_DEFECTS = 0.12     # vacant sites and extra atoms, of all atoms
 FEWEST_CELLS = 3       # primitive cells in the frame: fewer cannot outvote a defect
 SHARPER = 0.6          # a coarser lattice that reduces the displacements so much is the true one
+MAX_BASIS = 1000       # sites in a primitive cell
+MAX_SHARPER_BASIS = 60  # of a coarser lattice
 STATIC = 0.06          # spacings: rms displacement that no coarser lattice needs to reduce
 
 
@@ -44,7 +46,7 @@ def explain(positions, numbers, cell, pbc):
     for kinds in (numbers, np.zeros(len(numbers), int)):
         frame = prepare(positions, kinds, cell, pbc)
         found = candidates(frame)
-        if len(found[0]):
+        if len(found.shifts):
             for plane in (None, 0, 1, 2):
                 crystal, why = _best(frame, numbers, translation_lattices(frame, found, plane))
                 if crystal is not None:
@@ -64,20 +66,18 @@ def _best(frame, numbers, chain):
     """The finest lattice of a chain that explains the frame, or a coarser, much sharper one."""
     best, why = None, ""
     for lattice in chain[::-1]:
-        if lattice.multiplicity < FEWEST_CELLS:
+        size = len(numbers) / lattice.multiplicity
+        if lattice.multiplicity < FEWEST_CELLS or size > MAX_BASIS:
+            break
+        if best is not None and (best.rms < STATIC * frame.spacing or size > MAX_SHARPER_BASIS):
             break
         crystal, reason = _explained(frame, numbers, lattice)
-        if crystal is None:
-            why = why or reason
-            if best is not None:
-                break
-            continue
         if best is None:
-            best = crystal
+            best, why = crystal, why or reason
+        elif crystal is None:
+            break
         elif crystal.rms < SHARPER * best.rms and crystal.n_defects <= best.n_defects:
             best = crystal
-        if best.rms < STATIC * frame.spacing:
-            break
     return best, why
 
 

@@ -63,11 +63,12 @@ def basis_sites(frame, lattice, seed=0):
     periodic = np.ones(3, bool)
     folded = wrap(frame.positions, lattice.vectors, periodic)
     n_atoms, radius = len(folded), CLUSTER * frame.spacing
-    size = int(min(n_atoms, max(400, PER_SITE * n_atoms / lattice.multiplicity)))
+    n_sites = n_atoms / lattice.multiplicity
+    size = int(min(n_atoms, max(400, min(PER_SITE * n_sites, 6000), 20 * n_sites)))
     some = np.random.default_rng(seed).permutation(n_atoms)[:size]
     points, owner = ghosts(folded[some], lattice.vectors, periodic, 2 * radius)
-    pairs = cKDTree(points[:size]).sparse_distance_matrix(cKDTree(points), radius,
-                                                          output_type="ndarray")
+    tree = cKDTree(points)
+    pairs = cKDTree(points[:size]).sparse_distance_matrix(tree, radius, output_type="ndarray")
     i, j, step = pairs["i"], owner[pairs["j"]], points[pairs["j"]] - points[pairs["i"]]
     # the more neighbours, and the nearer: the smooth density of the folded atoms
     weight = 1 - (pairs["v"] / radius) ** 2
@@ -78,20 +79,19 @@ def basis_sites(frame, lattice, seed=0):
     j, step, weight = j[order], step[order], weight[order]
     start = np.searchsorted(i[order], np.arange(size + 1))
     for seed_atom in np.argsort(-density, kind="stable"):
-        if not free[seed_atom]:
-            continue
         mine = slice(start[seed_atom], start[seed_atom + 1])
         live = free[j[mine]]
+        if not free[seed_atom] or live.sum() < 0.5 * wanted:
+            continue
         place = points[seed_atom] + np.average(step[mine][live], axis=0,
                                                weights=weight[mine][live])
-        off = points - place
-        near = np.flatnonzero(((off**2).sum(1) < radius**2) & free[owner])
-        for _ in range(3):
-            if len(near):
-                place = points[near].mean(axis=0)
-            near = np.flatnonzero((((points - place) ** 2).sum(1) < radius**2) & free[owner])
-        free[owner[near]] = False
-        free[seed_atom] = False
+        for _ in range(4):
+            near = np.array(tree.query_ball_point(place, radius), int)
+            near = near[free[owner[near]]]
+            if not len(near):
+                break
+            place = points[near].mean(axis=0)
+        free[owner[near]] = free[seed_atom] = False
         if len(np.unique(owner[near])) >= 0.8 * wanted:
             centres.append(place)
     if not centres:

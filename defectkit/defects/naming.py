@@ -166,7 +166,7 @@ def _wrong_elements(namer):
         own = numbers[atom] in sites.numbers
         found.append({
             "kind": "antisite" if own else "substitutional",
-            "position": namer.frame.positions[atom], "atoms": np.array([atom]),
+            "position": sites.positions[site], "atoms": np.array([atom]),
             "neighbours": np.unique(near[near >= 0]), "element": f"{element} on {here}",
             "confidence": namer.confidence(1.5 - off / namer.spacing),
             "evidence": f"{element} on a site that holds {here} in "

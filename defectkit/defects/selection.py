@@ -1,12 +1,17 @@
 """Which clusters are the defect, decided without the truth."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
+ODD_CELL = 0.1       # fraction of bulk: a frame with less is another kind of cell
+FEWEST_FALLBACK = 8  # atoms: the neighbours of a vacancy in bcc
+MAX_FLAGGED = 0.4    # of a frame: the bulk's order is learnt from the rest
+
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class DefectSelection:
     """Which clusters are the defect, and why.
 
     Attributes
@@ -16,10 +21,12 @@ class Choice:
     clusters : list of int
         Their labels, in the order in which they were chosen.
     coverage : float
-        Share of the frames that have an environment of the chosen clusters.
+        Fraction of the frames that have an environment of the chosen clusters; frames of another
+        kind of cell do not count.
     table : list of dict
-        For each label: size, per_frame (mean number), presence (share of the frames that have
-        any), distance (from the bulk, in units of its spread), chosen, why.
+        For each label: size, per_frame (mean number), presence (fraction of the frames that have
+        any), distance (from the bulk, in units of its spread), odd (fraction of its environments
+        in frames of another kind of cell), chosen, why.
     """
 
     flagged: np.ndarray
@@ -28,28 +35,33 @@ class Choice:
     table: list
 
 
-def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as_far=0.6,
-                   fallback=0.0):
+def select_defect_clusters(labels, frames, points=None, max_fraction=0.1, coverage=0.98,
+                           as_far=0.6, fallback=0.0, max_share=None):
     """Which clusters are the defect, decided without the truth.
 
     The rule, in this order:
 
     1. The bulk is the largest cluster. Noise (label -1) is never the defect.
-    2. Rare: a cluster counts as a defect only if it holds at most `max_share` of all
+    2. Odd cells: a frame with less than 10 % of its environments in the bulk is another kind of
+       cell (strained, another phase), not a defect; clusters that live there are left out.
+    3. Rare: a cluster counts as a defect only if it holds at most `max_fraction` of all
        environments. A point defect touches few atoms of each frame.
-    3. Far: rare clusters are ranked by their distance from the bulk, the median distance of their
+    4. Far: rare clusters are ranked by their distance from the bulk, the median distance of their
        `points` from the mean of the bulk over the root mean square distance of the bulk's own;
        the farthest first. Without `points`, by size, the smallest first.
-    4. In every frame: clusters are taken in that order until `coverage` of the frames hold a
+    5. In every frame: clusters are taken in that order until `coverage` of the frames hold a
        flagged atom, as a defect that shows several faces (dumbbell and tetrahedral) may need more
        than one cluster.
-    5. Alike: further ones are taken that are at least `as_far` times as far as the last (the two
+    6. Alike: further ones are taken that are at least `as_far` times as far as the last (the two
        kinds of neighbour of a vacancy in ice); without `points`, none.
-    6. Only if asked for, and if the map does not part the defect from the bulk in all frames: the
-       `fallback` share of a frame that is farthest from the bulk is flagged too (Mahalanobis
+    7. Only if asked for, and if the map does not separate the defect from the bulk in all frames:
+       the `fallback` fraction of a frame that is farthest from the bulk, at least eight (the
+       neighbours of a vacancy in bcc) or a fifth of a small cell, is flagged too (Mahalanobis
        distance of the `points`), in every frame if `coverage` is not reached, else in those with
        nothing flagged. Most of these are not the defect; `locate_vacancies` and
        `locate_interstitials` are made to find out.
+    8. In no frame more than 40 % are flagged where `points` rank them: a defect may touch most
+       atoms of a small cell, but the order of the bulk has to be learnt from some.
 
     Parameters
     ----------
@@ -59,48 +71,72 @@ def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as
         Frame of each environment, or the number of environments in every frame.
     points : array (n_env, n), optional
         Standardised features (better: a map keeps no distances), or map coordinates.
-    max_share, coverage, as_far, fallback : float
+    max_fraction, coverage, as_far, fallback : float
         See the rule; between 0 and 1. A `fallback` of 0.05 serves a vacancy that hops all the
         time.
+    max_share : float, optional
+        Old name of `max_fraction`.
 
     Returns
     -------
-    Choice
+    DefectSelection
 
     Raises
     ------
     ValueError
-        Arrays that do not match, points that are not finite, shares outside 0 to 1, no cluster.
+        Arrays that do not match, points that are not finite, fractions outside 0 to 1, no
+        cluster.
 
     Examples
     --------
     >>> labels = [0, 0, 0, 0, 0, 0, 0, 0, 1, 2] * 3
     >>> points = np.array([0, 1, 0, 1, 0, 1, 0, 1, 9, 2])[:, None].repeat(3, 1).T.reshape(-1, 1)
-    >>> choice = defect_cluster(labels, 10, points)
-    >>> choice.clusters, choice.flagged[:10].nonzero()[0].tolist(), choice.coverage
+    >>> selection = select_defect_clusters(labels, 10, points)
+    >>> selection.clusters, selection.flagged[:10].nonzero()[0].tolist(), selection.coverage
     ([1], [8], 1.0)
     """
+    if max_share is not None:
+        warnings.warn("max_share is now max_fraction.", DeprecationWarning, stacklevel=2)
+        max_fraction = max_share
     labels, frames, points = _checked_labels(labels, frames, points)
-    for name, value in (("max_share", max_share), ("coverage", coverage), ("as_far", as_far),
-                        ("fallback", fallback)):
+    for name, value in (("max_fraction", max_fraction), ("coverage", coverage),
+                        ("as_far", as_far), ("fallback", fallback)):
         if not 0 <= value <= 1:
-            raise ValueError(f"{name}={value}; use a share between 0 and 1.")
+            raise ValueError(f"{name}={value}; use a fraction between 0 and 1.")
     if fallback and points is None:
         raise ValueError("fallback needs points; give the standardised features.")
-    n_frames, bulk = frames.max() + 1, np.bincount(labels[labels >= 0]).argmax()
-    table = _cluster_table(labels, frames, points, bulk)
+    bulk = np.bincount(labels[labels >= 0]).argmax()
+    in_bulk = np.bincount(frames, labels == bulk) / np.bincount(frames)
+    odd = in_bulk < ODD_CELL if (in_bulk >= ODD_CELL).any() else np.zeros(len(in_bulk), bool)
+    table = _cluster_table(labels, frames, points, bulk, odd)
+    chosen, covered = _chosen(table, labels, frames, points, bulk, odd, max_fraction, coverage,
+                              as_far)
+    covered_fraction = float(covered[~odd].mean())
+    flagged = np.isin(labels, chosen) & ~odd[frames]
+    if fallback and not covered[~odd].all():
+        far = _farthest(points, labels == bulk, frames, fallback) & ~odd[frames]
+        flagged |= far if covered_fraction < coverage else far & ~covered[frames]
+    if points is not None:
+        flagged = _at_most(flagged, points, labels == bulk, frames, MAX_FLAGGED)
+    return DefectSelection(flagged, chosen, covered_fraction, table)
+
+
+def _chosen(table, labels, frames, points, bulk, odd, max_fraction, coverage, as_far):
+    """Labels taken by rules 1 to 6, and the frames that hold one; the table says why."""
     rare = []
     for row in table:
         if row["label"] == bulk or row["label"] < 0:
             row["why"] = "bulk: the largest" if row["label"] == bulk else "noise"
-        elif row["size"] > max_share * len(labels):
-            row["why"] = f"not rare: more than {max_share:.0%} of the environments"
+        elif row["odd"] > 0.5:
+            row["why"] = "another kind of cell: these frames have next to no bulk"
+        elif row["size"] > max_fraction * len(labels):
+            row["why"] = f"not rare: more than {max_fraction:.0%} of the environments"
         else:
             rare.append(row)
     rare.sort(key=lambda r: r["size"] if points is None else -r["distance"])
-    covered, last, chosen = np.zeros(n_frames, bool), np.nan, []
+    covered, last, chosen = np.zeros(len(odd), bool), np.nan, []
     for row in rare:
-        if covered.mean() < coverage:
+        if covered[~odd].mean() < coverage:
             row["why"] = f"rare, and far: number {len(chosen) + 1} from the bulk"
             last = row["distance"]
         elif row["distance"] >= as_far * last:
@@ -111,15 +147,11 @@ def defect_cluster(labels, frames, points=None, max_share=0.1, coverage=0.98, as
         row["chosen"] = True
         chosen.append(row["label"])
         covered[frames[labels == row["label"]]] = True
-    flagged = np.isin(labels, chosen)
-    if fallback and not covered.all():
-        far = _farthest(points, labels == bulk, frames, fallback)
-        flagged |= far if covered.mean() < coverage else far & ~covered[frames]
-    return Choice(flagged, chosen, float(covered.mean()), table)
+    return chosen, covered
 
 
-def _cluster_table(labels, frames, points, bulk):
-    """What the rule of `defect_cluster` asks about each cluster, as one dict each."""
+def _cluster_table(labels, frames, points, bulk, odd):
+    """What the rule of `select_defect_clusters` asks about each cluster, as one dict each."""
     distance = np.full(len(labels), np.nan)
     if points is not None:
         distance = np.linalg.norm(points - points[labels == bulk].mean(axis=0), axis=1)
@@ -130,25 +162,47 @@ def _cluster_table(labels, frames, points, bulk):
         table.append({"label": int(label), "size": int(mine.sum()),
                       "per_frame": float(mine.sum() / n_frames),
                       "presence": len(np.unique(frames[mine])) / n_frames,
-                      "distance": float(np.median(distance[mine])), "chosen": False, "why": ""})
+                      "distance": float(np.median(distance[mine])),
+                      "odd": float(odd[frames[mine]].mean()), "chosen": False, "why": ""})
     return table
 
 
-def _farthest(points, bulk, frames, share):
-    """The share of each frame, rounded up, with the largest Mahalanobis distance from the bulk."""
+def _at_most(flagged, points, bulk, frames, fraction):
+    """The flags, in no frame more than the `fraction` of it that is farthest from the bulk."""
+    many = np.bincount(frames, flagged) > fraction * np.bincount(frames)
+    if not many.any():
+        return flagged
+    away = _distance_from_bulk(points, bulk)
+    rank = _rank(np.where(flagged, away, -1.0), frames)
+    return flagged & (~many[frames] | (rank < np.floor(fraction * np.bincount(frames))[frames]))
+
+
+def _rank(values, frames):
+    """Place of each value within its frame, the largest first."""
+    order, counts = np.lexsort((-values, frames)), np.bincount(frames)
+    rank = np.empty(len(values), int)
+    rank[order] = np.arange(len(values)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return rank
+
+
+def _farthest(points, bulk, frames, fraction):
+    """The fraction of each frame, at least eight, with the largest distance from the bulk."""
+    counts = np.bincount(frames)
+    enough = np.maximum(np.ceil(fraction * counts), np.minimum(FEWEST_FALLBACK, counts // 5))
+    return _rank(_distance_from_bulk(points, bulk), frames) < enough[frames]
+
+
+def _distance_from_bulk(points, bulk):
+    """Squared Mahalanobis distance of each point from the inner 95 % of the bulk."""
     core = bulk
-    for _ in range(3):  # the covariance of the inner 95 %
+    for _ in range(3):
         off = points - points[core].mean(axis=0)
         covariance = np.atleast_2d(np.cov(points[core].T))
         ridge = 1e-6 * max(np.trace(covariance) / len(covariance), 1e-300)
         inverse = np.linalg.inv(covariance + ridge * np.eye(len(covariance)))
         distance = np.einsum("ni,ij,nj->n", off, inverse, off)
         core = bulk & (distance <= np.quantile(distance[bulk], 0.95))
-    order = np.lexsort((-distance, frames))
-    counts = np.bincount(frames)
-    rank = np.empty(len(points), int)
-    rank[order] = np.arange(len(points)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return rank < np.ceil(share * counts)[frames]
+    return distance
 
 
 def _checked_labels(labels, frames, points):

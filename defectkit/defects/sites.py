@@ -32,7 +32,8 @@ class Site:
         atoms off the lattice next to each other), "adatom" (on a surface), "antisite" (an atom
         on the site of another element of the compound), "substitutional" (a foreign element).
     position : array (3,)
-        Å, inside the cell.
+        Å, inside the cell: the empty lattice site, the atom off the lattice, the middle of a
+        dumbbell, the lattice site of a wrong element.
     atoms : array of int
         Vacancy: the flagged atoms around it. Interstitial: the atoms off the lattice. Antisite,
         substitutional: the atom.

@@ -1,5 +1,6 @@
 """Sites over time: paths, jumps, mean square displacement."""
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,22 +24,29 @@ class Track:
         Its atoms; empty where only positions were given.
     jumps : structured array
         `frame` (of arrival), `start`, `end` (Å, unwrapped) and `displacement` (Å).
-    identity_changes : list of (frame, lost, gained)
-        Where its atoms changed, and which.
+    exchange_events : list of (frame, lost, gained)
+        Where its atoms changed, and which: an interstitial that takes a lattice atom's place.
     """
 
     frames: np.ndarray
     path: np.ndarray
     atoms: list
     jumps: np.ndarray
-    identity_changes: list
+    exchange_events: list
+
+    @property
+    def identity_changes(self):
+        """Old name of `exchange_events`."""
+        warnings.warn("identity_changes is now exchange_events.", DeprecationWarning,
+                      stacklevel=2)
+        return self.exchange_events
 
 
 JUMP = np.dtype([("frame", int), ("start", float, 3), ("end", float, 3), ("displacement", float)])
 
 
 def track(sites, cells, max_jump=5.0, memory=5, min_jump=1.2, pbc=True):
-    """Paths of the defects found frame by frame, with their jumps and changes of identity.
+    """Paths of the defects found frame by frame, with their jumps and exchange events.
 
     In each frame the sites are given to the paths so that the sum of squared distances from
     where each was last seen is smallest, none larger than `max_jump`. A path not continued for

@@ -10,18 +10,19 @@ from fractions import Fraction
 from math import gcd, lcm
 
 import numpy as np
-from ase.geometry import minkowski_reduce
 from scipy.spatial import cKDTree
 
 from .geometry import ghosts, nearest_spacing, wrap
 
 TOLERANCE = 0.35     # spacings: an atom nearer than this to a shifted one is where it came
-VALID = 0.62         # fraction of the atoms that a translation brings on atoms
+VALID = 0.68         # a translation brings so many atoms on atoms, of what the best one does
+FEWEST_VALID = 0.45  # fraction of the atoms that the best one has to
 SAMPLE = 300         # atoms that are shifted
 AROUND = 400         # atoms in the sphere that shifts are taken from
 ORIGINS = 4          # atoms that candidates start at
 SHORTEST = 0.75      # spacings: no translation is shorter
-MAX_VALID_CHECKS = 300
+MAX_VALID_CHECKS = 300  # vectors of a lattice that are looked at
+MAX_TRIES = 40       # shifts that are tried as generators
 
 
 @dataclass(frozen=True)
@@ -92,17 +93,28 @@ def vacuum_axes(positions, cell, pbc, spacing):
     return empty
 
 
-def candidates(frame):
-    """Shifts (n, 3) in Å that bring most atoms on atoms, best first, with their fractions (n,).
+@dataclass(frozen=True)
+class Candidates:
+    """Shifts (n, 3) in Å that bring most atoms on atoms of their kind, the best first.
 
-    Also the tree of all differences between sampled atoms and atoms of their kind around.
+    `least` is the number of the sampled atoms that a translation has to bring on atoms; `cloud`
+    is the tree of all differences between sampled atoms and atoms of their kind around.
     """
-    sample = frame.sample
+
+    shifts: np.ndarray
+    least: float
+    cloud: cKDTree | None
+
+
+def candidates(frame):
+    """The Candidates for translations of a Frame; each and its opposite only once."""
+    sample, limit = frame.sample, TOLERANCE * frame.spacing
     pairs = cKDTree(frame.positions[sample]).sparse_distance_matrix(
         frame.tree, frame.radius, output_type="ndarray")
     i, j = sample[pairs["i"]], pairs["j"]
     same = (frame.kinds[i] == frame.kinds[frame.owner[j]]) & (pairs["v"] > 1e-6)
     i, shift = i[same], frame.points[j[same]] - frame.positions[i[same]]
+    nothing = Candidates(np.empty((0, 3)), np.inf, None)
     # candidates start at atoms of the rarest element that is no impurity
     kinds, count = np.unique(frame.kinds[sample], return_counts=True)
     common = count >= max(0.05 * len(sample), 4)
@@ -110,36 +122,60 @@ def candidates(frame):
     mine = sample[frame.kinds[sample] == rare]
     start = np.isin(i, mine[np.linspace(0, len(mine) - 1, ORIGINS).astype(int)])
     if not start.any():
-        return np.empty((0, 3)), np.empty(0), None
-    cloud, place, limit = cKDTree(shift), shift[start], TOLERANCE * frame.spacing
-    for _ in range(4):
+        return nothing
+    cloud, place = cKDTree(shift), _one_of_each(shift[start], 0)
+    for step in range(4):
         near = cKDTree(place).sparse_distance_matrix(cloud, limit, output_type="ndarray")
         count = np.bincount(near["i"], minlength=len(place))
         place = np.stack([np.bincount(near["i"], shift[near["j"], k], len(place))
                           for k in range(3)], axis=1) / np.maximum(count, 1)[:, None]
-    fraction = count / len(sample)
-    good = np.flatnonzero(fraction > VALID)
-    order = good[np.lexsort((np.linalg.norm(place[good], axis=1), -fraction[good].round(2)))]
-    kept = []
-    for k in order:
-        if not kept or np.linalg.norm(place[kept] - place[k], axis=1).min() > limit:
-            kept.append(k)
-    return place[kept], fraction[kept], cloud
+        kept = count > (0.25 if step == 0 else 0.4) * len(sample)
+        place, count = place[kept], count[kept]
+        order = np.argsort(-count, kind="stable")
+        chosen = _one_of_each(place[order], limit if step == 3 else 0.5 * limit, index=True)
+        place, count = place[order][chosen], count[order][chosen]
+        if not len(place):
+            return nothing
+    own = place @ np.linalg.inv(frame.cell)  # the cell's own vectors tell nothing
+    trivial = np.linalg.norm((own - np.rint(own)) @ frame.cell, axis=1) < limit
+    place, count = place[~trivial], count[~trivial]
+    if not len(place) or count.max() < FEWEST_VALID * len(sample):
+        return nothing
+    least = VALID * count.max()
+    good = count >= least
+    order = np.lexsort((np.linalg.norm(place[good], axis=1),
+                        -(count[good] / len(sample)).round(2)))
+    return Candidates(place[good][order], least, cloud)
 
 
-def order_of(frame, shift):
-    """How often `shift` (3,) in Å leads back to itself in the cell, and it as fractions: or None.
+def _one_of_each(shifts, limit, index=False):
+    """Shifts in one half of space, without those nearer than `limit` Å to one before."""
+    sign = np.where(np.abs(shifts) > 0.05, np.sign(shifts), 0)
+    first = sign[np.arange(len(shifts)), np.argmax(sign != 0, axis=1)]
+    half = np.flatnonzero(first >= 0)
+    if limit and len(half):
+        kept = np.ones(len(half), bool)
+        pairs = cKDTree(shifts[half]).query_pairs(limit, output_type="ndarray")
+        for a, b in pairs[np.lexsort(pairs.T[::-1])]:
+            if kept[a]:
+                kept[b] = False
+        half = half[kept]
+    return half if index else shifts[half]
+
+
+def as_fractions(frame, shift):
+    """A shift (3,) in Å as three fractions of the cell vectors, or None if it is none.
 
     The shift is measured again over ever longer multiples, so that the fraction is sure in cells
     of any length.
     """
     inverse = np.linalg.inv(frame.cell)
     widths = 1 / np.linalg.norm(inverse, axis=0)
-    times, fraction = 1, 1.0
+    times = 1
     while times * np.linalg.norm(shift) < 0.5 * widths[frame.closed].max(initial=0):
         # a long multiple may begin to lose atoms (a slab, a fault): then it is no translation
         fraction, more = frame.overlap(2 * times * shift)
-        if fraction < 0.5 * VALID:
+        if fraction < 0.3:
             return None
         times *= 2
         shift = shift + more / times
@@ -149,11 +185,14 @@ def order_of(frame, shift):
                                      0, np.nan)
     if np.isnan(scaled).any():
         return None
-    for n in range(1, int(4 * widths.max() / frame.spacing) + 2):
-        off = (n * scaled - np.rint(n * scaled)) @ frame.cell
-        if np.linalg.norm(off) < min(error * max(n / times, 1), 0.4 * frame.spacing):
-            return n, tuple(Fraction(int(k), n) for k in np.rint(n * scaled))
-    return None
+    n = np.arange(1, int(4 * widths.max() / frame.spacing) + 2)
+    whole = np.rint(n[:, None] * scaled)
+    off = np.linalg.norm((n[:, None] * scaled - whole) @ frame.cell, axis=1)
+    fits = off < np.minimum(error * np.maximum(n / times, 1), 0.4 * frame.spacing)
+    if not fits.any():
+        return None
+    k = fits.argmax()
+    return tuple(Fraction(int(x), int(n[k])) for x in whole[k])
 
 
 def hermite(rows):
@@ -200,10 +239,28 @@ def lattice_of(cell, fractions):
     common = gcd(denominator, *(int(x) for row in basis for x in row))
     basis, denominator = basis // common, denominator // common
     vectors = np.array(basis, dtype=float) / denominator @ cell
-    vectors = minkowski_reduce(vectors)[0]
+    vectors = reduced(vectors)
     supercell = np.rint(cell @ np.linalg.inv(vectors)).astype(int)
     vectors = np.linalg.solve(supercell, cell)
     return Lattice(vectors, supercell, int(round(abs(np.linalg.det(supercell)))))
+
+
+def reduced(vectors):
+    """Shorter vectors (3, 3) of the same lattice, no two of which can shorten each other."""
+    vectors = np.array(vectors)
+    for _ in range(100):
+        product = vectors @ vectors.T
+        times = np.rint(product / np.diag(product))
+        np.fill_diagonal(times, 0)
+        times[np.abs(product / np.diag(product)) <= 0.5 + 1e-6] = 0
+        if not times.any():
+            break
+        gain = (product.diagonal()[:, None] - 2 * times * product
+                + times**2 * product.diagonal())
+        i, j = np.unravel_index(np.where(times != 0, gain - product.diagonal()[:, None],
+                                         np.inf).argmin(), (3, 3))
+        vectors[i] -= times[i, j] * vectors[j]
+    return vectors
 
 
 def _within(vectors, radius):
@@ -226,8 +283,7 @@ def translation_lattices(frame, found, plane=None):
     Parameters
     ----------
     frame : Frame
-    found : tuple
-        What `candidates` gives.
+    found : Candidates
     plane : int, optional
         Only shifts that leave the component along this cell vector as it is.
 
@@ -235,30 +291,32 @@ def translation_lattices(frame, found, plane=None):
     -------
     list of Lattice
     """
-    shifts, _, cloud = found
     inverse = np.linalg.inv(frame.cell)
     widths = 1 / np.linalg.norm(inverse, axis=0)
     limit = TOLERANCE * frame.spacing
-    generators, chain = [], [lattice_of(frame.cell, [])]
-    for shift in shifts:
+    generators, chain, tries = [], [lattice_of(frame.cell, [])], 0
+    for shift in found.shifts:
         if plane is not None and abs(shift @ inverse[:, plane]) * widths[plane] > limit:
             continue
         there = shift @ np.linalg.inv(chain[-1].vectors)
         if np.linalg.norm((there - np.rint(there)) @ chain[-1].vectors) < limit:
             continue
-        snapped = order_of(frame, shift)
-        if snapped is None or (plane is not None and snapped[1][plane].denominator != 1):
+        tries += 1
+        if tries > MAX_TRIES:
+            break
+        snapped = as_fractions(frame, shift)
+        if snapped is None or (plane is not None and snapped[plane].denominator != 1):
             continue
-        finer = lattice_of(frame.cell, [*generators, snapped[1]])
-        if not chain[-1].multiplicity < finer.multiplicity <= len(frame.kinds):
+        finer = lattice_of(frame.cell, [*generators, snapped])
+        if not chain[-1].multiplicity < finer.multiplicity <= 1.2 * len(frame.kinds):
             continue
         vectors = _within(finer.vectors, frame.radius - limit)
         across = np.abs(vectors @ inverse)[:, ~frame.pbc] > 0.5  # no image beyond an open end
         vectors = vectors[~across.any(axis=1)]
         if not len(vectors) or np.linalg.norm(vectors[0]) < SHORTEST * frame.spacing:
             continue
-        count = cloud.query_ball_point(vectors, limit, return_length=True)
-        if count.min() >= 0.9 * VALID * len(frame.sample):
-            generators.append(snapped[1])
+        count = found.cloud.query_ball_point(vectors, limit, return_length=True)
+        if count.min() >= 0.9 * found.least:
+            generators.append(snapped)
             chain.append(finer)
     return chain
