@@ -6,14 +6,10 @@ the environment variable DEFECTKIT_CACHE, or the user's usual cache folder.
 """
 
 import gzip
-import hashlib
-import http.client
 import io
 import json
 import os
 import sys
-import urllib.error
-import urllib.request
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -21,16 +17,21 @@ from pathlib import Path
 
 import ase.io
 import numpy as np
-from tqdm import tqdm
+from ase import Atoms
 
-from .io.atomic_write import REMEDIES, atomic_write
-from .io.trajectory import iter_frames, set_elements
+from .io.atomic_write import atomic_write, user_path
+from .io.download import blob_digest, blob_of, fetch, sha256_of, write_checked
+from .io.trajectory import iter_frames
+from .io.trajectory import read_frames as _read
 
 _DATA = Path(__file__).parent / "data"
 _GAP = "si-gap-18"
 _GAP_FILE = "gp_iter6_sparse9k.xml.xyz"
 _GAP_ZIP = "silicon-testing-framework-v1.0.zip"
 _GAP_ZIP_SHA256 = "97eb063f9655"  # the first 12 digits, as load-atoms 0.3.10 states them
+#: Name that git gives the structures' file, a SHA-1 of all of it: tag v1.0 (fc252cb) of
+#: github.com/libAtoms/silicon-testing-framework, of which the archive is a copy.
+_GAP_BLOB = "3e4bf425218d1197426dd076be3ad5dc24229e68"
 _GAP_INFO = {
     "name": _GAP,
     "description": "The DFT database of the GAP potential for silicon (Bartok et al. 2018), the "
@@ -89,7 +90,7 @@ class Dataset:
 def cache_folder():
     """Folder (Path) of fetched files: DEFECTKIT_CACHE, or the user's cache folder."""
     if os.environ.get("DEFECTKIT_CACHE"):
-        return Path(os.environ["DEFECTKIT_CACHE"])
+        return user_path(os.environ["DEFECTKIT_CACHE"])
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
     elif sys.platform == "darwin":
@@ -202,7 +203,7 @@ def _gap_frames():
                   f"{_GAP_INFO['citation']}.", stacklevel=3)
     folder = cache_folder() / _GAP
     if (folder / _GAP_FILE).exists():
-        return read_frames(folder / _GAP_FILE)
+        return read_frames(_checked(folder / _GAP_FILE))
     if (folder / _GAP_ZIP).exists():
         return read_frames(_unpacked(folder / _GAP_ZIP))
     by_hand = (f"Si-GAP-18 could not be fetched ({{}}); put {_GAP_ZIP} of "
@@ -222,72 +223,41 @@ def _gap_frames():
         raise FileNotFoundError(by_hand.format(reason)) from err
 
 
+def _checked(path):
+    """The path of the structures' file, if it is the one published, byte for byte."""
+    found = blob_of(path)
+    if found != _GAP_BLOB:
+        raise ValueError(f"{path} is not the file expected (git's SHA-1 {found}, not "
+                         f"{_GAP_BLOB}); delete it and download it again.")
+    return path
+
+
 def _unpacked(archive):
-    """Path of the structures' file, extracted beside its archive after a check."""
-    digest = _sha256(archive)
+    """Path of the structures' file, extracted beside its archive after a check of both."""
+    digest = sha256_of(archive)
     if not digest.startswith(_GAP_ZIP_SHA256):
         raise ValueError(f"{archive} is not the file expected (its SHA-256 begins {digest[:12]}, "
                          f"not {_GAP_ZIP_SHA256}); delete it and download it again.")
     path = archive.with_name(_GAP_FILE)
     with zipfile.ZipFile(archive) as packed:
-        member = next(n for n in packed.namelist() if n.endswith("models/GAP/" + _GAP_FILE))
+        member = next((m for m in packed.infolist()
+                       if m.filename.endswith("models/GAP/" + _GAP_FILE)), None)
+        if member is None:
+            raise ValueError(f"{archive} holds no models/GAP/{_GAP_FILE}; delete it and download "
+                             "it again.")
         with packed.open(member) as source:
-            _write_then_rename(source, path, None)
+            write_checked(source, path, _GAP_BLOB, digest=blob_digest(member.file_size))
     return path
 
 
-def read_frames(path, elements=None):
-    """Frames (list of ase.Atoms) of a user's own file, in any format that ASE reads.
+def read_frames(path: str | os.PathLike, elements=None, topology=None,
+                progress: bool = False) -> list[Atoms]:
+    """Frames (list of ase.Atoms) of a user's own file, in any format that is read here.
 
-    ``elements``: symbols of the types 1, 2, ... where the file (a LAMMPS dump or data file) has
-    types only. A file that breaks off gives its whole frames, and a warning says how many.
-    Raises FileNotFoundError, or ValueError for a file that is empty, unreadable or without
-    elements.
+    As :func:`defectkit.io.trajectory.read_frames`, which see. ``elements``: symbols of the types
+    1, 2, ... where the file has types only.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty; write it again or give another file.")
-    frames = _whole_frames(path)
-    if not frames or not any(len(atoms) for atoms in frames):
-        raise ValueError(f"{path} has no atoms in it; give a file with at least one frame.")
-    for atoms in frames:
-        types = atoms.arrays.get("type")
-        if types is not None and elements is not None:
-            set_elements(atoms, elements, path)
-        elif types is not None and np.array_equal(types, atoms.numbers):
-            raise ValueError(f"{path} has atom types but no elements; name them in the order of "
-                             'the types, e.g. elements=["Si"].')
-        if np.any(atoms.numbers == 0):
-            raise ValueError(f"{path} has atoms without an element (X); write the elements.")
-    return frames
-
-
-def _whole_frames(path):
-    frames = []
-    try:
-        zipped = path.name.endswith("xyz.gz")
-        source, kind = (_unzipped(path), "extxyz") if zipped else (path, None)
-        for atoms in ase.io.iread(source, ":", format=kind):
-            frames.append(atoms)
-    except Exception as err:  # each of ASE's readers raises its own kind
-        frames = frames or _dump_frames(path)
-        if not frames:
-            detail = " ".join(str(err).split()) or type(err).__name__
-            raise ValueError(f"ASE cannot read {path} ({detail}); convert it, e.g. to extended "
-                             "XYZ, or give another file.") from err
-        warnings.warn(f"{path} breaks off; its {len(frames)} whole frames are kept.", stacklevel=3)
-    return frames
-
-
-def _dump_frames(path):
-    """All but the last frame of a LAMMPS text dump, [] for any other file."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        return ase.io.read(path, f":{text.count('ITEM: TIMESTEP') - 1}", format="lammps-dump-text")
-    except (UnicodeDecodeError, ValueError, RuntimeError, IndexError):
-        return []
+    return _read(path, topology, elements, progress=progress)
 
 
 def potential_folder(name="h2o-rpbe-d3", progress=True):
@@ -309,53 +279,6 @@ def potential_folder(name="h2o-rpbe-d3", progress=True):
     return folder
 
 
-def fetch(url, sha256, path, progress=True):
-    """Path of a downloaded file whose SHA-256 is the one expected.
-
-    A file that is there and right is not fetched again. The download goes to a temporary name
-    in the same folder, is checked, then renamed, so that ``path`` is whole or absent.
-    Raises ValueError where the content is not the expected (nothing is kept), and
-    FileNotFoundError where ``url`` cannot be reached.
-    """
-    path = Path(path)
-    if path.exists():
-        if _sha256(path) == sha256:
-            return path
-        raise ValueError(f"{path} is not the file expected (SHA-256 {sha256}); delete it and load "
-                         "again.")
-    try:
-        with urllib.request.urlopen(url, timeout=30) as source:
-            size = int(source.headers.get("Content-Length") or 0) or None
-            with tqdm(total=size, unit="B", unit_scale=True, desc=path.name, delay=2,
-                      disable=not progress) as bar:
-                _write_then_rename(source, path, sha256, bar)
-    except (urllib.error.URLError, OSError, http.client.HTTPException) as err:
-        if getattr(err, "errno", None) in REMEDIES:  # the disk, not the network
-            raise
-        raise FileNotFoundError(
-            f"{url} cannot be fetched ({getattr(err, 'reason', err)}); go online, or put the file "
-            f"with SHA-256 {sha256} at {path} by hand.") from err
-    return path
-
-
-def _write_then_rename(source, path, sha256, bar=None):
-    digest = hashlib.sha256()
-    with atomic_write(path) as temporary, open(temporary, "wb") as target:
-        while block := source.read(1 << 16):
-            target.write(block)
-            digest.update(block)
-            if bar is not None:
-                bar.update(len(block))
-        if sha256 and digest.hexdigest() != sha256:
-            raise ValueError(f"{path.name} arrived corrupt or cut off (SHA-256 "
-                             f"{digest.hexdigest()}, not {sha256}); nothing was kept, try again.")
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write_frames(path, frames, **columns):
     """Writes frames as extended XYZ, one column per array, for OVITO, ASE and the like.
 
@@ -369,8 +292,8 @@ def write_frames(path, frames, **columns):
     Raises ValueError for another ending, a column of another length, or the name of a column
     that every file has. The file appears only when it is whole.
     """
-    path, frames = Path(path), list(frames)
-    if not path.name.endswith((".extxyz", ".xyz", ".extxyz.gz", ".xyz.gz")):
+    path, frames = user_path(path), list(frames)
+    if not path.name.lower().endswith((".extxyz", ".xyz", ".extxyz.gz", ".xyz.gz")):
         raise ValueError(f"{path} is not a name for extended XYZ; end it in .extxyz or "
                          ".extxyz.gz.")
     size = sum(map(len, frames))

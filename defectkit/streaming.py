@@ -66,8 +66,8 @@ def classify_trajectory(source, model, window=None, output="labelled.extxyz", to
     ------
     ValueError
         A model without symmetry functions; an unknown class; an output that another call has
-        made; fewer frames than `window`; what `iter_frames` raises, after the whole frames of a
-        file that breaks off have been written.
+        made; fewer frames than `window`; what `iter_frames` raises. A file that breaks off gives
+        its whole frames and a warning.
     """
     model = _model(model)
     window = _checked(model.window if window is None else window)

@@ -16,7 +16,7 @@ from .clusters.hdbscan import NOT_LABELLED, cluster, describe, nearest_vote
 from .embedding.methods import INITS, embed, standardise
 from .io.archive import pack_frames, read_archive, unpack_frames, write_archive
 from .io.continuity import first_break
-from .io.trajectory import BINARY, iter_frames
+from .io.trajectory import read_frames
 from .neighbours.bond_order import first_shell, places
 from .symmetry import SymmetryFunctions, features_of_each
 
@@ -250,17 +250,8 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
 
 
 def _read(source, topology, elements, progress):
-    """All frames; binary and n2p2 files by `iter_frames`, other files by ASE."""
-    if isinstance(source, str | Path):
-        path = Path(source)
-        own = path.suffix.lower() in BINARY
-        if path.is_file() and not own:
-            with open(path, "rb") as file:
-                own = file.read(5) == b"begin"
-        if not own:
-            return datasets.read_frames(path, elements)
-    return list(tqdm(iter_frames(source, topology, elements), desc="reading", unit="frame",
-                     delay=2, disable=not progress))
+    """All frames, by the one reader."""
+    return read_frames(source, topology, elements, progress=progress)
 
 
 def _sentence(row, centres):

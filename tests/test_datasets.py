@@ -16,6 +16,7 @@ from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
 from defectkit import datasets
+from defectkit.io import download
 
 DATA = Path(datasets.__file__).parent / "data"
 PHASES = ("diamond", "beta-Sn", "simple hexagonal", "liquid")
@@ -213,6 +214,18 @@ def gap_text():
     return text.getvalue()
 
 
+def blob(text):
+    """git's name of this content."""
+    content = text.encode()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+@pytest.fixture
+def gap(monkeypatch):
+    """These structures count as the ones published."""
+    monkeypatch.setattr(datasets, "_GAP_BLOB", blob(gap_text()))
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("DEFECTKIT_CACHE", str(tmp_path))
@@ -220,7 +233,7 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:Si-GAP-18 is covered")
-def test_gap_file_placed_by_hand_reaches_features(cache):
+def test_gap_file_placed_by_hand_reaches_features(cache, gap):
     from defectkit.symmetry import SymmetryFunctions
 
     (cache / "si-gap-18").mkdir()
@@ -236,11 +249,27 @@ def test_gap_file_placed_by_hand_reaches_features(cache):
         datasets.load("si-gap-18", kinds=["bt"])
 
 
-def test_gap_licence_is_shown(cache):
+def test_gap_licence_is_shown(cache, gap):
     (cache / "si-gap-18").mkdir()
     (cache / "si-gap-18" / "gp_iter6_sparse9k.xml.xyz").write_text(gap_text())
     with pytest.warns(UserWarning, match="CC BY-NC-SA 4.0; cite A. P. Bartok"):
         assert len(datasets.load("si-gap-18").frames) == 3
+
+
+@pytest.mark.filterwarnings("ignore:Si-GAP-18 is covered")
+def test_gap_files_placed_by_hand_that_are_others_are_refused(cache, monkeypatch):
+    (cache / "si-gap-18").mkdir()
+    path = cache / "si-gap-18" / "gp_iter6_sparse9k.xml.xyz"
+    path.write_text(gap_text())
+    with pytest.raises(ValueError, match="is not the file expected .git's SHA-1 .*3e4bf425218d"):
+        datasets.load("si-gap-18")
+    path.unlink()
+    with zipfile.ZipFile(cache / "si-gap-18" / "silicon-testing-framework-v1.0.zip", "w") as file:
+        file.writestr("x/README", "no structures")
+    packed = (cache / "si-gap-18" / "silicon-testing-framework-v1.0.zip").read_bytes()
+    monkeypatch.setattr(datasets, "_GAP_ZIP_SHA256", hashlib.sha256(packed).hexdigest()[:12])
+    with pytest.raises(ValueError, match="holds no models/GAP/gp_iter6.*delete it"):
+        datasets.load("si-gap-18")
 
 
 @pytest.mark.filterwarnings("ignore:Si-GAP-18 is covered")
@@ -253,6 +282,10 @@ def test_gap_archive_placed_by_hand_is_checked_and_read(cache, monkeypatch):
         datasets.load("si-gap-18")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     monkeypatch.setattr(datasets, "_GAP_ZIP_SHA256", digest[:12])
+    with pytest.raises(ValueError, match="arrived corrupt or cut off .git's SHA-1"):
+        datasets.load("si-gap-18")  # 12 digits that fit by chance do not do
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    monkeypatch.setattr(datasets, "_GAP_BLOB", blob(gap_text()))
     assert len(datasets.load("si-gap-18").frames) == 3
 
 
@@ -325,7 +358,7 @@ def test_interrupted_fetch_leaves_nothing(tmp_path, monkeypatch):
                 raise ConnectionResetError("connection reset by peer")
             return block
 
-    monkeypatch.setattr(datasets.urllib.request, "urlopen", lambda *_, **__: Breaking(b"x" * 99))
+    monkeypatch.setattr(download.urllib.request, "urlopen", lambda *_, **__: Breaking(b"x" * 99))
     path = tmp_path / "cache" / "file.data"
     with pytest.raises(FileNotFoundError, match="connection reset by peer.*by hand"):
         datasets.fetch("https://example.org/file", "0" * 64, path)
@@ -422,8 +455,8 @@ def test_read_frames_keeps_the_whole_frames_of_a_file_that_breaks_off(tmp_path, 
 
 @pytest.mark.parametrize(("content", "message"), [
     (b"", "is empty"),
-    (b"hello\nworld\n", "ASE cannot read"),
-    (bytes(range(256)), "ASE cannot read"),
+    (b"hello\nworld\n", "of no kind that is read here; use extended XYZ"),
+    (bytes(range(256)), "of no kind that is read here; use extended XYZ"),
     (b"0\n\n", "has no atoms in it"),
     (b"1\n\nX 0 0 0\n", "has atoms without an element"),
 ])

@@ -1,33 +1,59 @@
-"""Frames of trajectory files one at a time, in memory that does not grow with the file."""
+"""One reader for everything: the frames of any file, or frames that are there already."""
 
-import gzip
-import io
-from itertools import count, islice
-from pathlib import Path
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
-import ase.io
 import numpy as np
 from ase import Atoms
-from ase.io.trajectory import TrajectoryReader
 from ase.units import Bohr
+from tqdm.auto import tqdm
 
-BINARY = (".xtc", ".dcd", ".trr")
-_KINDS = ("extended XYZ (.xyz, .extxyz, also .gz), LAMMPS text dump, ASE .traj, n2p2 input.data, "
-          "or XTC, TRR, DCD with a topology")
+from .elements import as_elements
+from .formats import (
+    by_ase,
+    gro,
+    gsd,
+    lammps_data,
+    lammps_dump,
+    molecular,
+    n2p2,
+    netcdf,
+    pdb,
+    vasp,
+    xyz,
+)
+from .frame import finished
+from .kinds import kind_of
+from .source import Cut, Lines, Raw, existing_file, open_text
+
+__all__ = ["iter_frames", "parse", "raw_frames", "read_frames"]
+
+#: Kinds of text: how it is cut into frames, how one of them is parsed.
+_TEXTS = {"extxyz": (xyz.cut, xyz.parse), "dump": (lammps_dump.cut, lammps_dump.parse),
+          "n2p2": (n2p2.cut, n2p2.parse), "gro": (gro.cut, gro.parse), "pdb": (pdb.cut, pdb.parse),
+          "poscar": (vasp.cut_poscar, vasp.parse), "xdatcar": (vasp.cut_xdatcar, vasp.parse),
+          "data": (lammps_data.cut, lammps_data.parse)}
 
 
-def iter_frames(source, topology=None, elements=None, length_unit=Bohr, start=0):
-    """Atoms of each frame of a trajectory file, one after the other.
+def iter_frames(source: str | os.PathLike | Atoms | Iterable[Atoms],
+                topology: str | os.PathLike | Atoms | None = None,
+                elements=None, length_unit: float = Bohr, start: int = 0) -> Iterator[Atoms]:
+    """Atoms of each frame, one after the other.
 
     Parameters
     ----------
-    source : path, ase.Atoms, or iterable of ase.Atoms
-        Extended XYZ (plain or .gz), LAMMPS text dump, ASE .traj, n2p2 `input.data`, or XTC, TRR,
-        DCD, which hold no elements. Atoms, and whatever yields them, are passed on.
+    source : path, ase.Atoms, or iterable of ase.Atoms or paths
+        A file: extended XYZ, LAMMPS text dump or data file, POSCAR, XDATCAR, vasprun.xml, OUTCAR,
+        .gro, .pdb, .cif, .cfg, ASE .traj or database, n2p2 `input.data`, NetCDF, GSD, what else
+        ASE or chemfiles read, or XTC, TRR, DCD, which hold no elements. Text may be compressed
+        (gzip, bz2, xz). The content tells the kind, not the name; a name is only a name.
     topology : path or ase.Atoms, optional
-        Names the atoms of an XTC, TRR or DCD file, in its order (PDB, GRO, extended XYZ, ...).
-    elements : sequence of str, optional
-        Symbols of the types 1, 2, ... of a LAMMPS dump.
+        Names the atoms of an XTC, TRR, DCD or NetCDF file, in its order.
+    elements : list of str, str or dict, optional
+        Symbols of the types 1, 2, ..., or of names, as in ``{"A": "Ni", "MW": None}``; None
+        leaves sites out that are no atoms.
     length_unit : float
         Unit of an n2p2 file in Å; default bohr.
     start : int
@@ -35,15 +61,24 @@ def iter_frames(source, topology=None, elements=None, length_unit=Bohr, start=0)
 
     Yields
     ------
-    ase.Atoms (Å); only this frame is in memory.
+    ase.Atoms (Å); only this frame is in memory. Where the file has ids, atoms come in their
+    order. Virtual sites, such as the MW of TIP4P, are left out: ``info["left_out"]`` and a
+    warning name them.
 
     Raises
     ------
     FileNotFoundError
         No such file.
+    TypeError
+        A source that is none of these.
     ValueError
-        An empty or unknown file, missing topology or elements, a topology of another size. Of a
-        file that breaks off, whole frames come first; then the sentence says how many they were.
+        One sentence with the remedy: an empty, damaged or unknown file, missing elements or
+        topology, atoms nearer to each other than matter has them ("these look like nm").
+
+    Warns
+    -----
+    UserWarning
+        The file breaks off: its whole frames have come, and how many they are.
 
     Examples
     --------
@@ -51,224 +86,192 @@ def iter_frames(source, topology=None, elements=None, length_unit=Bohr, start=0)
     >>> [len(atoms) for atoms in iter_frames([bulk("Si"), bulk("Si", cubic=True)])]
     [2, 8]
     """
+    told = set()
     for raw in islice(raw_frames(source, topology, elements, length_unit), start, None):
-        yield parse(raw)
+        yield parse(raw, told)
 
 
-def raw_frames(source, topology=None, elements=None, length_unit=Bohr):
+def read_frames(source: str | os.PathLike | Atoms | Iterable[Atoms],
+                topology: str | os.PathLike | Atoms | None = None, elements=None,
+                length_unit: float = Bohr, progress: bool = False) -> list[Atoms]:
+    """All frames (list of ase.Atoms); arguments, errors and warnings as :func:`iter_frames`.
+
+    `progress` shows a bar where reading takes more than 2 s. Raises ValueError where there is no
+    frame at all.
+    """
+    frames = list(tqdm(iter_frames(source, topology, elements, length_unit), desc="reading",
+                       unit="frame", delay=2, disable=not progress))
+    if not frames:
+        raise ValueError("there are no atoms; give a file with at least one frame, or at least "
+                         "one ase.Atoms.")
+    return frames
+
+
+def raw_frames(source, topology=None, elements=None, length_unit: float = Bohr) -> Iterator[Raw]:
     """Frames as they are cut out of the file, for `parse`, here or on another machine.
 
-    Each is (where, kind, text or Atoms, elements, unit). Skipping one costs no parsing.
-    Arguments and errors as `iter_frames`, which see; a missing file is told at once.
+    Skipping one costs no parsing. Arguments, errors and warnings as :func:`iter_frames`; what is
+    wrong with the arguments is told at once.
     """
+    elements = as_elements(elements)
+    if topology is not None and not isinstance(topology, str | os.PathLike | Atoms):
+        raise TypeError(f"topology={topology!r} is of the kind {type(topology).__name__}; give a "
+                        "path or ase.Atoms (symbols of types are the argument elements).")
+    if not length_unit > 0:
+        raise ValueError(f"length_unit={length_unit} has to be above 0, the unit in Å.")
     if isinstance(source, Atoms):
         source = [source]
-    if not isinstance(source, str | Path):
-        return _given(source)
-    path = Path(source)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty; write it again or give another file.")
-    if path.suffix.lower() in BINARY:
-        return _binary(path, _names(path, topology))
-    kind = _kind(path)
-    if kind == "traj":
-        return _ase(path)
-    return _texts(path, kind, None if elements is None else tuple(elements), length_unit)
+    if not isinstance(source, str | os.PathLike):
+        return _given(source, topology, elements, length_unit)
+    path = existing_file(source)
+    kind, head = kind_of(path)
+    if kind in _TEXTS:
+        return _whole(_texts(path, head, kind, elements, length_unit), path)
+    return _whole(_others(path, head, kind, topology, elements), path)
 
 
-def parse(raw):
-    """ase.Atoms of one of `raw_frames`."""
-    where, kind, content, elements, unit = raw
-    if kind == "atoms":
-        return content
-    try:
-        if kind == "extxyz":
-            atoms = ase.io.read(io.StringIO(content), 0, format="extxyz")
-        elif kind == "dump":
-            atoms = ase.io.read(io.StringIO(content), 0, format="lammps-dump-text")
-        else:
-            atoms = _n2p2(content, unit)
-    except Exception as err:  # each of ASE's readers raises its own kind
-        detail = " ".join(str(err).split()) or type(err).__name__
-        raise ValueError(f"{where} cannot be read ({detail}); repair the file or convert it to "
-                         "extended XYZ.") from err
-    if kind == "dump":
-        _name_types(atoms, elements, content, where)
-    if np.any(atoms.numbers == 0):
-        raise ValueError(f"{where} has atoms without an element (X); write the elements.")
+def parse(raw: Raw, told: set | None = None) -> Atoms:
+    """ase.Atoms of one of `raw_frames`.
+
+    `told`: a set that the caller keeps, so that a warning about sites left out comes once.
+    """
+    atoms = raw.content if raw.kind == "atoms" else finished(_parsed(raw), raw.where)
+    if "left_out" in atoms.info and raw.kind != "given":
+        text = (f"{raw.where}: {atoms.info['left_out']} are virtual sites and no atoms; they are "
+                'left out (elements={"NAME": "Ar"} makes them atoms).')
+        names = frozenset(atoms.info["left_out"].split())
+        if told is None or names not in told:
+            warnings.warn(text, stacklevel=3)
+        if told is not None:
+            told.add(names)
     return atoms
 
 
-def _given(frames):
-    for n, atoms in enumerate(frames):
-        if not isinstance(atoms, Atoms):
-            raise ValueError(f"frame {n} is a {type(atoms).__name__}; give a path, ase.Atoms, or "
+def _parsed(raw):
+    try:
+        return _TEXTS[raw.kind][1](raw.content, raw.where, raw.elements, raw.unit, raw.line)
+    except ValueError as err:
+        said = " ".join(str(err).split())
+        if said.startswith(raw.where):
+            raise
+        raise ValueError(f"{raw.where} cannot be read: {said}") from None
+    except (IndexError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as err:
+        raise ValueError(f"{raw.where} cannot be read ({type(err).__name__}); repair the file or "
+                         "convert it to extended XYZ.") from err
+
+
+def _given(source, topology, elements, length_unit):
+    """Frames that are there already; paths among them are opened in their turn."""
+    try:
+        items = iter(source)
+    except TypeError:
+        raise TypeError(f"source={source!r} is of the kind {type(source).__name__}; give a path, "
+                        "ase.Atoms, or an iterable of ase.Atoms.") from None
+    return _items(items, topology, elements, length_unit)
+
+
+def _items(items, topology, elements, length_unit):
+    for n, item in enumerate(items):
+        if isinstance(item, os.PathLike) or (isinstance(item, str) and os.path.isfile(item)):
+            yield from raw_frames(item, topology, elements, length_unit)
+            continue
+        if not isinstance(item, Atoms):
+            raise ValueError(f"frame {n} is a {type(item).__name__}; give a path, ase.Atoms, or "
                              "an iterable of ase.Atoms.")
-        yield f"frame {n}", "atoms", atoms, None, None
+        _check_given(item, f"frame {n}")
+        yield Raw(f"frame {n}", "atoms", item, elements)
 
 
-def _open(path):
-    opener = gzip.open if path.name.lower().endswith(".gz") else open
-    return opener(path, "rt", encoding="utf-8")
+def _check_given(atoms, where):
+    from .._checks import check_frame
+
+    if len(atoms) == 0:
+        raise ValueError(f"{where} has no atoms in it; leave it out.")
+    if not atoms.numbers.all():
+        raise ValueError(f"{where} has atoms without an element (X); set atoms.symbols, or leave "
+                         "them out with atoms[atoms.numbers > 0].")
+    check_frame(atoms, where)
 
 
-def _kind(path):
-    """From the first lines: extxyz, dump, n2p2 or traj."""
-    with open(path, "rb") as file:
-        if file.read(8) == b"- of Ulm":
-            return "traj"
-    try:
-        with _open(path) as file:
-            first = next((words for line in file if (words := line.split())), [""])
-    except (UnicodeDecodeError, EOFError, OSError):
-        first = [""]
-    if first[:2] == ["ITEM:", "TIMESTEP"] or first[:2] in (["ITEM:", "UNITS"], ["ITEM:", "TIME"]):
-        return "dump"
-    if first[0] == "begin":
-        return "n2p2"
-    if len(first) == 1 and first[0].isdigit():
-        return "extxyz"
-    raise ValueError(f"{path} is of no kind that is read here; use {_KINDS}.")
-
-
-def _texts(path, kind, elements, unit):
-    """The lines of each frame of a text file."""
-    cut = {"extxyz": _xyz_frame, "dump": _dump_frame, "n2p2": _n2p2_frame}[kind]
-    with _open(path) as file:
-        for n in count():
+def _texts(path, head, kind, elements, unit):
+    """Frames of a text file; `Cut` where it breaks off."""
+    with open_text(path, head) as file:
+        cut, n = _TEXTS[kind][0](Lines(file), str(path)), 0
+        while True:
+            where = f"{path}, frame {n}"
             try:
-                text = cut(file)
-            except (EOFError, UnicodeDecodeError, gzip.BadGzipFile):
-                raise _broken(path, n) from None
+                content, line = next(cut)
+            except StopIteration:
+                break
             except ValueError as err:
-                raise ValueError(f"{path}, frame {n}: {err}") from None
-            if text is None:
-                return
-            yield f"{path}, frame {n}", kind, text, elements, unit
+                if str(err).startswith(str(path)):
+                    raise
+                raise ValueError(f"{where}: {err}") from None
+            yield Raw(where, kind, content, elements, unit, line)
+            n += 1
+    if n == 0:
+        raise ValueError(f"{path} has no atoms in it; give a file with at least one frame.")
 
 
-def _broken(path, n):
-    return ValueError(f"{path} breaks off after {n} whole frames (a text file has to end with a "
-                      "new line); write it again, or go on with these.")
-
-
-def _lines(file, n):
-    lines = list(islice(file, n))
-    if len(lines) < n or not lines[-1].endswith("\n"):
-        raise EOFError
-    return lines
-
-
-def _xyz_frame(file):
-    first = next((line for line in file if line.strip()), None)
-    if first is None:
-        return None
-    if not first.strip().isdigit():
-        raise ValueError(f"a number of atoms is expected, not {first.strip()[:40]!r}; repair the "
-                         "file.")
-    return "".join([first, *_lines(file, 1 + int(first))])
-
-
-def _dump_frame(file):
-    head = []
-    for line in file:
-        head.append(line)
-        if line.startswith("ITEM: ATOMS"):
-            break
+def _others(path, head, kind, topology, elements):
+    """Frames of files that are not cut here, as ase.Atoms."""
+    where, (family, _, name) = str(path), kind.partition(":")
+    if kind in ("XTC", "TRR", "DCD"):
+        made = molecular.binary_frames(path, kind, _names(path, topology, elements), where)
+    elif kind == "netcdf":
+        names = None if topology is None else _names(path, topology, elements)
+        made = netcdf.frames(path, head, names, elements, where)
+    elif kind == "gsd":
+        made = gsd.frames(path, topology, elements, where)
+    elif kind == "traj":
+        made = by_ase.traj(path, where)
+    elif kind in ("db", "json"):
+        made = by_ase.database(path, kind, where)
+    elif family == "chemfiles":
+        made = (finished(a, where) for a in molecular.other_frames(path, name, elements, where))
     else:
-        if any(line.strip() for line in head):
-            raise EOFError
-        return None
-    at = next((n for n, line in enumerate(head) if line.startswith("ITEM: NUMBER OF ATOMS")), None)
-    if at is None or not head[at + 1].strip().isdigit():
-        raise ValueError("'ITEM: NUMBER OF ATOMS' is missing; repair the dump.")
-    return "".join([*head, *_lines(file, int(head[at + 1]))])
+        made = _by_ase(path, head, name, where)
+    for n, atoms in enumerate(made):
+        yield Raw(f"{path}, frame {n}", "atoms", atoms, elements)
 
 
-def _n2p2_frame(file):
-    lines = []
-    for line in file:
-        lines.append(line)
-        if line.split()[:1] == ["end"]:
-            return "".join(lines)
-    if any(line.strip() for line in lines):
-        raise EOFError
-    return None
+def _by_ase(path, head, name, where):
+    with open_text(path, head) as text:
+        yield from by_ase.frames(path, name, text, where)
 
 
-def _n2p2(text, unit):
-    rows = [line.split() for line in text.splitlines() if line.split()]
-    atoms = [row for row in rows if row[0] == "atom"]
-    lattice = np.array([row[1:4] for row in rows if row[0] == "lattice"], float)
-    made = Atoms([row[4] for row in atoms], np.array([row[1:4] for row in atoms], float) * unit)
-    if len(lattice):
-        made.set_cell(lattice * unit)
-        made.pbc = True
-    return made
-
-
-def set_elements(atoms, elements, where):
-    """Gives atoms of types 1, 2, ... the elements named in this order."""
-    types = atoms.arrays["type"]
-    if not 1 <= types.min() <= types.max() <= len(elements):
-        raise ValueError(f"{where} has atom types up to {types.max()}, but elements names "
-                         f"{len(elements)}; name one for each type.")
-    atoms.symbols = [elements[t - 1] for t in types]
-
-
-def _name_types(atoms, elements, text, where):
-    """Elements of a dump: its own column, or those the caller names."""
-    columns = text[text.index("ITEM: ATOMS"):].split("\n", 1)[0].split()[2:]
-    if elements is not None and "type" in atoms.arrays:
-        set_elements(atoms, elements, where)
-    elif "element" not in columns:
-        raise ValueError(f"{where} has atom types but no elements; name them in the order of the "
-                         'types, e.g. elements=["Si"].')
-
-
-def _ase(path):
+def _whole(raws, path):
+    """Passes frames on; where the file breaks off, one warning says how many were whole."""
+    n = 0
     try:
-        with TrajectoryReader(path) as file:
-            for n in range(len(file)):
-                yield f"{path}, frame {n}", "atoms", file[n], None, None
-    except Exception as err:  # ASE's own kinds, among them IndexError and struct.error
-        raise ValueError(f"{path} is damaged or breaks off ({err}); write it again.") from err
+        for raw in raws:
+            yield raw
+            n += 1
+    except Cut:
+        if n == 0:
+            raise ValueError(f"{path} breaks off within its first frame; write it "
+                             "again.") from None
+        frames = "1 whole frame is" if n == 1 else f"{n} whole frames are"
+        warnings.warn(f"{path} breaks off; its {frames} kept.", stacklevel=3)
 
 
-def _names(path, topology):
-    """Atoms in the order of a file that has no elements."""
+def _names(path, topology, elements):
+    """Atoms in the order of a file that has no elements, virtual sites with number 0."""
     if topology is None:
         raise ValueError(f"{path} holds no elements; name a topology, e.g. topology='start.pdb'.")
     if isinstance(topology, Atoms):
         return topology
-    if not Path(topology).is_file():
-        raise FileNotFoundError(f"{topology} does not exist or is not a file; check the topology.")
+    there = existing_file(topology, "topology")
+    kind, head = kind_of(there)
     try:
-        return ase.io.read(topology)
-    except Exception as err:  # each of ASE's readers raises its own kind
-        raise ValueError(f"{topology} cannot be read as a topology ({err}); use PDB, GRO or "
-                         "extended XYZ.") from err
-
-
-def _binary(path, names):
-    import chemfiles
-
-    n = 0
-    try:
-        with chemfiles.Trajectory(str(path)) as file:
-            for n in range(file.nsteps):  # noqa: B007
-                frame = file.read()
-                if len(frame.atoms) != len(names):
-                    raise ValueError(f"{path} has {len(frame.atoms)} atoms a frame, the topology "
-                                     f"{len(names)}; give the topology of this trajectory.")
-                cell = np.array(frame.cell.matrix).T
-                atoms = Atoms(names.numbers, positions=np.array(frame.positions), cell=cell,
-                              pbc=bool(np.any(cell)))
-                yield f"{path}, frame {n}", "atoms", atoms, None, None
-    except chemfiles.ChemfilesError as err:  # a BaseException
-        if n == 0:
-            raise ValueError(f"{path} cannot be read ({err}); write it again or convert it to "
-                             "extended XYZ.") from None
-        raise _broken(path, n) from None
+        if kind in _TEXTS:
+            atoms = _parsed(next(_texts(there, head, kind, elements, Bohr)))
+            ids = atoms.arrays.get("id")
+            return atoms if ids is None else atoms[np.argsort(ids, kind="stable")]
+        if kind.startswith("chemfiles:"):
+            return next(molecular.other_frames(there, kind.partition(":")[2], elements,
+                                               str(there)))
+        return next(_others(there, head, kind, None, elements)).content
+    except Cut:
+        raise ValueError(f"{there} breaks off within its first frame; give a whole "
+                         "topology.") from None

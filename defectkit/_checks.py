@@ -1,0 +1,97 @@
+"""Checks of what a user gives, before anything expensive is done with it."""
+
+import numpy as np
+from ase import Atoms
+from scipy.spatial import cKDTree
+
+__all__ = ["check_frame"]
+
+_FAR = 1e7  # Å
+_DENSEST = 0.5  # atoms per Å^3 but H and He; diamond has 0.18, at 1 TPa 0.4
+_DENSEST_H = 1.5  # atoms per Å^3 with H and He
+_CLOSE = 0.5  # Å, median distance of nearest neighbours; in H2 0.74
+_SAMPLE = 2000
+
+
+def check_frame(atoms: Atoms, where: str = "this frame") -> None:
+    """Refuses atoms among which neighbours cannot sensibly be looked for.
+
+    Finite and sane positions and cell, a vector along each periodic axis, at most as many atoms
+    per Å^3 and as close to each other as matter has them. Costs little beside a neighbour search.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    where : str
+        Begins the sentence, such as "run.dump, frame 3".
+
+    Raises
+    ------
+    ValueError
+        One sentence with the remedy: "... these look like nm".
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> check_frame(bulk("Si"))
+    """
+    cell = atoms.cell.array
+    if not np.isfinite(cell).all() or np.abs(cell).max() > _FAR:
+        raise ValueError(f"{where} has a cell that is not finite or far too large "
+                         f"({np.abs(cell).max():g} Å); repair the file or set the cell.")
+    bad = np.flatnonzero(~(np.abs(atoms.positions) < _FAR).all(axis=1))
+    if len(bad):
+        raise ValueError(f"{where}: atom {bad[0]} is at {_text(atoms.positions[bad[0]])} Å, which "
+                         "is not finite or far too large; repair the file or leave it out.")
+    lengths = np.linalg.norm(cell, axis=1)
+    empty = np.flatnonzero(atoms.pbc & (lengths == 0))
+    if len(empty):
+        raise ValueError(f"{where} is periodic along {'abc'[empty[0]]} but its cell has no vector "
+                         "there; set the cell, or pbc to False.")
+    if len(atoms):
+        _check_density(atoms, where)
+
+
+def _check_density(atoms, where):
+    volume = abs(np.linalg.det(atoms.cell.array)) if atoms.cell.rank == 3 else np.nan
+    periodic = bool(atoms.pbc.all()) and np.isfinite(volume)
+    heavy = int(np.sum(atoms.numbers > 2))
+    dense = periodic and (heavy > _DENSEST * volume or len(atoms) > _DENSEST_H * volume)
+    if dense:
+        density = len(atoms) / volume if volume > 0 else np.inf
+        raise ValueError(f"{where} has {density:.3g} atoms per Å^3, more than any matter; "
+                         f"{_units(atoms, density ** (-1 / 3))}")
+    if periodic and len(atoms) > 10 * _SAMPLE:
+        return
+    nearest = _nearest(atoms.positions)
+    if nearest < _CLOSE:
+        raise ValueError(f"{where} has its atoms {nearest:.2g} Å from their nearest neighbours; "
+                         f"{_units(atoms, nearest)}")
+
+
+def _nearest(positions):
+    if len(positions) < 2:
+        return np.inf
+    tree = cKDTree(positions)
+    some = positions[::max(1, len(positions) // _SAMPLE)]
+    return float(np.median(tree.query(some, k=2)[0][:, 1]))
+
+
+def _units(atoms, spacing):
+    """What the lengths look like: their unit and the remedy."""
+    span = np.linalg.norm(atoms.cell.array, axis=1)
+    inside = atoms.positions.min() > -0.2 and atoms.positions.max() < 1.2
+    if len(atoms) > 1 and inside and span.min() > 2.5:
+        return ("the positions look like fractions of the cell: set them with "
+                "atoms.set_scaled_positions.")
+    for name, factor in (("nm", 10.0), ("metres", 1e10)):
+        if 0.9 < spacing * factor < 6.0:
+            return f"these look like {name}: multiply cell and positions by {factor:g}."
+    if 0.5 < spacing < 1.6:
+        return ("these look like reduced units (Lennard-Jones): multiply cell and positions by "
+                "sigma in Å.")
+    return "check the unit of cell and positions, which has to be Å."
+
+
+def _text(vector):
+    return "(" + ", ".join(f"{x:g}" for x in vector) + ")"

@@ -1,0 +1,105 @@
+"""Formats that are left to ASE, each called by its name so that no path is taken for a command."""
+
+import io
+import warnings
+
+import ase.io
+import numpy as np
+from ase.io.formats import ioformats
+from ase.io.trajectory import TrajectoryReader
+
+from ..frame import finished
+from ..source import Cut
+
+#: Formats of ASE for single structures and trajectories of other programs.
+KNOWN = ("cif", "cfg", "xsf", "gen", "res", "vasp-out", "vasp-xml", "castep-cell",
+         "castep-castep", "castep-geom", "castep-md", "espresso-in", "espresso-out", "aims",
+         "aims-output", "cp2k-restart", "gpaw-out", "nwchem-in", "nwchem-out", "dlp4",
+         "dlp-history", "eon", "gromos", "crystal", "cube", "dftb", "dmol-car", "dmol-arc",
+         "gaussian-out", "mol", "sdf", "mustem", "v-sim", "xsd", "xtd", "struct", "siesta-xv",
+         "turbomole", "onetep-out", "orca-output", "qbox", "rmc6f", "gpumd", "exciting", "elk",
+         "magres", "cjson")
+
+
+def frames(path, kind, text, where):
+    """ase.Atoms of each frame; `Cut` after the whole ones of a file that breaks off.
+
+    text : open text file, already decompressed
+    """
+    form = ioformats[kind]
+    source = str(path) if not form.acceptsfd else (
+        io.BytesIO(text.read().encode()) if form.isbinary else text)
+    n = 0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for atoms in ase.io.iread(source, slice(None), format=kind,
+                                      do_not_split_by_at_sign=True):
+                yield checked(atoms, f"{where}, frame {n}")
+                n += 1
+    except Exception as err:  # each of ASE's readers raises its own kind
+        if getattr(err, "told", False):
+            raise
+        _refuse(path, kind, err, n)
+    if n == 0:
+        raise ValueError(f"{where} has no atoms in it; give a file with at least one frame.")
+
+
+def checked(atoms, where):
+    """A frame that is whole in itself: finite, dense as matter is, of known elements."""
+    try:
+        if len(atoms) and not atoms.numbers.any():
+            raise ValueError(f"{where} has atoms without an element (X); write the elements.")
+        occupancy = atoms.info.get("occupancy")
+        if occupancy and any(sum(site.values()) < 1 or len(site) > 1
+                             for site in occupancy.values()):
+            raise ValueError(f"{where} has sites that are occupied in part or by several "
+                             "elements; give a structure with one atom on each site.")
+        if not atoms.numbers.all():
+            atoms.info["left_out"] = f"{int(np.sum(atoms.numbers == 0))} X"
+        return finished(atoms, where)
+    except ValueError as err:
+        err.told = True
+        raise
+
+
+def _refuse(path, kind, err, n):
+    if n:
+        raise Cut from None
+    detail = " ".join(str(err).split())[:200] or type(err).__name__
+    raise ValueError(f"ASE cannot read {path} as {kind} ({detail}); convert it, e.g. to extended "
+                     "XYZ, or give another file.") from err
+
+
+def traj(path, where):
+    """ase.Atoms of each frame of ASE's own .traj file."""
+    n = 0
+    try:
+        with TrajectoryReader(path) as file:
+            total = len(file)
+            for n in range(total):  # noqa: B007
+                yield checked(file[n], f"{where}, frame {n}")
+                n += 1
+    except Exception as err:  # ASE's own kinds, among them IndexError and struct.error
+        if getattr(err, "told", False):
+            raise
+        if n:
+            raise Cut from None
+        raise ValueError(f"{path} is damaged or breaks off in its first frame ({err}); write it "
+                         "again.") from err
+
+
+def database(path, kind, where):
+    """ase.Atoms of each row of an ASE database, JSON or SQLite; nothing in it is changed."""
+    import ase.db
+
+    try:
+        rows = list(ase.db.connect(str(path), type=kind, use_lock_file=False).select())
+    except Exception as err:  # json, sqlite3 and ASE each raise their own kinds
+        raise ValueError(f"{path} cannot be read as a database of ASE ({err or type(err).__name__}"
+                         "); convert it, e.g. to extended XYZ.") from None
+    if not rows:
+        raise ValueError(f"{where} has no atoms in it; give a file with at least one frame.")
+    for n, row in enumerate(rows):
+        yield checked(row.toatoms(), f"{where}, row {row.id if hasattr(row, 'id') else n}")
+
