@@ -6,7 +6,8 @@ oxygen.
 """
 
 import numpy as np
-import vesin
+
+from .neighbours.lists import neighbour_pairs
 
 OH = 1.6  # Å: a hydrogen farther than this from every oxygen belongs to none
 
@@ -119,7 +120,7 @@ def count_hydrogen_bonds(frames, distance=3.5, angle=30.0):
 
 def _pairs(atoms, cutoff):
     """Centres, neighbours and vectors (Å) of all pairs nearer than `cutoff`, images included."""
-    centre, neighbour, vector = vesin.ase_neighbor_list("ijD", atoms, cutoff)
+    centre, neighbour, vector = neighbour_pairs("ijD", atoms, cutoff)
     return centre.astype(int), neighbour.astype(int), vector
 
 

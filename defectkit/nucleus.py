@@ -4,7 +4,8 @@ import numpy as np
 from ase.geometry import find_mic
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from vesin import ase_neighbor_list
+
+from .neighbours.lists import neighbour_pairs
 
 
 def connected(atoms, flagged, cutoff):
@@ -39,7 +40,7 @@ def connected(atoms, flagged, cutoff):
     chosen = np.flatnonzero(flagged)
     if not len(chosen):
         return []
-    i, j = ase_neighbor_list("ij", atoms[chosen], cutoff)
+    i, j = neighbour_pairs("ij", atoms[chosen], cutoff)
     graph = coo_array((np.ones(len(i)), (i, j)), shape=(len(chosen),) * 2)
     _, label = connected_components(graph, directed=False)
     together = chosen[np.argsort(label, kind="stable")]
@@ -54,7 +55,7 @@ def filled(atoms, flagged, cutoff):
     flags (n_atoms,) of bool.
     """
     flagged = _flags(atoms, flagged, cutoff).copy()
-    i, j = ase_neighbor_list("ij", atoms, cutoff)
+    i, j = neighbour_pairs("ij", atoms, cutoff)
     number = np.bincount(i, minlength=len(atoms))
     while True:
         more = ~flagged & (2 * np.bincount(i, flagged[j], minlength=len(atoms)) > number)
@@ -72,7 +73,7 @@ def with_surface(atoms, flagged, cutoff):
     flags (n_atoms,) of bool.
     """
     flagged = _flags(atoms, flagged, cutoff)
-    i, j = ase_neighbor_list("ij", atoms, cutoff)
+    i, j = neighbour_pairs("ij", atoms, cutoff)
     near, number = (np.bincount(i, of, minlength=len(atoms)) for of in (flagged[j], None))
     return flagged | ((2 * near >= number) & (number > 0))
 

@@ -95,9 +95,7 @@ class NeuralNetworkPotential(Calculator):
             output = np.empty(len(centres))
             _run(N_CHUNKS, *geometry, sf.plan(e), self._nets[e], slopes, raw, output, force,
                  virial)
-            if not np.isfinite(raw).all():
-                row = int(centres[np.flatnonzero(~np.isfinite(raw).all(1))[0]])
-                raise ValueError(f"atom {row} coincides with another atom; remove one of them.")
+            sf.check_finite(e, raw, centres)
             s = sf.scaling[e]
             found += np.count_nonzero((raw < s.minimum) | (raw > s.maximum))
             energies[centres] = (output + self._mean) + self._offset[e] * self._unit

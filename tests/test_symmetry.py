@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import vesin
 from ase import Atoms
 from ase.build import bulk, fcc100, molecule
 from ase.data import chemical_symbols
@@ -16,6 +17,8 @@ from hypothesis import strategies as st
 
 import defectkit as dk
 from defectkit import SymmetryFunctions, _threads
+from defectkit.neighbours import lists
+from defectkit.neighbours.lists import neighbour_pairs
 from defectkit.parametric.model_file import symmetry_as_dict, symmetry_from_dict
 from defectkit.symmetry import kernels, trajectories
 
@@ -379,6 +382,9 @@ GOOD = "elements Si\nsymfunction_short Si 2 Si 0.1 0.0 5.0\n"
     (GOOD + "symfunction_short Si 2 Si nan 0.0 5.0\n", "line 3: a parameter is not a finite"),
     (GOOD + "symfunction_short Si 2 Si 0.1 0.0 0.0\n", "line 3: the cutoff 0 is not positive"),
     (GOOD + "symfunction_short Si 2 Si -0.1 0.0 5.0\n", "line 3: eta = -0.1 is negative"),
+    (GOOD + "symfunction_short Si 3 Si Si 0.1 1 1e9 5.0\n", "line 3: zeta = 1e+09 is outside"),
+    ("number_of_elements 2\n" + GOOD, "'number_of_elements' is 2 but 'elements' names 1 (Si)"),
+    (GOOD.replace("elements Si", "elements Si Si"), "'elements' names Si twice; name each"),
     (GOOD + "symfunction_short Si 20 Si 5.0 4.0 p2\n", "line 3: the left boundary 5 is not below"),
     (GOOD + "symfunction_short Si 20 Si 0.0 4.0 p9\n", "line 3: 'p9' is not a compact function"),
     (GOOD + "symfunction_short Si 22 Si Si 0 4 -30 90 p2\n", "line 3: the angles -30 to 90 must"),
@@ -461,6 +467,62 @@ def test_unusable_frames_are_refused(diamond):
     skew.set_cell([[10, 0, 0], [0, 10, 0], [10, 10, 0.0]])
     with pytest.raises(ValueError, match="cell vectors are not linearly independent"):
         sf(skew)
+
+
+def test_cells_and_positions_that_no_search_can_take_are_refused(diamond):
+    """They ended the process, took gigabytes, or gave zeros."""
+    sf = SymmetryFunctions.silicon()
+    for value in (np.nan, np.inf):
+        broken = diamond.copy()
+        broken.cell[1, 1] = value
+        with pytest.raises(ValueError, match="the cell holds a value that is NaN or infinite"):
+            sf(broken)
+    far = diamond.copy()
+    far.positions[7, 2] = 1e300
+    with pytest.raises(ValueError, match=r"atom 7 lies 1e\+300 Å from the origin"):
+        sf(far)
+    for factor in (0.1, 1e-3):
+        small = diamond.copy()
+        small.set_cell(diamond.cell.array * factor, scale_atoms=True)
+        for pbc in (True, (True, True, False), False):
+            small.pbc = pbc
+            with pytest.raises(ValueError, match="these lengths look like nm"):
+                sf(small)
+
+
+def test_a_value_that_is_not_finite_is_laid_to_its_function(diamond):
+    sf = SymmetryFunctions.silicon()
+    values = sf(diamond)
+    values[3, 4] = np.inf
+    with pytest.raises(ValueError, match="function G2 Si .* is not finite at atom 13"):
+        sf.check_finite("Si", values, np.arange(10, 74))
+
+
+@pytest.mark.parametrize("pbc", [(1, 1, 0), (0, 1, 0), (0, 0, 0), (1, 1, 1)])
+@pytest.mark.parametrize("skew", [0.0, 2.0])
+def test_pairs_are_ases_and_vesin_is_never_given_some_open_axes(pbc, skew, monkeypatch):
+    """With some it compares all pairs: a bar of 1 x 1 x 2500 cells took 27 s."""
+    bar = bulk("Si", cubic=True) * (1, 1, 8)
+    bar.set_cell(bar.cell.array + skew * np.array([[0, 0, 1], [1, 0, 0], [0.5, 1, 0]]))
+    bar.rattle(0.1, seed=1)
+    bar.positions += [30.0, -2.0, 5.0]
+    bar.pbc = pbc
+    asked = []
+
+    class Search(vesin.NeighborList):
+        def compute(self, *, periodic, **rest):
+            asked.append(set(np.broadcast_to(periodic, 3).tolist()))
+            return super().compute(periodic=periodic, **rest)
+
+    monkeypatch.setattr(vesin, "NeighborList", Search)
+    monkeypatch.setattr(lists, "_local", threading.local())
+    i, j, d, D, S = neighbour_pairs("ijdDS", bar, 4.7)
+    assert asked == [{True}] if any(pbc) else [{False}]
+    order = np.lexsort((*S.T, j, i))
+    expected = neighbor_list("ijdDS", bar, 4.7)
+    wanted = np.lexsort((*expected[4].T, expected[1], expected[0]))
+    for ours, theirs in zip((i, j, d, D, S), expected, strict=True):
+        np.testing.assert_allclose(ours[order], theirs[wanted], atol=1e-12)
 
 
 def test_centres_with_different_functions_ask_for_one_element():

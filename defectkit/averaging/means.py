@@ -8,8 +8,8 @@ from collections import deque
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from tqdm.auto import tqdm
-from vesin import ase_neighbor_list
 
+from ..neighbours.lists import neighbour_pairs
 from .persistence import choice, kept_apart, lasting
 
 __all__ = ["average_positions", "frame_index", "moving_average", "neighbour_average",
@@ -92,7 +92,7 @@ def neighbour_average(features, atoms, cutoff):
                          "row for each atom of this frame.")
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} Å has no neighbours; use the end of the first shell.")
-    i, j = ase_neighbor_list("ij", atoms, cutoff)
+    i, j = neighbour_pairs("ij", atoms, cutoff)
     total = features.copy()
     np.add.at(total, i, features[j])
     return total / (1 + np.bincount(i, minlength=len(atoms)))[:, None]

@@ -5,10 +5,13 @@ from warnings import warn
 
 import numpy as np
 import vesin
+from ase.cell import Cell
 from ase.data import chemical_symbols
 
 from .._threads import current
 
+FARTHEST = 1e7  # Å from the origin; beyond it a double holds less than 1e-9 Å
+DENSEST = 2.0  # atoms per Å^3; diamond has 0.18, a hydrogen molecule in its own box 1.2
 _local = threading.local()  # each thread's searches, whose memory is worth reusing
 
 
@@ -20,6 +23,14 @@ def check_atoms(atoms, elements):
     if len(bad):
         raise ValueError(f"atom {bad[0]} has a position that is NaN or infinite; "
                          "repair or drop the frame.")
+    far = np.flatnonzero(np.abs(atoms.positions).max(axis=1) > FARTHEST)
+    if len(far):
+        raise ValueError(f"atom {far[0]} lies {np.abs(atoms.positions[far[0]]).max():.3g} Å from "
+                         "the origin, where distances lose their digits; repair the frame or "
+                         "wrap its atoms into the cell.")
+    if not np.isfinite(atoms.cell.array).all():
+        raise ValueError("the cell holds a value that is NaN or infinite; set a proper cell, or "
+                         "drop the frame.")
     unknown = sorted({chemical_symbols[z] for z in np.unique(atoms.numbers)} - set(elements))
     if unknown:
         raise ValueError(f"these symmetry functions know {', '.join(elements)} but the frame "
@@ -30,6 +41,19 @@ def check_atoms(atoms, elements):
                              "there; set the cell or switch off that boundary.")
     if atoms.pbc.any() and abs(atoms.cell.complete().volume) < 1e-9:
         raise ValueError("the cell vectors are not linearly independent; set a proper cell.")
+    density = len(atoms) / _volume(atoms)
+    if density > DENSEST:
+        raise ValueError(f"there are {density:.3g} atoms per Å^3, more than in any solid; these "
+                         "lengths look like nm or scaled ones: multiply positions and cell by 10, "
+                         "or set the cell in Å.")
+
+
+def _volume(atoms):
+    """Å^3 of the cell, or along open axes of what the atoms span and 1 Å beyond."""
+    box = Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete().array
+    for axis in np.flatnonzero(~atoms.pbc):
+        box[axis] *= np.ptp(atoms.positions @ box[axis]) + 1.0
+    return abs(np.linalg.det(box))
 
 
 def neighbour_list(atoms, cutoff, copy=True):
@@ -45,14 +69,42 @@ def neighbour_list(atoms, cutoff, copy=True):
             warn(f"the cutoff ({cutoff:.2f} Å) exceeds the size of this open cluster "
                  f"({np.linalg.norm(extent):.2f} Å): every atom sees all others; for bulk "
                  "environments set the cell and pbc.", stacklevel=3)
+    centre, neighbour, shift = neighbour_pairs("ijS", atoms, cutoff, copy)
+    first = np.zeros(len(atoms) + 1, np.int64)
+    np.cumsum(np.bincount(centre, minlength=len(atoms)), out=first[1:])
+    return first, neighbour, shift
+
+
+def neighbour_pairs(quantities, atoms, cutoff, copy=True):
+    """All pairs nearer than `cutoff` (Å), every periodic image counted, sorted by centre.
+
+    quantities  letters, one array each: i centre, j neighbour, d distance, D vector from centre
+                to neighbour (Å), S (n_pairs, 3) cell vectors added to the neighbour
+    copy        False: the arrays are overwritten by the next search of this thread
+
+    As `vesin.ase_neighbor_list`, but as fast where some axes are open.
+    """
     searches = _local.__dict__.setdefault("searches", {})
     key = float(cutoff), current()
     if key not in searches:
         searches[key] = vesin.NeighborList(cutoff=key[0], full_list=True, sorted=True,
                                            n_threads=key[1])
-    centre, neighbour, shift = searches[key].compute(
-        points=atoms.positions, box=atoms.cell.complete().array, periodic=atoms.pbc,
-        quantities="ijS", copy=copy)
-    first = np.zeros(len(atoms) + 1, np.int64)
-    np.cumsum(np.bincount(centre.view(np.int64), minlength=len(atoms)), out=first[1:])
-    return first, neighbour.view(np.int64), shift
+    box, periodic = _search_box(atoms, key[0])
+    found = searches[key].compute(points=atoms.positions, box=box, periodic=periodic,
+                                  quantities=quantities, copy=copy)
+    return tuple(array.view(np.int64) if name in "ij" else array
+                 for name, array in zip(quantities, found, strict=True))
+
+
+def _search_box(atoms, cutoff):
+    """Cell vectors and boundary conditions to search in, of which open axes are not a part.
+
+    Where some axes are open, vesin compares all pairs of atoms.  A periodic axis with so much
+    vacuum that no image comes within the cutoff has the same neighbours.
+    """
+    if atoms.pbc.all() or not atoms.pbc.any():
+        return atoms.cell.complete().array, atoms.pbc
+    box = Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete().array
+    for axis in np.flatnonzero(~atoms.pbc):
+        box[axis] *= np.ptp(atoms.positions @ box[axis]) + 1.1 * cutoff
+    return box, True

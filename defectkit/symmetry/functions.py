@@ -16,7 +16,7 @@ from ..neighbours.lists import check_atoms, neighbour_list
 from ..neighbours.slabs import MOST, slabs
 from . import kernels
 from .kernel_tables import make_plan
-from .n2p2_files import read_cutoff, read_function, read_input_nn, read_scaling
+from .n2p2_files import read_cutoff, read_elements, read_function, read_input_nn, read_scaling
 
 
 class SymmetryFunctions:
@@ -49,10 +49,7 @@ class SymmetryFunctions:
         Source: Singraber, Behler, Dellago, J. Chem. Theory Comput. 15, 1827 (2019).
         """
         keywords = read_input_nn(path)
-        elements = [e for _, words in keywords["elements"] for e in words]
-        for e in elements:
-            if e not in atomic_numbers:
-                raise ValueError(f"{path}: '{e}' in 'elements' is not a chemical element.")
+        elements = read_elements(path, keywords)
         kind, inner = read_cutoff(path, keywords)
         functions = {e: [] for e in elements}
         for number, words in keywords["symfunction_short"]:
@@ -249,11 +246,25 @@ class SymmetryFunctions:
         kernel, plan = kernels.features_kernel(), self.plan(element)
         _threads.run_parts(lambda begin, end: kernel(begin, end, *geometry, plan, out,
                                                      kernels.new_work()), len(centres))
-        if not np.isfinite(out).all():
-            row = int(centres[np.flatnonzero(~np.isfinite(out).all(1))[0]])
-            row = row if ids is None else ids[row]
-            raise ValueError(f"atom {row} coincides with another atom; remove one of them.")
+        self.check_finite(element, out, centres, ids)
         return self.scaled(element, out) if element in self.scaling else out
+
+    def check_finite(self, element, values, centres, ids=None):
+        """Raises ValueError that says which atom or function gave no finite value.
+
+        values   (n_centres, n_features) of `raw`; the kernel fills the row of an atom that
+                 coincides with another one with NaN
+        """
+        bad = ~np.isfinite(values)
+        if not bad.any():
+            return
+        row = int(np.flatnonzero(bad.any(axis=1))[0])
+        atom = int(centres[row]) if ids is None else int(ids[centres[row]])
+        if np.isnan(values[row]).all():
+            raise ValueError(f"atom {atom} coincides with another atom; remove one of them.")
+        name = self.names(element)[int(np.flatnonzero(bad[row])[0])]
+        raise ValueError(f"function {name} is not finite at atom {atom}; its parameters are "
+                         "outside what double precision holds: change or drop that function.")
 
     def geometry(self, atoms, centres, first, neigh, shift):
         """The arrays that the compiled loops take before the plan."""

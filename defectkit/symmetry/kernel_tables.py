@@ -44,6 +44,9 @@ class Function:
             raise ValueError(f"{where}: the cutoff {value['rc']:g} is not positive.")
         if value.get("eta", 0.0) < 0.0:
             raise ValueError(f"{where}: eta = {value['eta']:g} is negative; the Gaussian grows.")
+        if not 0.0 <= value.get("zeta", 1.0) <= 1000.0:
+            raise ValueError(f"{where}: zeta = {value['zeta']:g} is outside 0 to 1000, what "
+                             "double precision can hold.")
         if kind >= 20 and value["rl"] >= value["rc"]:
             raise ValueError(f"{where}: the left boundary {value['rl']:g} is not below the "
                              f"right one, {value['rc']:g}.")

@@ -85,6 +85,21 @@ class Scaling:
     maximum: np.ndarray
 
 
+def read_elements(path, keywords):
+    """Symbols of the file's elements; ValueError where they or their number cannot be right."""
+    elements = [e for _, words in keywords["elements"] for e in words]
+    for e in elements:
+        if not atomic_numbers.get(e):
+            raise ValueError(f"{path}: '{e}' in 'elements' is not a chemical element.")
+        if elements.count(e) > 1:
+            raise ValueError(f"{path}: 'elements' names {e} twice; name each element once.")
+    number = read_number(keywords, "number_of_elements", len(elements))
+    if number != len(elements):
+        raise ValueError(f"{path}: 'number_of_elements' is {number:g} but 'elements' names "
+                         f"{len(elements)} ({', '.join(elements)}); correct one of them.")
+    return elements
+
+
 def read_cutoff(path, keywords):
     number, words = keywords.get("cutoff_type", [(0, ["2"])])[0]
     try:
