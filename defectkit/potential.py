@@ -17,6 +17,7 @@ from numpy.lib.format import open_memmap
 from . import _threads
 from .neighbours.lists import check_atoms, neighbour_list
 from .symmetry import SymmetryFunctions, kernels
+from .symmetry.functions import html_table
 from .symmetry.kernels.tables import ACTIVATIONS, make_net
 from .symmetry.n2p2_files import read_input_nn, read_number
 
@@ -73,6 +74,21 @@ class NeuralNetworkPotential(Calculator):
         self._offset = _atom_energies(folder / "input.nn", keywords, self.symmetry.elements)
         self._unit = energy_unit
         self._list = None
+
+    def __repr__(self):
+        """Elements, layers of their nets, cutoff, and features outside the training range."""
+        title, rows = self._summary()
+        return "\n".join([title, *(f"  {name}: {text}" for name, text in rows)])
+
+    def _repr_html_(self):
+        return html_table(*self._summary())
+
+    def _summary(self):
+        nets = ", ".join(f"{e} {'-'.join(map(str, net.sizes))}" for e, net in self._nets.items())
+        seen = f"{self.extrapolations_total} outside the training data's range so far"
+        return (f"NeuralNetworkPotential of {', '.join(self.symmetry.elements)}, cutoff "
+                f"{self.symmetry.cutoff:.4g} Å, skin {self.skin:g} Å",
+                [("nets", nets), ("features", seen)])
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         """Fills `results`; called by ASE."""

@@ -379,6 +379,15 @@ def test_extrapolation_warns_once_and_is_counted(ice):
     assert ice.calc.extrapolations_total == first + ice.calc.extrapolations
 
 
+def test_a_potential_prints_as_three_lines(ice):
+    calc = NeuralNetworkPotential(RANDOM)
+    title, nets, seen = repr(calc).splitlines()
+    assert title == "NeuralNetworkPotential of H, O, cutoff 6.35 Å, skin 0.6 Å"
+    assert "O 17-10-8-1" in nets
+    assert seen == "  features: 0 outside the training data's range so far"
+    assert title in calc._repr_html_() and "<table>" in calc._repr_html_()
+
+
 # Bad input
 
 

@@ -359,6 +359,18 @@ def test_functions_are_unchanged_by_saving_them():
     assert symmetry_from_dict(symmetry_as_dict(sf)).functions == sf.functions
 
 
+def test_functions_print_as_a_few_lines():
+    water = SymmetryFunctions.from_n2p2(REFERENCE / "hdnnp_random",
+                                        scaling=REFERENCE / "hdnnp_random" / "scaling.data")
+    title, *rows = repr(water).splitlines()
+    assert title == "SymmetryFunctions of H, O, cutoff 6.35 Å, cutoff function 2"
+    assert len(rows) == 2 and all(row.endswith("angular, scaled") for row in rows)
+    assert "<th" in water._repr_html_() and title in water._repr_html_()
+    five = SymmetryFunctions.for_elements(["Cr", "Mn", "Fe", "Co", "Ni"], 5.5)
+    assert repr(five).splitlines()[1:] == [
+        "  Cr, Mn, Fe, Co, Ni: 54 functions, 24 radial and 30 angular"]
+
+
 # Bad input
 
 

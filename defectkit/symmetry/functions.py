@@ -5,6 +5,7 @@ features of each centre.  `features` does the same for a trajectory.
 """
 
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
@@ -15,7 +16,7 @@ from .. import _threads
 from ..neighbours.lists import check_atoms, neighbour_list
 from ..neighbours.slabs import MOST, slabs
 from . import kernels
-from .kernel_tables import make_plan
+from .kernel_tables import RADIAL_KINDS, make_plan
 from .n2p2_files import read_cutoff, read_elements, read_function, read_input_nn, read_scaling
 
 
@@ -174,6 +175,26 @@ class SymmetryFunctions:
             functions[f.centre].append(f)
         return cls(functions, 2, 0.0, elements)
 
+    def __repr__(self):
+        """Elements, cutoff, and how many functions of which kind each element has."""
+        title, rows = self._summary()
+        return "\n".join([title, *(f"  {name}: {text}" for name, text in rows)])
+
+    def _repr_html_(self):
+        return html_table(*self._summary())
+
+    def _summary(self):
+        kinds = {}
+        for e in self.elements:
+            fs = self.functions.get(e, ())
+            radial = sum(f.kind in RADIAL_KINDS for f in fs)
+            text = f"{len(fs)} functions, {radial} radial and {len(fs) - radial} angular"
+            text += ", scaled" if e in self.scaling else ""
+            kinds.setdefault(text if fs else "none of its own", []).append(e)
+        title = (f"SymmetryFunctions of {', '.join(self.elements)}, cutoff {self.cutoff:.4g} Å, "
+                 f"cutoff function {self.cutoff_type}")
+        return title, [(", ".join(names), text) for text, names in kinds.items()]
+
     def names(self, element):
         """One line per column of `element`: type, neighbours and parameters (Å, degrees)."""
         return [f.describe() for f in self._of(element)]
@@ -303,6 +324,13 @@ class SymmetryFunctions:
         if len(index) == 0 or index.min() < 0 or index.max() >= len(atoms):
             raise ValueError(f"centres must be indices from 0 to {len(atoms) - 1}, at least one.")
         return index.astype(np.int64)
+
+
+def html_table(title, rows):
+    """A line and a table of two columns, for notebooks."""
+    body = "".join(f"<tr><th style='text-align:left'>{escape(name)}</th>"
+                   f"<td style='text-align:left'>{escape(text)}</td></tr>" for name, text in rows)
+    return f"<b>{escape(title)}</b><table>{body}</table>"
 
 
 def _checked_elements(elements, cutoff):
