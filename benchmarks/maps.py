@@ -91,7 +91,7 @@ def together():
     import tempfile
 
     import defectkit as dk
-    from defectkit.clusters import agreement, vote_error
+    from defectkit.clusters import agreement, knn_error
 
     X, phase = silicon(N)
     numbers, seconds = {"n": N}, {}
@@ -119,8 +119,8 @@ def together():
         own = {name: dk.cluster(maps[name][m].astype(float)) for name in maps}
         numbers[f"labels, {m}"] = {
             "ari_together_with_plain": digits(agreement(own["together"], own["plain"])),
-            "vote_error_together": digits(vote_error(maps["together"][m], phase)[0]),
-            "vote_error_plain": digits(vote_error(maps["plain"][m], phase)[0])}
+            "vote_error_together": digits(knn_error(maps["together"][m], phase)[0]),
+            "vote_error_plain": digits(knn_error(maps["plain"][m], phase)[0])}
     keep("maps_together", numbers)
 
 

@@ -34,7 +34,7 @@ def demo(folder, n_environments, seed):
         labels[method], maps[method] = dk.cluster(Y), Y
         rows.append({"method": method, "clusters": int(labels[method].max()) + 1,
                      "lof_%": 100 * clusters.lof_error(Y, phase)[0],
-                     "vote_%": 100 * clusters.vote_error(Y, phase)[0],
+                     "vote_%": 100 * clusters.knn_error(Y, phase)[0],
                      "paper_%": PAPER[method]})
     print(f"\n{table(rows)}\n")
     folder.mkdir(parents=True, exist_ok=True)

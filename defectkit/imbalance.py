@@ -119,8 +119,8 @@ def embed_equalised(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options)
     Y[chosen], labels[chosen] = here, found
     rest, sound = np.setdiff1d(np.arange(len(X)), chosen), np.flatnonzero(found >= 0)
     if len(rest):
-        labels[rest], near = clusters.nearest_vote(Z[chosen[sound]], found[sound], Z[rest],
-                                                   _NEIGHBORS)
+        labels[rest], near = clusters.knn_labels(Z[chosen[sound]], found[sound], Z[rest],
+                                                 _NEIGHBORS)
         near = sound[near]
         alike = found[near] == labels[rest][:, None]
         Y[rest] = (here[near] * alike[..., None]).sum(axis=1) / alike.sum(axis=1)[:, None]

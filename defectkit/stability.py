@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm.auto import tqdm
 
-from .clusters.hdbscan import agreement, cluster, cluster_error, lof_error, vote_error
+from .clusters import agreement, cluster, cluster_error, knn_error, lof_error
 from .embedding.methods import INITS, embed
 from .io.atomic_write import atomic_write
 
@@ -79,7 +79,7 @@ def repeat(X, method="pacmap", seeds=range(10), inits=None, truth=None, referenc
                 if truth is not None:
                     phases = np.asarray(truth)[part]
                     row |= {"ari_to_truth": agreement(labels, phases),
-                            "vote_error": vote_error(Y, phases)[0],
+                            "vote_error": knn_error(Y, phases)[0],
                             "lof_error": lof_error(Y, phases)[0]}
                 runs.append(row)
                 bar.update()
@@ -160,7 +160,7 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
         if truth is not None:
             phases = np.asarray(truth)[part]
             row |= {"ari_to_truth": agreement(labels, phases),
-                    "misclassified": cluster_error(labels, phases),
+                    "misclassified": cluster_error(labels, phases).overall,
                     "vote_error": _vote_error(Y, phases)}
         rows.append(row)
     return rows
@@ -207,7 +207,7 @@ def _vote_error(Y, phases):
     sizes = np.unique(phases, return_counts=True)[1]
     if len(sizes) < 2 or sizes.min() <= _VOTERS:
         return float("nan")
-    return vote_error(Y, phases, _VOTERS)[0]
+    return knn_error(Y, phases, _VOTERS)[0]
 
 
 def _check_lengths(n, **given):

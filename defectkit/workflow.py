@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from . import datasets, nucleus
 from .averaging.means import frame_index, shortest_window, window_from_ps
-from .clusters.hdbscan import NOT_LABELLED, cluster, describe, nearest_vote
+from .clusters import NOT_LABELLED, cluster, describe, knn_labels
 from .embedding.methods import INITS, embed, standardise
 from .io.archive import pack_frames, read_archive, unpack_frames, write_archive
 from .io.continuity import first_break
@@ -65,7 +65,7 @@ class Result:
         alike = [atoms.symbols == self.info["centres"] for atoms in self.frames]
         frames = [atoms[here] for atoms, here in zip(self.frames, alike, strict=True)]
         labels = [of_frame[here] for of_frame, here in zip(labels, alike, strict=True)]
-        rows = describe(np.concatenate(labels), frames, cutoff)
+        rows = describe(np.concatenate(labels), self.frames, cutoff, self.info["centres"])
         sites = places(frames, labels, [row["label"] for row in rows])
         for row, at in zip(rows, sites, strict=True):
             row["per_frame"] /= sampled or 1.0
@@ -239,7 +239,7 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
         window, reason = _shortest(G, dt, method, seed, progress)
     X, which = _averaged(G, window)
     labels, Y = _clusters(X, method, max_points, seed, progress)
-    part = frames[0][frames[0].symbols == centres]
+    part = frames[0][(frames[0].numbers != 1) | (centres == "H")]
     info = {"method": method, "window": window, "window_reason": reason, "dt": dt,
             "centres": centres, "cutoff": first_shell(part, symmetry.cutoff),
             "seed": seed, "features": symmetry.names(centres), "sampled": sampled}
@@ -350,6 +350,6 @@ def _clusters(X, method, max_points, seed, progress):
     rest = np.setdiff1d(np.arange(len(X)), drawn)
     if len(rest):
         Z = standardise(X, X[drawn])
-        labels[rest], _ = nearest_vote(Z[drawn], labels[drawn], Z[rest])
+        labels[rest], _ = knn_labels(Z[drawn], labels[drawn], Z[rest])
     steps.close()
     return labels, Y

@@ -35,7 +35,7 @@ for method in ("pca", "umap", "pacmap"):
     Y = dk.embed(X, method, seed=1)
     labels = dk.cluster(Y)
     made[method], made[f"clusters of {method}"] = bits(Y), bits(labels)
-    made[f"errors of {method}"] = bits(clusters.vote_error(Y, kind)[0],
+    made[f"errors of {method}"] = bits(clusters.knn_error(Y, kind)[0],
                                        clusters.lof_error(Y, kind)[0],
                                        clusters.linear_error(Y, kind)[0])
 net = ParametricMap(max_epochs=5, progress=False).fit(X, Y)

@@ -14,13 +14,14 @@ from sklearn.neighbors import NearestNeighbors
 
 import defectkit as dk
 from defectkit.clusters import (
+    ErrorRate,
     agreement,
     cluster,
     cluster_error,
     describe,
+    knn_error,
     linear_error,
     lof_error,
-    vote_error,
 )
 
 
@@ -117,7 +118,7 @@ def test_coincident_and_collinear_points(Y, sizes):
 @pytest.mark.parametrize("Y, arguments, text", [
     (np.zeros((0, 2)), {}, "a map must be finite numbers of shape (n, 2), got shape (0, 2)"),
     (np.full((50, 2), np.nan), {}, "a map must be finite numbers"),
-    (disc(15), {}, "15 points are too few for clusters of min_size=20 with k=10 neighbours"),
+    (disc(15), {"min_size": 20}, "15 points are too few for clusters of min_size=20 with k=3"),
     (disc(50), {"gap": 0}, "use min_size >= 2, gap > 0 and k >= 2"),
 ])
 def test_bad_maps_are_refused(Y, arguments, text):
@@ -125,9 +126,34 @@ def test_bad_maps_are_refused(Y, arguments, text):
         cluster(Y, **arguments)
 
 
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 12, 16, 31, 50])
+def test_few_points_are_no_error(n):
+    labels = cluster(disc(n))
+    assert labels.shape == (n,) and (labels >= 0).mean() > 0.7
+    assert labels.max() == 0 or n > 20
+
+
+def test_two_groups_of_sixteen_points_are_found():
+    assert np.bincount(cluster(np.vstack([disc(10), disc(6, (20, 0))]))).tolist() == [10, 6]
+
+
+def test_old_names_still_work_and_say_so():
+    for old, new in (("vote_error", "knn_error"), ("nearest_vote", "knn_labels")):
+        with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}"):
+            assert getattr(dk.clusters, old) is getattr(dk.clusters, new)
+
+
+def test_every_error_rate_is_of_one_kind(two_discs):
+    for rate in (lof_error(*two_discs), knn_error(*two_discs), linear_error(*two_discs),
+                 cluster_error(np.repeat([0, 1], 400), two_discs[1])):
+        assert isinstance(rate, ErrorRate) and set(rate.per_phase) == {"ice", "water"}
+        overall, per_phase = rate
+        assert overall == rate.overall == float(rate) and per_phase is rate.per_phase
+
+
 # error rates
 
-@pytest.mark.parametrize("measure", [lof_error, vote_error])
+@pytest.mark.parametrize("measure", [lof_error, knn_error])
 def test_misplaced_environments_are_counted_one_by_one(two_discs, measure):
     overall, per_phase = measure(*two_discs)
     assert overall == 5 / 800
@@ -167,16 +193,16 @@ def test_sparse_rim_of_a_phase_far_from_the_other_is_no_error():
 def test_overlapping_phases_escape_lof_but_not_the_vote():
     Y, truth = disc(2000), np.arange(2000) % 2
     assert lof_error(Y, truth)[0] < 0.01
-    assert vote_error(Y, truth)[0] == pytest.approx(0.38, abs=0.05)  # P(6 or more of 10)
+    assert knn_error(Y, truth)[0] == pytest.approx(0.38, abs=0.05)  # P(6 or more of 10)
 
 
 def test_a_point_does_not_vote_for_itself():
     x = np.arange(40)
     Y = np.column_stack([10.0 * (x // 2) + x % 2, 0.0 * x])  # pairs of different phases
-    assert vote_error(Y, x % 2, k=1) == (1.0, {0: 1.0, 1: 1.0})
+    assert knn_error(Y, x % 2, k=1) == (1.0, {0: 1.0, 1: 1.0})
 
 
-@pytest.mark.parametrize("measure", [lof_error, vote_error, linear_error])
+@pytest.mark.parametrize("measure", [lof_error, knn_error, linear_error])
 @pytest.mark.parametrize("truth, text", [
     (np.zeros(99), "truth (99,) does not match a map of 100 points; give one phase for each"),
     (np.zeros(100), "truth names only one phase"),
@@ -215,12 +241,12 @@ def test_noise_lowers_agreement_and_names_do_not_matter():
 
 def test_cluster_error_names_each_cluster_after_its_commonest_phase():
     truth = ["ice"] * 6 + ["water"] * 4
-    assert cluster_error([0] * 6 + [1] * 4, truth) == 0
-    assert cluster_error([0] * 3 + [2] * 3 + [1] * 4, truth) == 0  # a phase in two clusters
-    assert cluster_error([0] * 10, truth) == pytest.approx(0.4)
-    assert cluster_error([-1] + [0] * 5 + [1] * 4, truth) == pytest.approx(0.1)
-    assert cluster_error([0] * 6 + [1] * 3 + [0], truth) == pytest.approx(0.1)
-    assert cluster_error([-1] * 10, truth) == 1
+    assert cluster_error([0] * 6 + [1] * 4, truth).overall == 0
+    assert cluster_error([0] * 3 + [2] * 3 + [1] * 4, truth).overall == 0  # ice in two clusters
+    assert cluster_error([0] * 10, truth).overall == pytest.approx(0.4)
+    assert cluster_error([-1] + [0] * 5 + [1] * 4, truth).overall == pytest.approx(0.1)
+    assert cluster_error([0] * 6 + [1] * 3 + [0], truth).overall == pytest.approx(0.1)
+    assert cluster_error([-1] * 10, truth).overall == 1
     with pytest.raises(ValueError, match="two lists of the same length"):
         cluster_error([0, 1], truth)
 
@@ -276,7 +302,7 @@ def test_four_silicon_phases_separate_without_labels(method):
     assert labels.max() == 3
     assert agreement(labels, truth) > 0.98
     assert lof_error(Y, truth)[0] <= 0.005
-    assert vote_error(Y, truth)[0] <= 0.005
+    assert knn_error(Y, truth)[0] <= 0.005
 
 
 @pytest.mark.parametrize("name, cutoff, number, q4, q6", [

@@ -289,7 +289,7 @@ def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=
     ValueError
         No window, one that does not fit twice into each trajectory, differing features.
     """
-    from ..clusters.hdbscan import agreement, cluster, vote_error
+    from ..clusters import agreement, cluster, knn_error
     from ..embedding.methods import embed
 
     runs = [_frames(f) for f in ([features] if hasattr(features, "ndim") else features)]
@@ -312,7 +312,7 @@ def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=
             phases = np.concatenate([np.tile(k, len(s))
                                      for k, s in zip(known, starts, strict=True)])
             curve[-1] |= {"ari_to_truth": agreement(labels, phases),
-                          "vote_error": vote_error(Y, phases)[0]}
+                          "vote_error": knn_error(Y, phases)[0]}
     same = kept_apart if allow_splits else agreement
     for n, row in enumerate(curve):
         row["final"] = min((same(grouped[n], g) for g in grouped[n + 1:]), default=float("nan"))

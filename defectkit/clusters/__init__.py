@@ -1,32 +1,35 @@
 """Clusters without knowing their number, their errors, and what they are made of."""
 
+import warnings
+
+from .description import describe
 from .groups import group_equal_environments, rare_environments
-from .hdbscan import (
-    NOT_LABELLED,
-    agreement,
-    by_size,
-    cluster,
-    cluster_error,
-    describe,
-    linear_error,
-    lof_error,
-    nearest_vote,
-    vote_error,
-)
+from .hdbscan import NOT_LABELLED, by_size, cluster, knn_labels
+from .metrics import ErrorRate, agreement, cluster_error, knn_error, linear_error, lof_error
 from .mixture import two_populations
 
 __all__ = [
     "NOT_LABELLED",
+    "ErrorRate",
     "agreement",
     "by_size",
     "cluster",
     "cluster_error",
     "describe",
     "group_equal_environments",
+    "knn_error",
+    "knn_labels",
     "linear_error",
     "lof_error",
-    "nearest_vote",
     "rare_environments",
     "two_populations",
-    "vote_error",
 ]
+_OLD = {"vote_error": "knn_error", "nearest_vote": "knn_labels"}
+
+
+def __getattr__(name):
+    if name in _OLD:
+        warnings.warn(f"clusters.{name} is now called {_OLD[name]}.", DeprecationWarning,
+                      stacklevel=2)
+        return globals()[_OLD[name]]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,21 +9,27 @@ from vesin import ase_neighbor_list
 from .slabs import slabs
 
 
-def shells(atoms, cutoff, wanted):
-    """What surrounds the `wanted` atoms (flags) up to a cutoff (Å), five rows, one column each.
+def shells(atoms, cutoff, wanted, counted=None):
+    """What surrounds the `wanted` atoms (their indices) up to a cutoff (Å): (5, n_wanted).
 
     Number of neighbours, distance to the nearest (Å; infinite without one), q4, q6 and the length
-    of the mean direction to the neighbours (`clusters.describe`).
+    of the mean direction to the neighbours (`clusters.describe`). Neighbours are the atoms whose
+    flag in `counted` is set, by default all.
     """
     result = np.zeros((5, len(atoms)))
+    chosen = np.zeros(len(atoms), bool)
+    chosen[wanted] = True
+    counted = np.ones(len(atoms), bool) if counted is None else counted
     for part, index, own in slabs(atoms, cutoff):
-        own = own[wanted[index[own]]]
-        result[:, index[own]] = _shell(part, cutoff, own)
+        own = own[chosen[index[own]]]
+        result[:, index[own]] = _shell(part, cutoff, own, counted[index])
     return result[:, wanted]
 
 
-def _shell(atoms, cutoff, chosen):
-    i, d, vectors = ase_neighbor_list("idD", atoms, cutoff)
+def _shell(atoms, cutoff, chosen, counted):
+    i, j, d, vectors = ase_neighbor_list("ijdD", atoms, cutoff)
+    if not counted.all():
+        i, d, vectors = i[counted[j]], d[counted[j]], vectors[counted[j]]
     n = len(chosen)
     row = np.full(len(atoms), -1)
     row[chosen] = np.arange(n)
@@ -48,16 +54,17 @@ def _shell(atoms, cutoff, chosen):
     return np.stack([number, nearest, *np.sqrt(np.maximum(square, 0)), one_sided])
 
 
-def places(frames, labels, wanted, sharp=0.75):
+def places(frames, labels, wanted, sharp=0.75, within=4.0):
     """Where the atoms of each wanted label sit, over all frames: (n_wanted, 3), Å.
 
-    Along each cell vector, from the origin; NaN along one over which they are spread: the mean of
-    exp(2 pi i s) over their scaled coordinates s is then shorter than `sharp` (atoms at one height
-    give 1, a shell of neighbours in a small cell 0.8, everywhere alike 0). Along an open axis s
-    spans half a turn.
+    Along each cell vector, from the origin; NaN along one over which they are spread. They are
+    if less than 95 % of them lie within a distance of `within` (Å) of the mean, as around two
+    vacancies, or if the mean of exp(2 pi i s) over their scaled coordinates s is shorter than
+    `sharp` (atoms at one height give 1, a shell of neighbours in a small cell 0.8, everywhere
+    alike 0). Along an open axis s spans half a turn.
     """
     total, count = np.zeros((len(wanted), 3), complex), np.zeros((len(wanted), 1))
-    lengths, starts = [], []
+    lengths, starts, all_turns = [], [], []
     for atoms, of_frame in zip(frames, labels, strict=True):
         cell = atoms.cell.complete().array
         scaled = atoms.positions @ np.linalg.inv(cell)
@@ -67,28 +74,72 @@ def places(frames, labels, wanted, sharp=0.75):
         lengths.append(span * length)
         starts.append(start * length)
         turns = np.exp(2j * np.pi * (scaled - start) / span)
+        all_turns.append(turns)
         for k, label in enumerate(wanted):
             here = of_frame == label
             total[k] += turns[here].sum(axis=0)
             count[k] += here.sum()
     mean = total / count
     at = np.mean(starts, axis=0) + np.angle(mean) / (2 * np.pi) % 1.0 * np.mean(lengths, axis=0)
-    return np.where(np.abs(mean) < sharp, np.nan, at)
+    near = np.zeros((len(wanted), 3))
+    for turns, of_frame, length in zip(all_turns, labels, lengths, strict=True):
+        for k, label in enumerate(wanted):
+            away = np.angle(turns[of_frame == label] * mean[k].conj()) / (2 * np.pi) * length
+            near[k] += (np.abs(away) <= within).sum(axis=0)
+    return np.where((np.abs(mean) < sharp) | (near < 0.95 * count), np.nan, at)
 
 
 def first_shell(atoms, reach):
-    """First minimum of the radial distribution function (Å), `reach` without neighbours."""
-    cut = slabs(atoms, reach, 20_000)
-    r = np.concatenate([_distances(part, reach, own) for part, _, own in islice(cut, 0, None, 10)])
-    if len(r) == 0:
+    """Distance (Å) at which the first shell of neighbours ends, `reach` without neighbours.
+
+    The first minimum of the radial distribution function g(r) that is deeper than a third of its
+    first peak; else, as in a dense liquid, the lowest value up to 1.55 times the peak. Shells
+    nearer to each other than a tenth of the distance count as one: bcc has 14 neighbours, cold
+    and hot. Where the second shell lies beyond `reach`, neighbours are looked for further out.
+    """
+    typical = _nearest(atoms, reach)
+    if typical is None:
         return float(reach)
-    edges = np.arange(0.0, reach + 0.1, 0.1)
-    shell = np.histogram(r, edges)[0] / (edges[1:] ** 3 - edges[:-1] ** 3)
-    shell = np.convolve(shell, [0.25, 0.5, 0.25], "same")
-    peak = shell[:np.searchsorted(edges, 1.5 * np.quantile(r, 0.02))].argmax()
-    last = np.searchsorted(edges, 1.55 * edges[peak + 1])
-    low = shell[peak:last] <= shell[peak:last].min() + 0.01 * shell[peak]
-    return round(float(np.mean(edges[peak:last][low]) + 0.05), 2)
+    reach = max(reach, 1.7 * typical)
+    width = typical / 50
+    edges = np.arange(0.5 * typical, 1.7 * typical, width)
+    count = np.zeros(len(edges) - 1)
+    for part, own in _some_parts(atoms, reach):
+        count += np.histogram(_distances(part, reach, own), edges)[0]
+    r = edges[:-1] + width / 2
+    bell = np.exp(-0.5 * (np.arange(-8, 9) / 2.5) ** 2)  # a twentieth of the distance
+    g = np.convolve(count / r ** 2, bell / bell.sum(), "same")
+    window = np.flatnonzero(r < 1.25 * typical)
+    peak = window[g[window].argmax()]
+    beyond, r = g[peak:], r[peak:]
+    deep = beyond < 0.35 * g[peak]
+    if deep.any():
+        start = deep.argmax()
+        after = beyond[start:]
+        rise = after > np.minimum.accumulate(after) + 0.05 * g[peak]
+        gap = np.arange(start, start + np.append(rise, True).argmax())
+    else:
+        gap = np.flatnonzero(r < 1.55 * r[0])
+    lowest = beyond[gap] <= beyond[gap].min() + 0.01 * g[peak]
+    return round(float(r[gap][lowest].mean()), 2)
+
+
+def _nearest(atoms, reach):
+    """Median distance (Å) to the nearest neighbour, or None if most atoms have none."""
+    nearest = []
+    for part, own in _some_parts(atoms, reach):
+        i, r = ase_neighbor_list("id", part, reach)
+        of_atom = np.full(len(part), np.inf)
+        np.minimum.at(of_atom, i, r)
+        nearest.append(of_atom[own])
+    found = np.median(np.concatenate(nearest))
+    return float(found) if np.isfinite(found) else None
+
+
+def _some_parts(atoms, reach):
+    """Slabs of a frame, of large ones every tenth, and the atoms they are responsible for."""
+    cut = slabs(atoms, reach, 20_000)
+    return [(part, own) for part, _, own in islice(cut, 0, None, 10)]
 
 
 def _distances(atoms, reach, of):
