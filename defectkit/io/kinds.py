@@ -149,7 +149,7 @@ def _is_poscar(text):
 
 def _by_ase(path, head):
     """A format of ASE's that is known by its content or by its whole name."""
-    name = stem_and_suffix(path)
+    name = path.name
     try:
         found = match_magic(head[:5000]).name
     except UnknownFileTypeError:

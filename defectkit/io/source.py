@@ -15,7 +15,7 @@ from .atomic_write import user_path
 HEAD = 65_536  # bytes from which the kind of a file is told
 #: What Python's decompressors raise where a file is cut or damaged.
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, OSError)
-_BOMB = 2**28  # bytes; beyond them a file that expands this many times is refused:
+_BOMB = 2**26  # bytes; beyond them a file that expands this many times is refused:
 _RATIO = 250
 _OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
 _PACKED = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"), (b"7z\xbc\xaf", "7-Zip"),
@@ -102,13 +102,17 @@ def encoding(head):
     return next((name for mark, name in _ENCODINGS if head.startswith(mark)), "utf-8")
 
 
-def open_text(path, head):
-    """The decompressed text. Letters in another encoding, in a comment, come out as U+FFFD."""
+def open_text(path, head, alone=False):
+    """The decompressed text. Letters in another encoding, in a comment, come out as U+FFFD.
+
+    `alone`: the file's name leads no reader to other files in its folder.
+    """
     opener = compression(path)
-    if opener is open:
+    if opener is open and not alone:
         return open(path, encoding=encoding(head), errors="replace")
     raw = open(path, "rb")  # noqa: SIM115
-    guarded = io.BufferedReader(_Guard(raw, opener(raw, "rb"), path), 1 << 18)
+    file = raw if opener is open else opener(raw, "rb")
+    guarded = io.BufferedReader(_Guard(raw, file, path), 1 << 18)
     return io.TextIOWrapper(guarded, encoding=encoding(head), errors="replace")
 
 
@@ -117,6 +121,7 @@ class _Guard(io.RawIOBase):
 
     def __init__(self, raw, file, path):
         self.raw, self.file, self.path, self.count = raw, file, path, 0
+        self.name = f"{path}/alone"  # some of ASE's readers ask for it
 
     def readable(self):
         return True

@@ -236,7 +236,8 @@ def _others(path, head, kind, topology, elements):
 
 
 def _by_ase(path, head, name, where):
-    with open_text(path, head) as text:
+    # ASE's reader of OUTCAR takes constraints from whatever POSCAR lies beside it.
+    with open_text(path, head, alone=name == "vasp-out") as text:
         yield from by_ase.frames(path, name, text, where)
 
 

@@ -31,18 +31,25 @@ def frames(path, kind, text, where):
         io.BytesIO(text.read().encode()) if form.isbinary else text)
     n = 0
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            for atoms in ase.io.iread(source, slice(None), format=kind,
-                                      do_not_split_by_at_sign=True):
-                yield checked(atoms, f"{where}, frame {n}")
-                n += 1
+        made = ase.io.iread(source, slice(None), format=kind, do_not_split_by_at_sign=True)
+        while (atoms := _next(made)) is not None:
+            yield checked(atoms, f"{where}, frame {n}")
+            n += 1
     except Exception as err:  # each of ASE's readers raises its own kind
         if getattr(err, "told", False):
             raise
         _refuse(path, kind, err, n)
     if n == 0:
         raise ValueError(f"{where} has no atoms in it; give a file with at least one frame.")
+
+
+def _next(made):
+    """The next frame or None; ASE's remarks on its own future and on CASTEP are not passed on."""
+    with warnings.catch_warnings():
+        for category in (DeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
+        warnings.filterwarnings("ignore", module=r"ase\.calculators")
+        return next(made, None)
 
 
 def checked(atoms, where):

@@ -6,7 +6,6 @@ import numpy as np
 
 from ..elements import element_of
 from ..frame import check_count, read_columns, sites
-from ..source import Cut
 from .lammps_dump import UNITS
 
 #: Columns of the section Atoms after the id: (molecule, type, charge, first of x y z).
@@ -39,7 +38,8 @@ def parse(text, where, elements, unit, line):
         raise ValueError(f"{where} has no section 'Atoms'; write it again.")
     start, hint, rows = sections["Atoms"]
     if len(rows) < n:
-        raise Cut
+        raise ValueError(f"{where} breaks off: its section Atoms has {len(rows)} lines, not {n}; "
+                         "write it again.")
     rows = rows[:n]
     cell, origin = _box(head, where)
     style = _style(hint, rows, types, cell, origin, where)

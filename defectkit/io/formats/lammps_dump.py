@@ -1,5 +1,7 @@
 """LAMMPS text dump: orthogonal, triclinic and general boxes, any order of atoms and columns."""
 
+import warnings
+
 import numpy as np
 from ase.units import Bohr
 
@@ -97,6 +99,9 @@ def _labels(table, names, elements, where):
     """Labels of the atoms and masses of the labels."""
     own = next((c for c in ("element", "typelabel") if c in names), None)
     if own is not None and not ("type" in names and elements is not None):
+        if "type" in names and set(table[own].tolist()) == {"C"} and np.ptp(table["type"]):
+            warnings.warn(f"{where} calls all of its types C, as LAMMPS does where dump_modify "
+                          "names no elements; if they are others, give elements.", stacklevel=2)
         return table[own], None
     if "type" not in names:
         if isinstance(elements, tuple) and len(elements) > 1:

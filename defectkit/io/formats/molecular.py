@@ -76,9 +76,9 @@ def other_frames(path, kind, elements, where):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             file = chemfiles.Trajectory(str(path), "r", kind)
-            with file:
-                for n in range(file.nsteps):
-                    yield _named(file.read(), elements, f"{where}, frame {n}")
+        with file:
+            for n in range(file.nsteps):
+                yield _named(file.read(), elements, f"{where}, frame {n}")
     except (chemfiles.ChemfilesError, UnicodeDecodeError, OverflowError, MemoryError) as err:
         if n == 0:
             raise ValueError(f"{path} cannot be read ({_said(err)}); convert it, e.g. to extended "

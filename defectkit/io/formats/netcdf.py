@@ -16,7 +16,7 @@ def frames(path, head, topology, elements, where):
         if "coordinates" not in variables:
             raise ValueError(f"{path} has no variable 'coordinates'; it is NetCDF, but of no "
                              "trajectory that is known here (AMBER, LAMMPS).")
-        for n in range(len(variables["coordinates"])):
+        for n in range(variables["coordinates"].shape[0]):
             yield _frame(variables, n, topology, elements, f"{where}, frame {n}", path)
     finally:
         variables = None

@@ -6,6 +6,8 @@ from ..elements import element_of
 
 _WATER = {"SOL", "WAT", "HOH", "TIP", "TIP3", "TIP4", "TIP5", "SPC", "WATER", "TIP3P", "TIP4P",
           "TIP5P", "SPCE", "H2O", "OPC", "ICE", "DOD", "TP3", "T3P", "T4P"}
+_AMINO = {"ALA", "ARG", "ASN", "ASP", "CYS", "GLN", "GLU", "GLY", "HIS", "ILE", "LEU", "LYS",
+          "MET", "PHE", "PRO", "SER", "THR", "TRP", "TYR", "VAL"}
 #: Two capital letters that name an element and, in molecules, an atom of C, H, N, O.
 _EITHER = {"CA", "CD", "CE", "CO", "CS", "CF", "CM", "CN", "HE", "HF", "HG", "HO", "HS", "NA",
            "NB", "ND", "NE", "NI", "NO", "NP", "OS", "OG", "PA", "PB", "PD", "SB", "SC", "SE",
@@ -51,6 +53,8 @@ def _label(name, kind, alone):
     mixed = plain[:2].isalpha() and plain[:2] != upper[:2] and plain[:1].isupper()
     if mixed and element_of(plain[:2]):
         return plain[:2]
+    if kind.upper() in _AMINO and upper[:1] in "CHNOS":
+        return upper[0]
     two = upper[:2]
     if len(upper) >= 2 and element_of(two) and len(upper) == 2 and (
             alone or two in _SURE or two not in _EITHER):
