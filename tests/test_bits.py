@@ -41,7 +41,7 @@ for method in ("pca", "umap", "pacmap"):
 net = ParametricMap(max_epochs=5, progress=False).fit(X, Y)
 classifier = EnvironmentClassifier(max_epochs=5, progress=False).fit(X, kind)
 made["parametric map"] = bits(net.predict(X))
-made["classifier"] = bits(classifier.predict_proba(X), classifier.unlike(X))
+made["classifier"] = bits(classifier.predict_proba(X), classifier.is_novel(X))
 print(json.dumps(made))
 """
 ROOT = str(Path(dk.__file__).parents[1])

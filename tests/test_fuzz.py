@@ -151,7 +151,7 @@ def saved(tmp_path_factory):
 def classify(path):
     model = load_model(path)
     assert model.predict(X[:, :model.n_features_in_]).shape == (300,)
-    assert model.unlike(X[:, :model.n_features_in_]).dtype == bool
+    assert model.is_novel(X[:, :model.n_features_in_]).dtype == bool
     assert model.window >= 1
     model.save(path)
 

@@ -15,13 +15,8 @@ ORDER = ("_checks", "io", "neighbours", "symmetry", "potential", "datasets", "em
          "__main__")
 ALIASES = ("trajectory",)  # old import paths, nothing of the package imports them
 #: What still breaks the rules. Entries go as they are mended; none may be added.
-CIRCLES = {("defectkit.embedding.methods", "defectkit.embedding.worker"),
-           ("defectkit.parametric.estimators", "defectkit.parametric.model_file")}
+CIRCLES = {("defectkit.embedding.methods", "defectkit.embedding.worker")}
 PRIVATE = {("defectkit.imbalance", "defectkit.embedding.methods._table"),
-           ("defectkit.parametric.estimators", "defectkit.embedding.methods._CONSTANT"),
-           ("defectkit.parametric.estimators", "defectkit.embedding.methods._table"),
-           ("defectkit.parametric.model_file", "defectkit.symmetry.n2p2_files._ARGUMENTS"),
-           ("defectkit.parametric.model_file", "defectkit.symmetry.n2p2_files._SUBTYPES"),
            ("defectkit.streaming", "defectkit.averaging.means._checked")}
 
 

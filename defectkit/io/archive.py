@@ -22,7 +22,8 @@ from ase.spacegroup import Spacegroup
 
 from .atomic_write import atomic_write, user_path
 
-__all__ = ["pack_frames", "parse_json", "read_archive", "unpack_frames", "write_archive"]
+__all__ = ["Refused", "pack_frames", "parse_json", "read_archive", "unpack_frames",
+           "write_archive"]
 
 _HEADER = "header"
 _FREE = 64 * 2**20  # bytes that any archive may unpack to
@@ -57,7 +58,8 @@ def read_archive(path: str | Path, what: str,
         What the file should be, for the messages: "model", "result".
     check : function of (header, shapes), optional
         Called before an array is unpacked, with {name: shape}; raises ValueError, KeyError or
-        TypeError where those shapes do not belong to that header.
+        TypeError where those shapes do not belong to that header: the file is then called
+        damaged. A `Refused` it raises is passed on.
 
     Raises
     ------
@@ -83,8 +85,8 @@ def read_archive(path: str | Path, what: str,
             if check is not None:
                 check(header, shapes)
             arrays = {name: _array(file, entries[name]) for name in shapes}
-    except _TooLarge as err:
-        raise ValueError(str(err)) from None
+    except Refused:
+        raise
     except _Foreign:
         raise ValueError(f"{path} is no {what} of defectkit; give a file that save has "
                          "written.") from None
@@ -112,8 +114,8 @@ class _Foreign(Exception):
     pass
 
 
-class _TooLarge(Exception):
-    pass
+class Refused(ValueError):
+    """A sound archive that is not wanted; the sentence says why."""
 
 
 def _name(entry):
@@ -127,9 +129,9 @@ def _name(entry):
 def _refuse_bombs(path, what, entries):
     size = sum(entry.file_size for entry in entries)
     if size > max(_FREE, _RATIO * path.stat().st_size):
-        raise _TooLarge(f"{path} would unpack to {size / 1e9:.3g} GB from "
-                        f"{path.stat().st_size / 1e6:.3g} MB, as no {what} does; it is damaged or "
-                        "forged, save it again.")
+        raise Refused(f"{path} would unpack to {size / 1e9:.3g} GB from "
+                      f"{path.stat().st_size / 1e6:.3g} MB, as no {what} does; it is damaged or "
+                      "forged, save it again.")
 
 
 def _declared(file, entry):

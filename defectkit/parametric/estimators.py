@@ -1,30 +1,27 @@
 """Nets that place new environments in a map, or name their class, without fitting anew.
 
+They follow the conventions of scikit-learn (``fit``, ``predict``, ``score``, ``get_params``).
 Trained with torch, applied with numpy; saved as plain numbers (see `load_model`).
 """
 
-from functools import cache
+import warnings
+from pathlib import Path
 
 import numpy as np
-from scipy.special import logsumexp, softmax
-from sklearn.base import BaseEstimator
-from sklearn.mixture import GaussianMixture
-from sklearn.model_selection import GroupShuffleSplit
-from threadpoolctl import ThreadpoolController
-from tqdm.auto import tqdm
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
-from ..embedding.methods import _CONSTANT, _table
-from ..io.atomic_write import atomic_write
-from .model_file import load_model, save_model
+from ..symmetry.functions import SymmetryFunctions
+from .model_file import read_model, write_model
+from .network import apply_layers, split_groups, temperature, train_layers
+from .novelty import find_novel, fit_novelty
 
-__all__ = ["EnvironmentClassifier", "ParametricMap", "export_onnx", "load_model"]
+__all__ = ["EnvironmentClassifier", "ParametricMap", "load_model"]
 
-_ROWS = 2048  # environments a block: the net's arrays stay in the second-level cache
-
-
-@cache
-def _blas():
-    return ThreadpoolController()
+_CONSTANT = 1e-10  # relative spread that round-off alone reaches in symmetry functions
 
 
 class _Net(BaseEstimator):
@@ -36,103 +33,55 @@ class _Net(BaseEstimator):
         self.hidden, self.seed, self.progress = hidden, seed, progress
         self.max_epochs, self.patience = max_epochs, patience
 
-    def save(self, path):
+    def save(self, path: str | Path) -> None:
         """Writes the fitted model as one file of plain numbers, see `load_model`."""
-        self._check_fitted()
-        save_model(path, self)
+        write_model(path, self.check_fitted())
 
-    def _check_fitted(self):
-        if not hasattr(self, "weights_"):
-            raise ValueError(f"this {type(self).__name__} has not been fitted; call fit, or "
-                             "load_model.")
+    def check_fitted(self):
+        """The estimator itself. Raises NotFittedError (a ValueError) before `fit`."""
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(f"this {type(self).__name__} has not been fitted; call fit, or "
+                                 "load_model.")
+        return self
 
-    def _features(self, X):
-        self._check_fitted()
-        X = _table(X, "X")
-        if X.shape[1] != self.n_features_in_:
-            raise ValueError(f"X has {X.shape[1]} features but this model was fitted on "
-                             f"{self.n_features_in_}; compute them with its own symmetry "
-                             "functions, model.symmetry.")
-        return X
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "weights_")
 
-    def _evaluate(self, X):
+    def _table(self, X, fitting=False):
+        """Features (n, n_features) float64; one sentence where they are something else."""
+        _refuse_holes(X)
+        try:
+            return validate_data(self, X, reset=fitting, dtype=float)
+        except ValueError as err:
+            if fitting or "is expecting" not in str(err):
+                raise
+            raise ValueError(f"{str(err).rstrip('.')}; compute them with its own symmetry "
+                             "functions, model.symmetry.") from None
+
+    def _evaluate(self, X, **options):
         """Output of the net (n, n_out), float64."""
-        self._check_fitted()
-        X = np.asarray(X, float)
-        if X.ndim != 2 or X.shape[1] != self.n_features_in_ or not np.isfinite(X.sum()):
-            X = self._features(X)  # says what is wrong
-        # The scale goes into the first layer; the mean is taken off in double precision.
-        layers = [(self.weights_[0][0] * self.factor_[:, None].astype(np.float32),
-                   self.weights_[0][1]), *self.weights_[1:]]
-        sizes = (X.shape[1], *(len(bias) for _, bias in layers))
-        rows = [np.empty((_ROWS, n), np.float32) for n in sizes]
-        out = np.empty((len(X), len(layers[-1][1])))
-        with _blas().limit(limits=1, user_api="blas"):  # products too small to share
-            for start in range(0, len(X), _ROWS):
-                part = X[start:start + _ROWS]
-                z = np.subtract(part, self.mean_, out=rows[0][:len(part)], casting="unsafe")
-                for n, (weight, bias) in enumerate(layers, 1):
-                    z = np.matmul(z, weight, out=rows[n][:len(part)])
-                    z += bias
-                    if n < len(layers):
-                        np.maximum(z, 0, out=z)
-                out[start:start + _ROWS] = z
-        return out
+        self.check_fitted()
+        if (type(X) is not np.ndarray or X.dtype != float or X.ndim != 2 or len(X) == 0
+                or X.shape[1] != self.n_features_in_ or not np.isfinite(X.sum())
+                or hasattr(self, "feature_names_in_")):
+            X = self._table(X)
+        return apply_layers(X, self.weights_, self.mean_, self.factor_, **options)
 
     def _scale(self, X):
         """Standardised features; takes mean and spread from X, as `embedding.standardise`."""
-        self.n_features_in_ = X.shape[1]
         self.mean_, spread = X.mean(axis=0), X.std(axis=0)
         flat = spread <= _CONSTANT * np.abs(X).max(axis=0)
         self.factor_ = np.where(flat, 0.0, 1.0 / np.where(flat, 1.0, spread))
         return (X - self.mean_) * self.factor_
 
     def _train(self, Z, target, loss, n_out, split):
-        """Adam on minibatches until the validation loss has not improved for `patience` epochs."""
-        import torch
-
-        known, kept = split
-        rng = np.random.default_rng(self.seed)
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)  # the net is small; more threads only wait, and bits would differ
-        try:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.seed)
-                net = _build(torch, Z.shape[1], self.hidden, n_out)
-            Z, target = torch.as_tensor(Z, dtype=torch.float32), torch.as_tensor(target)
-            adam = torch.optim.Adam(net.parameters(), lr=3e-3, fused=True)
-            slower = torch.optim.lr_scheduler.ReduceLROnPlateau(adam, factor=0.4,
-                                                                patience=self.patience // 3)
-            best, self.curve_ = (np.inf, None, 0), {"training": [], "validation": []}
-            for epoch in tqdm(range(self.max_epochs), desc="training", unit="epoch", delay=2,
-                              disable=self.progress is False):
-                total = 0.0
-                for part in np.array_split(rng.permutation(known), -(-len(known) // 512)):
-                    adam.zero_grad()
-                    value = loss(net(Z[part]), target[part])
-                    value.backward()
-                    adam.step()
-                    total += len(part) * value.item()
-                with torch.no_grad():
-                    checked = loss(net(Z[kept]), target[kept]).item()
-                self.curve_["training"].append(total / len(known))
-                self.curve_["validation"].append(checked)
-                slower.step(checked)
-                if checked < best[0]:
-                    best = checked, [p.detach().numpy().copy() for p in net.parameters()], epoch
-                elif epoch - best[2] >= self.patience:
-                    break
-        finally:
-            torch.set_num_threads(before)
-        if best[1] is None:
-            raise ValueError("training diverged: the loss was never finite; check the targets.")
-        numbers = iter(best[1])
-        self.weights_ = [(np.ascontiguousarray(w.T), b) for w, b in zip(numbers, numbers,
-                                                                        strict=True)]
+        self.weights_, self.curve_ = train_layers(
+            Z, target, loss, n_out, split, self.hidden, self.seed, self.max_epochs, self.patience,
+            self.progress)
         return self
 
 
-class ParametricMap(_Net):
+class ParametricMap(MultiOutputMixin, RegressorMixin, _Net):
     """A net that reproduces a map: descriptors to two coordinates, also for new environments.
 
     Parameters
@@ -154,42 +103,51 @@ class ParametricMap(_Net):
     After `fit`: `curve_`, the losses of each epoch. Source: the paper's Fig. 5.
     """
 
-    def fit(self, X, Y, groups=None):
+    def fit(self, X, Y, groups=None) -> "ParametricMap":
         """Learns the map Y (n, 2) of the features X (n, n_features).
 
+        Y may have another number of coordinates; (n,) is one.
         groups : array (n,), optional; validation is on whole groups, such as frames.
-        Raises ValueError for shapes that do not match or numbers that are not finite.
+        Raises ValueError for shapes that do not match or numbers that are not finite;
+        ImportError without torch.
         """
-        import torch
-
-        X, Y = _table(X, "X"), _table(Y, "Y")
+        X = self._table(X, fitting=True)
+        if Y is None:
+            raise ValueError("requires y to be passed, but the target y is None; give the place "
+                             "of each environment in the map.")
+        Y = check_array(Y, dtype=float, ensure_2d=False, input_name="Y")
         if len(X) != len(Y):
             raise ValueError(f"X has {len(X)} environments but Y {len(Y)}; give a place for each.")
-        split = _split(len(X), groups, self.seed)
+        self.line_ = Y.ndim == 1
+        Y = Y.reshape(len(Y), -1)
+        split = split_groups(len(X), groups, self.seed)
         centre, size = Y.mean(axis=0), Y.std() or 1.0
-        self._train(self._scale(X), ((Y - centre) / size).astype(np.float32),
-                    torch.nn.functional.mse_loss, Y.shape[1], split)
+        self._train(self._scale(X), ((Y - centre) / size).astype(np.float32), "mse_loss",
+                    Y.shape[1], split)
         weight, bias = self.weights_[-1]
         self.weights_[-1] = (weight * np.float32(size), (bias * size + centre).astype(np.float32))
         return self
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """Places (n, 2) of new environments in the map, from features (n, n_features)."""
-        return self._evaluate(X)
+        places = self._evaluate(X)
+        return places[:, 0] if self.line_ else places
 
 
-class EnvironmentClassifier(_Net):
+class EnvironmentClassifier(ClassifierMixin, _Net):
     """A net from descriptors to classes, which also says what is unlike anything it was shown.
 
-    Class probabilities come from the net. `unlike` compares the density of the features, a
-    Gaussian mixture for each class, with a threshold. For that each class in turn is left out:
-    the threshold is the one that flags most of the left-out classes while flagging no more than
-    `false_alarm` of known environments, measured on environments that were not fitted.
+    Class probabilities come from the net, calibrated on the environments that it was not trained
+    on (temperature scaling). `is_novel` compares the density of the features, a Gaussian for each
+    class, and of their logarithms with thresholds, see `parametric.novelty`. They are as high as
+    `false_alarm` allows, measured on groups that were not fitted.
 
     Parameters
     ----------
     false_alarm : float
-        Largest share of known environments flagged as unlike anything seen.
+        Largest share of known environments flagged as novel, with a confidence of 95 %.
+    smallest_class : int
+        Environments that a class must have, at least.
     others : as `ParametricMap`
 
     After `fit`: `classes_`; `left_out_` {class: share of it flagged when it was left out};
@@ -197,153 +155,90 @@ class EnvironmentClassifier(_Net):
     """
 
     def __init__(self, symmetry=None, centres=None, window=1, hidden=(50, 50, 50), seed=0,
-                 max_epochs=150, patience=15, progress=None, false_alarm=0.01):
+                 max_epochs=150, patience=15, progress=None, false_alarm=0.01, smallest_class=20):
         super().__init__(symmetry, centres, window, hidden, seed, max_epochs, patience, progress)
-        self.false_alarm = false_alarm
+        self.false_alarm, self.smallest_class = false_alarm, smallest_class
 
-    def fit(self, X, labels, groups=None):
-        """Learns labels (n,), int or str, of the features X (n, n_features).
+    def fit(self, X, y, groups=None) -> "EnvironmentClassifier":
+        """Learns the labels y (n,), int or str, of the features X (n, n_features).
 
         A label of -1 is noise; such environments are left aside.
         groups : array (n,), optional; validation is on whole groups, such as frames.
         Raises ValueError for shapes that do not match, fewer than two classes, or a class of
-        fewer than 20 environments.
+        fewer than `smallest_class` environments; ImportError without torch.
         """
-        import torch
-
-        X, labels = _table(X, "X"), np.asarray(labels)
-        if labels.shape != (len(X),):
-            raise ValueError(f"labels {labels.shape} do not match {len(X)} environments; give one "
-                             "for each.")
+        X = self._table(X, fitting=True)
+        labels = _labels(y, X)
         used = labels != -1 if labels.dtype.kind in "iu" else np.ones(len(X), bool)
         X, labels = X[used], labels[used]
         groups = None if groups is None else np.asarray(groups)[used]
         self.classes_, index, size = np.unique(labels, return_inverse=True, return_counts=True)
-        if len(self.classes_) < 2 or size.min() < 20:
+        if len(self.classes_) < 2 or size.min() < self.smallest_class:
             counts = ", ".join(f"{c} {n}" for c, n in zip(self.classes_, size, strict=True))
-            raise ValueError(f"classes have these numbers of environments: {counts}; give at "
-                             "least two classes, each of 20 or more.")
-        split = _split(len(X), groups, self.seed)
-        Z = self._scale(X)
-        self._train(Z, index, torch.nn.functional.cross_entropy, len(size), split)
-        self._fit_density(Z, index, split)
+            raise ValueError(f"classes have these numbers of environments: {counts}; give more "
+                             f"than one class, at least two, each of {self.smallest_class} or "
+                             "more.")
+        split = split_groups(len(X), groups, self.seed)
+        self._train(self._scale(X), index, "cross_entropy", len(size), split)
+        heat = temperature(self._evaluate(X[split[1]]), index[split[1]])
+        weight, bias = self.weights_[-1]
+        self.weights_[-1] = weight / np.float32(heat), bias / np.float32(heat)
+        self.novelty_, self.false_alarm_, self.left_out_ = fit_novelty(
+            X, index, self.classes_, groups, self.false_alarm, self.seed)
         return self
 
-    def predict_proba(self, X):
+    def predict_proba(self, X) -> np.ndarray:
         """Probability (n, n_classes) of each of `classes_`, from features (n, n_features)."""
         return softmax(self._evaluate(X), axis=1)
 
-    def predict(self, X):
+    def predict(self, X) -> np.ndarray:
         """The most probable of `classes_` for each environment (n,)."""
         best = self._evaluate(X).argmax(axis=1)
         return self.classes_[best]
 
-    def unlike(self, X):
+    def is_novel(self, X) -> np.ndarray:
         """Which environments (n,) are unlike anything the classifier was shown: bool."""
-        Z = (self._features(X) - self.mean_) * self.factor_
-        return self._log_densities(Z).max(axis=1) < self.threshold_
+        self.check_fitted()
+        return find_novel(self._table(X), self.novelty_)
 
-    def _log_densities(self, Z):
-        """Logarithm of the density of the features under each class (n, n_classes)."""
-        mean, whiten, constant = (self.density_[n] for n in ("mean", "whiten", "constant"))
-        n_classes, n_parts, d = mean.shape
-        shift = np.einsum("ckd,ckde->cke", mean, whiten).ravel()
-        whiten = whiten.transpose(2, 0, 1, 3).reshape(d, -1)  # one product serves all Gaussians
-        out = np.empty((len(Z), n_classes))
-        for start in range(0, len(Z), _ROWS):
-            z = Z[start:start + _ROWS] @ whiten
-            z -= shift
-            z = z.reshape(-1, n_classes, n_parts, d)
-            parts = constant - 0.5 * np.einsum("nckd,nckd->nck", z, z)
-            out[start:start + _ROWS] = logsumexp(parts, axis=2)
-        return out
-
-    def _fit_density(self, Z, index, split):
-        known, kept = split
-        means, whitens, constants = [], [], []
-        for c in range(len(self.classes_)):
-            part = Z[known[index[known] == c]]
-            if len(part) < 10:
-                raise ValueError(f"class {self.classes_[c]!s} has environments in too few groups; "
-                                 "add frames of it, or leave groups away.")
-            mixture = GaussianMixture(3, reg_covar=1e-4, random_state=self.seed,
-                                      max_iter=200).fit(part)
-            whiten = mixture.precisions_cholesky_
-            means.append(mixture.means_)
-            whitens.append(whiten)
-            constants.append(np.log(mixture.weights_) - 0.5 * Z.shape[1] * np.log(2 * np.pi)
-                             + np.log(np.diagonal(whiten, axis1=1, axis2=2)).sum(axis=1))
-        self.density_ = {"mean": np.array(means), "whiten": np.array(whitens),
-                         "constant": np.array(constants)}
-        self._calibrate(self._log_densities(Z[kept]), index[kept])
-
-    def _calibrate(self, densities, index):
-        """The threshold, by leaving each class out in turn."""
-        own = densities.max(axis=1)
-        left = {c: np.delete(densities[index == c], c, axis=1).max(axis=1)
-                for c in np.unique(index)}
-        trials = np.quantile(own, np.linspace(0, self.false_alarm, 101))
-        gain = [np.mean([np.mean(s < t) for s in left.values()]) - np.mean(own < t)
-                for t in trials]
-        self.threshold_ = float(trials[int(np.argmax(gain))])
-        self.false_alarm_ = float(np.mean(own < self.threshold_))
-        self.left_out_ = {self.classes_[c].item(): float(np.mean(s < self.threshold_))
-                          for c, s in left.items()}
+    def unlike(self, X) -> np.ndarray:
+        """Old name of `is_novel`."""
+        warnings.warn("unlike is now called is_novel.", DeprecationWarning, stacklevel=2)
+        return self.is_novel(X)
 
 
-def _build(torch, n_in, hidden, n_out):
-    sizes = [n_in, *hidden]
-    layers = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
-        layers += [torch.nn.Linear(a, b), torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], n_out))
+def load_model(path: str | Path, symmetry: SymmetryFunctions | None = None
+               ) -> ParametricMap | EnvironmentClassifier:
+    """The fitted `ParametricMap` or `EnvironmentClassifier` of a file.
 
+    The file is a .npz of plain arrays and a JSON description, with symmetry functions, scaling,
+    window and versions; reading it executes nothing (no pickle).
 
-def _split(n, groups, seed):
-    """Indices to train on, and a tenth of the groups to validate on."""
-    groups = np.arange(n) if groups is None else np.asarray(groups)
-    if groups.shape != (n,):
-        raise ValueError(f"groups {groups.shape} do not match {n} environments; give one for "
-                         "each.")
-    if len(np.unique(groups)) < 10:
-        raise ValueError(f"{len(np.unique(groups))} groups are too few to keep a tenth for "
-                         "validation; give at least 10, or leave groups away.")
-    return next(GroupShuffleSplit(1, test_size=0.1, random_state=seed).split(
-        np.zeros(n), groups=groups))
+    path      as given to `save`
+    symmetry  a `SymmetryFunctions`; the model is refused where it was fitted with others
 
-
-def export_onnx(model, path):
-    """Writes the net, with its scaling, as ONNX: features (n, n_features) float64 in.
-
-    Out come "coordinates" of a `ParametricMap` or "probabilities" of an `EnvironmentClassifier`
-    (float32). Needs the package onnx; the flag `unlike` is not exported.
+    Raises FileNotFoundError; ValueError for a file that is damaged or something else, one written
+    by a newer defectkit, or other symmetry functions.
     """
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
+    return read_model(path, (ParametricMap, EnvironmentClassifier), symmetry)
 
-    model._check_fitted()
-    output = "probabilities" if hasattr(model, "classes_") else "coordinates"
-    values = {"mean": model.mean_, "factor": model.factor_}
-    nodes = [helper.make_node("Sub", ["features", "mean"], ["centred"]),
-             helper.make_node("Mul", ["centred", "factor"], ["scaled"]),
-             helper.make_node("Cast", ["scaled"], ["x0"], to=TensorProto.FLOAT)]
-    last = len(model.weights_) - 1
-    for n, (weight, bias) in enumerate(model.weights_):
-        values |= {f"w{n}": weight, f"b{n}": bias}
-        name = f"y{n}" if n < last or output == "probabilities" else output
-        nodes.append(helper.make_node("Gemm", [f"x{n}", f"w{n}", f"b{n}"], [name]))
-        if n < last:
-            nodes.append(helper.make_node("Relu", [name], [f"x{n + 1}"]))
-    if output == "probabilities":
-        nodes.append(helper.make_node("Softmax", [f"y{last}"], [output], axis=1))
-    graph = helper.make_graph(
-        nodes, "defectkit",
-        [helper.make_tensor_value_info("features", TensorProto.DOUBLE,
-                                       ["n", model.n_features_in_])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT,
-                                       ["n", model.weights_[-1][0].shape[1]])],
-        [numpy_helper.from_array(np.asarray(v), name) for name, v in values.items()])
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.checker.check_model(made)
-    with atomic_write(path) as partial:
-        onnx.save(made, partial)
+
+def _labels(labels, X):
+    if labels is None:
+        raise ValueError("requires y to be passed, but the target y is None; give the class of "
+                         "each environment.")
+    labels = column_or_1d(np.asarray(labels), warn=True)
+    if len(labels) != len(X):
+        raise ValueError(f"labels {labels.shape} do not match {len(X)} environments; give one "
+                         "for each.")
+    check_classification_targets(labels)
+    return labels
+
+
+def _refuse_holes(X):
+    """Says which environment has no numbers, before scikit-learn says that some has."""
+    if isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim == 2:
+        bad = ~np.isfinite(X).all(axis=1)
+        if bad.any():
+            raise ValueError(f"X has NaN or infinite features in {bad.sum()} of {len(X)} rows, "
+                             f"first in row {bad.argmax()}; check the positions of that atom.")

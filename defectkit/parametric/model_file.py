@@ -1,71 +1,62 @@
-"""Fitted nets as one file: arrays (.npz without pickle) beside a JSON description."""
+"""Fitted nets as one file: arrays beside a JSON description, see `io.archive`."""
 
 import json
-import zipfile
+from collections.abc import Iterable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import __version__
-from ..io.atomic_write import atomic_write
+from ..io.archive import Refused, read_archive, write_archive
 from ..symmetry.functions import SymmetryFunctions
 from ..symmetry.kernel_tables import Function
-from ..symmetry.n2p2_files import _ARGUMENTS, _SUBTYPES, Scaling
+from ..symmetry.n2p2_files import ARGUMENTS, SUBTYPES, Scaling
+from .novelty import Space
 
-FORMAT = 1  # raise it when an older defectkit could not read the file
+__all__ = ["read_model", "symmetry_as_dict", "symmetry_from_dict", "write_model"]
+
+FORMAT = 2  # raise it when an older defectkit could not read the file
 _MARK = "defectkit model"
+_OWN = ("symmetry", "centres", "window", "hidden", "seed")  # have their own place in the header
+_SPACE = ("scale", "centre", "factor", "mean", "whiten", "constant")
 
 
-def save_model(path, model):
-    """Writes `model`; the file appears only when it is whole."""
+def write_model(path: str | Path, model) -> None:
+    """Writes a fitted estimator; the file appears only when it is whole."""
     arrays = {"mean": model.mean_, "factor": model.factor_}
     for n, (weight, bias) in enumerate(model.weights_):
         arrays |= {f"weight{n}": weight, f"bias{n}": bias}
+    parameters = model.get_params(deep=False)
     header = {"mark": _MARK, "format": FORMAT, "kind": type(model).__name__,
               "versions": {"defectkit": __version__, "numpy": np.__version__},
-              "symmetry": symmetry_as_dict(model.symmetry), "centres": model.centres,
-              "window": int(model.window), "hidden": list(model.hidden), "seed": model.seed,
-              "n_features": model.n_features_in_, "curve": model.curve_}
+              "symmetry": symmetry_as_dict(parameters.pop("symmetry")),
+              "centres": parameters.pop("centres"), "window": int(parameters.pop("window")),
+              "hidden": list(parameters.pop("hidden")), "seed": parameters.pop("seed"),
+              "parameters": parameters, "n_features": model.n_features_in_,
+              "curve": model.curve_}
     if hasattr(model, "classes_"):
-        arrays |= {f"density_{name}": value for name, value in model.density_.items()}
-        header |= {"classes": model.classes_.tolist(), "threshold": model.threshold_,
-                   "false_alarm": model.false_alarm_,
+        for n, space in enumerate(model.novelty_):
+            arrays |= {f"space{n}_{name}": getattr(space, name) for name in _SPACE}
+        header |= {"classes": model.classes_.tolist(), "false_alarm": model.false_alarm_,
+                   "thresholds": [space.threshold for space in model.novelty_],
                    "left_out": list(model.left_out_.items())}
-    text = json.dumps(header).encode()
-    with atomic_write(path) as partial, open(partial, "wb") as file:
-        np.savez(file, header=np.frombuffer(text, np.uint8), **arrays)
+    else:
+        header |= {"line": model.line_}
+    write_archive(path, header, arrays, compress=False)
 
 
-def load_model(path, symmetry=None):
-    """The fitted `ParametricMap` or `EnvironmentClassifier` of a file.
-
-    The file is a .npz of plain arrays and a JSON description, with symmetry functions, scaling,
-    window and versions; reading it executes nothing (no pickle).
-
-    path      as given to `save`
-    symmetry  a `SymmetryFunctions`; the model is refused where it was fitted with others
-
-    Raises FileNotFoundError; ValueError for a file that is damaged or something else, one written
-    by a newer defectkit, or other symmetry functions.
-    """
-    from . import estimators as parametric
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
-    header, arrays = _read(path)
-    if not isinstance(header, dict) or header.get("mark") != _MARK:
-        raise ValueError(f"{path} is no model of defectkit; give a file that save has written.")
-    kinds = {c.__name__: c for c in (parametric.ParametricMap, parametric.EnvironmentClassifier)}
+def read_model(path: str | Path, kinds: Iterable[type], symmetry: SymmetryFunctions | None = None
+               ) -> Any:
+    """The fitted estimator of a file, one of the classes `kinds`; see `load_model`."""
+    header, arrays = read_archive(path, "model", partial(_check, path))
     try:
-        newer = _whole_number(header["format"]) > FORMAT
-        model = None if newer else _filled(kinds[header["kind"]], header, arrays)
+        model = _filled({kind.__name__: kind for kind in kinds}[header["kind"]], header, arrays)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as err:
-        raise _damaged(path) from err
-    if newer:
-        raise ValueError(f"{path} was written by a newer defectkit in format {header['format']}, "
-                         f"this version reads up to {FORMAT}; update defectkit.")
+        raise ValueError(f"{path} is damaged or cut off; copy it again, or fit and save the model "
+                         "again.") from err
     if symmetry is not None:
         # Read and described again, a file of an earlier version has today's entries too.
         ours, theirs = symmetry_as_dict(symmetry), symmetry_as_dict(model.symmetry)
@@ -75,61 +66,79 @@ def load_model(path, symmetry=None):
     return model
 
 
-def _damaged(path):
-    return ValueError(f"{path} is damaged or cut off; copy it again, or fit and save the model "
-                      "again.")
-
-
-def _read(path):
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(bytes(arrays.pop("header")))
-    except zipfile.BadZipFile as err:
-        raise _damaged(path) from err
-    except (KeyError, TypeError, AttributeError) as err:
-        raise ValueError(f"{path} is no model of defectkit; give a file that save has "
-                         "written.") from err
-    except Exception as err:  # zlib.error, EOFError, struct.error, ValueError, ...
-        raise _damaged(path) from err
-    return header, arrays
+def _check(path, header, shapes):
+    """Refuses other kinds of archives, and arrays that are not those of the header."""
+    if not isinstance(header, dict) or header.get("mark") != _MARK:
+        raise Refused(f"{path} is no model of defectkit; give a file that save has written.")
+    if _whole_number(header["format"]) > FORMAT:
+        raise Refused(f"{path} was written by a newer defectkit in format {header['format']}, "
+                      f"this version reads up to {FORMAT}; update defectkit.")
+    n = _whole_number(header["n_features"], 1)
+    hidden = [_whole_number(size, 1) for size in header["hidden"]]
+    (n_out,) = shapes[f"bias{len(hidden)}"]
+    sizes = [n, *hidden, n_out]
+    wanted = {"mean": (n,), "factor": (n,)}
+    for i, shape in enumerate(zip(sizes, sizes[1:], strict=False)):
+        wanted |= {f"weight{i}": shape, f"bias{i}": shape[1:]}
+    if "classes" in header:
+        if len(header["classes"]) != n_out:
+            raise ValueError("classes")
+        for prefix, names in _spaces(header):
+            parts = shapes[f"{prefix}_constant"][1]
+            found = {"scale": (n,), "centre": (n,), "factor": (n,), "mean": (n_out, parts, n),
+                     "whiten": (n_out, parts, n, n), "constant": (n_out, parts)}
+            wanted |= {f"{prefix}_{name}": found[name] for name in names}
+    if shapes != wanted:
+        raise ValueError("shapes")
 
 
 def _filled(kind, header, arrays):
-    """An estimator with the numbers of the file; raises where they do not fit together."""
-    hidden = [_whole_number(n, 1) for n in header["hidden"]]
+    """An estimator with the numbers of the file; raises where they make no sense."""
+    for array in arrays.values():
+        if array.dtype not in (np.float32, np.float64) or not np.isfinite(array).all():
+            raise ValueError("numbers")
+    known = kind().get_params(deep=False)
+    parameters = {k: _parameter(v) for k, v in header.get("parameters", {}).items()
+                  if k in known and k not in _OWN}
     model = kind(symmetry_from_dict(header["symmetry"]), _text_or_none(header["centres"]),
-                 _whole_number(header["window"], 1), tuple(hidden), _whole_number(header["seed"]))
-    n = model.n_features_in_ = _whole_number(header["n_features"], 1)
+                 _whole_number(header["window"], 1), tuple(header["hidden"]),
+                 _whole_number(header["seed"]), **parameters)
+    model.n_features_in_ = header["n_features"]
     model.curve_ = {str(k): [float(x) for x in v] for k, v in header["curve"].items()}
-    model.mean_, model.factor_ = _fit(arrays, "mean", (n,)), _fit(arrays, "factor", (n,))
-    n_out = len(header["classes"]) if "classes" in header else len(arrays[f"bias{len(hidden)}"])
-    sizes = [n, *hidden, n_out]
-    model.weights_ = [(_fit(arrays, f"weight{i}", shape), _fit(arrays, f"bias{i}", shape[1:]))
-                      for i, shape in enumerate(zip(sizes, sizes[1:], strict=False))]
-    if ("classes" in header) != hasattr(kind, "unlike"):
+    model.mean_, model.factor_ = arrays["mean"], arrays["factor"]
+    model.weights_ = [(arrays[f"weight{i}"], arrays[f"bias{i}"])
+                      for i in range(len(header["hidden"]) + 1)]
+    if ("classes" in header) != hasattr(kind, "is_novel"):
         raise ValueError("classes")
-    if "classes" in header:
-        model.classes_ = np.array(header["classes"])
-        if model.classes_.dtype.kind not in "iUb" or len(set(header["classes"])) < 2:
-            raise ValueError("classes")
-        model.threshold_, model.false_alarm_ = (_number(header[k]) for k in ("threshold",
-                                                                            "false_alarm"))
-        model.left_out_ = {c: _number(share) for c, share in header["left_out"]}
-        parts = arrays["density_constant"].shape[1]
-        shape = (n_out, parts, n)
-        model.density_ = {"mean": _fit(arrays, "density_mean", shape),
-                          "whiten": _fit(arrays, "density_whiten", (*shape, n)),
-                          "constant": _fit(arrays, "density_constant", (n_out, parts))}
+    if "classes" not in header:
+        model.line_ = bool(header.get("line", False))
+        return model
+    model.classes_ = np.array(header["classes"])
+    if model.classes_.dtype.kind not in "iUb" or len(set(header["classes"])) < 2:
+        raise ValueError("classes")
+    model.false_alarm_ = _number(header["false_alarm"])
+    model.left_out_ = {c: _number(share) for c, share in header["left_out"]}
+    given = {"scale": np.zeros(model.n_features_in_), "centre": model.mean_,
+             "factor": model.factor_}  # where the file, of format 1, has none
+    thresholds = header.get("thresholds", [header.get("threshold")])
+    model.novelty_ = [
+        Space(**given | {name: arrays[f"{prefix}_{name}"] for name in names},
+              threshold=_number(threshold))
+        for (prefix, names), threshold in zip(_spaces(header), thresholds, strict=True)]
     return model
 
 
-def _fit(arrays, name, shape):
-    array = arrays[name]
-    if (array.shape != shape or array.dtype not in (np.float32, np.float64)
-            or not np.isfinite(array).all()):
-        raise ValueError(name)
-    return array
+def _spaces(header):
+    """Prefix of the arrays of each space, and which there are."""
+    if header["format"] == 1:
+        return [("density", _SPACE[3:])]
+    return [(f"space{n}", _SPACE) for n in range(len(header["thresholds"]))]
+
+
+def _parameter(value):
+    if not isinstance(value, bool | int | float | None):
+        raise ValueError(f"{value!r} is not a parameter")
+    return value
 
 
 def _whole_number(value, least=0):
@@ -179,11 +188,11 @@ def _function(given, elements):
     f = Function(**(given | {"neighbours": tuple(given["neighbours"])}))
     for name in ("rc", "rl", "eta", "rs", "lam", "zeta", "left", "right"):
         _number(getattr(f, name))
-    known = _ARGUMENTS[f.kind].split()
+    known = ARGUMENTS[f.kind].split()
     if (f.rc <= 0 or not {f.centre, *f.neighbours} <= set(elements)
             or len(f.neighbours) != ("e1" in known) + ("e2" in known)
             or f.weight not in ("Z", "1")
-            or f.core != _SUBTYPES.get(f.sub, 0) or (f.kind >= 20) != (f.core > 0)):
+            or f.core != SUBTYPES.get(f.sub, 0) or (f.kind >= 20) != (f.core > 0)):
         raise ValueError("function")
     return f
 

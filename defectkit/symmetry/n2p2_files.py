@@ -10,7 +10,7 @@ from ase.data import atomic_numbers
 from .kernel_tables import Function
 
 # Arguments of a symfunction_short line after centre and type; e1, e2 are neighbour elements.
-_ARGUMENTS = {
+ARGUMENTS = {
     2: "e1 eta rs rc", 3: "e1 e2 eta lam zeta rc [rs]", 9: "e1 e2 eta lam zeta rc [rs]",
     12: "eta rs rc", 13: "eta rs lam zeta rc",
     20: "e1 rl rc sub", 21: "e1 e2 rl rc left right sub", 22: "e1 e2 rl rc left right sub",
@@ -29,7 +29,7 @@ _UNSUPPORTED = {"symfunction_electrostatic", "element_symfunction_short",
                 "global_symfunction_short", "element_symfunction_electrostatic",
                 "global_symfunction_electrostatic", "element_pairsymfunction_short",
                 "global_pairsymfunction_short", "use_electrostatics"}
-_SUBTYPES = {"p1": 1, "p2": 2, "p3": 3, "p4": 4, "e": 5,
+SUBTYPES = {"p1": 1, "p2": 2, "p3": 3, "p4": 4, "e": 5,
              "p1a": 11, "p2a": 12, "p3a": 13, "p4a": 14}
 
 
@@ -116,13 +116,13 @@ def read_function(words, elements, number, where, unit):
     """One `symfunction_short` line as a `Function`, lengths in Å."""
     try:
         centre, kind = words[0], int(words[1])
-        names = _ARGUMENTS[kind].split()
+        names = ARGUMENTS[kind].split()
     except (IndexError, ValueError, KeyError):
         raise ValueError(f"{where}: not a symmetry function of a known type "
-                         f"({', '.join(map(str, _ARGUMENTS))}).") from None
+                         f"({', '.join(map(str, ARGUMENTS))}).") from None
     required = [n for n in names if not n.startswith("[")]
     if len(words) - 2 < len(required):
-        raise ValueError(f"{where}: type {kind} needs '{_ARGUMENTS[kind]}' after the type.")
+        raise ValueError(f"{where}: type {kind} needs '{ARGUMENTS[kind]}' after the type.")
     given = dict(zip([n.strip("[]") for n in names], words[2:], strict=False))
     for e in (centre, given.get("e1", centre), given.get("e2", centre)):
         if e not in elements:
@@ -131,16 +131,16 @@ def read_function(words, elements, number, where, unit):
     sub = given.pop("sub", "")
     neighbours = tuple(sorted((given.pop(e) for e in ("e1", "e2") if e in given),
                               key=atomic_numbers.__getitem__))
-    if kind >= 20 and sub not in _SUBTYPES:
+    if kind >= 20 and sub not in SUBTYPES:
         raise ValueError(f"{where}: '{sub}' is not a compact function; "
-                         f"choose one of {', '.join(_SUBTYPES)}.")
+                         f"choose one of {', '.join(SUBTYPES)}.")
     try:
         value = {n: float(v) for n, v in given.items()}
         if not np.isfinite(list(value.values())).all():
             raise ValueError
     except ValueError:
         raise ValueError(f"{where}: a parameter is not a finite number.") from None
-    return Function.checked(where, centre, kind, neighbours, number, sub, _SUBTYPES.get(sub, 0),
+    return Function.checked(where, centre, kind, neighbours, number, sub, SUBTYPES.get(sub, 0),
                             value, unit)
 
 
