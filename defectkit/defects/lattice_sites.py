@@ -141,9 +141,9 @@ def _cell_index(lattice, shift):
 def assign_sites(frame, lattice, numbers, basis):
     """The Sites of the crystal with `basis` (n, 3), and the atom on each.
 
-    Each atom belongs to its nearest site. Around vacant and shared sites the atoms are assigned
-    anew, one to one, at the smallest sum of squared distances; an atom on another element's site
-    pays for it. An atom farther than 0.75 spacings from every free site has none.
+    Each atom belongs to its nearest site. Around vacant sites the atoms are assigned anew, one to
+    one, at the smallest sum of squared distances; an atom on another element's site pays for it.
+    An atom farther than 0.75 spacings from every free site has none.
     """
     periodic, multiplicity = np.ones(3, bool), lattice.multiplicity
     points, owner = ghosts(basis, lattice.vectors, periodic, 2.5 * frame.spacing)
@@ -174,7 +174,7 @@ def assign_sites(frame, lattice, numbers, basis):
     site_of = np.full(len(numbers), -1)
     site_of[first] = nearest[first]
     right = [majority, purity, basis_of, numbers]
-    _reassign(frame, positions, holder, site_of, right)
+    _reassign(frame, positions, holder, site_of, nearest, right)
     # displacements from the sites as assigned
     there = np.flatnonzero((site_of >= 0) & (site_of != nearest))
     for atom in there:
@@ -200,28 +200,22 @@ def _elements(site_basis, numbers, n_basis):
     return kinds[count.argmax(1)], count.max(1) / np.maximum(count.sum(1), 1)
 
 
-def _reassign(frame, positions, holder, site_of, right):
-    """Assign the atoms around vacant sites and atoms without a site anew, in place."""
+def _reassign(frame, positions, holder, site_of, nearest, right):
+    """Assign the atoms around vacant sites anew, in place."""
     majority, purity, basis_of, numbers = right
     spacing, limit = frame.spacing, OFF_SITE * frame.spacing
     empty, loose = np.flatnonzero(holder < 0), np.flatnonzero(site_of < 0)
-    if not len(empty) and not len(loose):
+    if not len(empty) or not len(positions):
         return
-    trouble = np.concatenate([positions[empty], frame.positions[loose]])
     images, owner = ghosts(positions, frame.cell, frame.pbc, 3 * spacing)
     tree = cKDTree(images)
-    near = tree.query_ball_point(wrap(trouble, frame.cell, frame.pbc), REGION * spacing)
+    near = tree.query_ball_point(positions[empty], REGION * spacing)
     region = np.unique(owner[np.concatenate(near).astype(int)])
-    if not len(region):
-        return
     for sites in groups_of(images, owner, region, 1.2 * spacing):
         atoms = holder[sites]
         atoms = atoms[atoms >= 0]
-        away = cKDTree(positions[sites])
-        here = [a for a, n in zip(loose, tree.query(frame.positions[loose])[1], strict=True)
-                if owner[n] in sites] if len(loose) else []
-        atoms = np.union1d(atoms, np.array(here, int))
-        if not len(atoms) or len(sites) > MAX_REGION or away.n == 0:
+        atoms = np.union1d(atoms, loose[np.isin(nearest[loose], sites)])
+        if not len(atoms) or len(sites) > MAX_REGION:
             continue
         away = distances(frame.positions[atoms], positions[sites], frame.cell, frame.pbc)
         basis = basis_of[sites]

@@ -5,7 +5,7 @@ from ase.data import chemical_symbols
 from ase.geometry import find_mic
 from scipy.spatial import cKDTree
 
-from .geometry import distances, ghosts, wrap
+from .geometry import distances, ghosts, groups_of, wrap
 from .sites import Site
 
 SHELL_GAP = 1.13     # a step in distance by more than this ends the first shell
@@ -15,7 +15,8 @@ SHARES_SITE = 0.30   # spacings: an owner further from its site than this shares
 PAIR = 1.3           # nearest distances: vacant sites nearer than this are one divacancy
 EXTRA_PAIR = 1.9     # spacings: extra atoms nearer than this are one di-interstitial
 OUTSIDE = 0.45       # mean direction to the atoms around: an extra atom on a surface
-MIXED = 0.88         # a basis site with less of one element is mixed: an alloy
+ISLAND = 5           # extra atoms together on a surface: an island or a step, no adatoms
+MIXED = 0.88         # a basis site with less of one element is mixed: an alloy, unless one atom
 
 
 class _Namer:
@@ -24,7 +25,7 @@ class _Namer:
     def __init__(self, crystal, numbers):
         frame = crystal.frame
         self.crystal, self.sites, self.frame, self.numbers = crystal, crystal.sites, frame, numbers
-        self.spacing = frame.spacing
+        self.spacing, self.islands = frame.spacing, []
         self.images, self.image_site = ghosts(self.sites.positions, frame.cell, frame.pbc,
                                               3 * self.spacing)
         self.site_tree = cKDTree(self.images)
@@ -50,6 +51,11 @@ class _Namer:
         kept = ~np.isin(atoms, leave)
         return np.unique(atoms[kept]), away[kept].min(initial=2 * self.spacing)
 
+    def pure(self, site):
+        """Whether all images of a site but a few hold one element."""
+        limit = min(MIXED, 1 - 1.5 / self.crystal.lattice.multiplicity)
+        return self.sites.purity[self.sites.site_basis[site]] > limit
+
     def symbol(self, site):
         """Element of a site."""
         return chemical_symbols[self.sites.numbers[self.sites.site_basis[site]]]
@@ -61,7 +67,7 @@ class _Namer:
 
 
 def name_defects(crystal, positions, numbers, cell, pbc):
-    """Sites of all defects of a Crystal: vacancies, interstitials, antisites, substitutionals."""
+    """Sites of all defects of a Crystal, and the groups of atoms in islands on its surface."""
     namer = _Namer(crystal, numbers)
     origin = positions[0] - crystal.frame.positions[0]
     found = _vacancies(namer) + _extra(namer) + _wrong_elements(namer)
@@ -71,7 +77,7 @@ def name_defects(crystal, positions, numbers, cell, pbc):
         if site.get("other") is not None:
             moved["other"] = wrap((site["other"] + origin)[None], cell, pbc)[0]
         placed.append(Site(**{"fit": np.nan} | site | moved))
-    return placed
+    return placed, namer.islands
 
 
 def _vacancies(namer):
@@ -101,7 +107,7 @@ def _vacancies(namer):
         count = int((sites.site_basis[vacant] == basis).sum())
         found.append({
             "kind": kind, "position": places[k], "atoms": atoms, "neighbours": atoms,
-            "other": other, "element": element if sites.purity[basis] > MIXED else "",
+            "other": other, "element": element if namer.pure(site) else "",
             "confidence": namer.confidence(0.5 + (clear / namer.spacing - 0.2)),
             "evidence": f"{count} of {namer.crystal.lattice.multiplicity} equal {element} sites "
                         f"vacant; no atom within {clear:.2f} Å, {len(atoms)} neighbours"})
@@ -109,34 +115,44 @@ def _vacancies(namer):
 
 
 def _extra(namer):
-    """Atoms without a site as keywords of Site."""
-    sites, frame, extra = namer.sites, namer.frame, namer.crystal.extra
+    """Atoms without a site as keywords of Site; on a surface, a larger island has none."""
+    frame, extra = namer.frame, namer.crystal.extra
     if not len(extra):
         return []
-    apart = distances(frame.positions[extra], frame.positions[extra], frame.cell, frame.pbc)
-    apart += np.diag([np.inf] * len(extra))
-    heat = max(namer.crystal.rms, 0.02 * namer.spacing)
     found = []
-    for k, atom in enumerate(extra):
-        place, members, kind = frame.positions[atom], [atom], "interstitial"
-        off, owner = np.linalg.norm(sites.off[atom]), sites.owner[sites.nearest[atom]]
-        shared = owner >= 0 and np.linalg.norm(sites.off[owner])
-        if shared > SHARES_SITE * namer.spacing and shared > 0.45 * off:
-            kind, members = "dumbbell", [atom, owner]
-            place = sites.positions[sites.nearest[atom]] + sites.off[members].mean(axis=0)
-        elif _outside(namer, place):
-            kind = "adatom"
-        if apart[k].min() < EXTRA_PAIR * namer.spacing and kind != "adatom":
-            kind = "di-interstitial"
-        near, closest = namer.around(place, members)
-        element = chemical_symbols[namer.numbers[atom]]
-        found.append({
-            "kind": kind, "position": place, "atoms": np.sort(members), "neighbours": near,
-            "element": element, "confidence": namer.confidence(off / (2 * heat)),
+    above = np.array([_outside(namer, place) for place in frame.positions[extra]])
+    layer = above.sum() > max(ISLAND, 0.25 * namer.crystal.lattice.multiplicity)
+    for group in groups_of(frame.points, frame.owner, extra, EXTRA_PAIR * namer.spacing):
+        outside = above[np.isin(extra, group)]
+        if outside.any() and (layer or len(group) >= ISLAND):
+            namer.islands.append(group)
+            continue
+        for atom in group:
+            found.append(_extra_atom(namer, atom))
+            if outside.any():
+                found[-1]["kind"] = "adatom"
+            elif len(group) > 1:
+                found[-1]["kind"] = "di-interstitial"
+    return sorted(found, key=lambda site: -site["confidence"])
+
+
+def _extra_atom(namer, atom):
+    """One atom without a site: alone, or with the atom whose site it shares."""
+    sites, frame = namer.sites, namer.frame
+    heat = max(namer.crystal.rms, 0.02 * namer.spacing)
+    place, members, kind = frame.positions[atom], [atom], "interstitial"
+    off, owner = np.linalg.norm(sites.off[atom]), sites.owner[sites.nearest[atom]]
+    shared = np.linalg.norm(sites.off[owner]) if owner >= 0 else 0.0
+    if shared > SHARES_SITE * namer.spacing and shared > 0.45 * off:
+        kind, members = "dumbbell", [atom, owner]
+        place = sites.positions[sites.nearest[atom]] + sites.off[members].mean(axis=0)
+    near, closest = namer.around(place, members)
+    return {"kind": kind, "position": place, "atoms": np.sort(members), "neighbours": near,
+            "element": chemical_symbols[namer.numbers[atom]],
+            "confidence": namer.confidence(off / (2 * heat)),
             "evidence": f"all sites around are taken; {off:.2f} Å off the nearest, where the "
                         f"atoms on sites are {heat:.2f} Å off (rms); the next atom is at "
-                        f"{closest:.2f} Å"})
-    return sorted(found, key=lambda site: -site["confidence"])
+                        f"{closest:.2f} Å"}
 
 
 def _outside(namer, place):
@@ -155,7 +171,7 @@ def _wrong_elements(namer):
     sites, numbers = namer.sites, namer.numbers
     on = np.flatnonzero(sites.site_of >= 0)
     basis = sites.site_basis[sites.site_of[on]]
-    wrong = (numbers[on] != sites.numbers[basis]) & (sites.purity[basis] > MIXED)
+    wrong = (numbers[on] != sites.numbers[basis]) & namer.pure(sites.site_of[on])
     found = []
     for atom in on[wrong]:
         site = sites.site_of[atom]

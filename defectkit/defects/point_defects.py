@@ -1,14 +1,21 @@
 """Point defects of any crystal from one frame: found, placed and named, without a reference."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from ase.data import chemical_symbols
 
 from .crystal import explain
+from .geometry import ghosts, nearest_spacing
 from .naming import name_defects
+from .reconstruction import learn_order
+from .sites import VACANT, locate_defects
 
-FEWEST = 8  # atoms
+FEWEST = 8          # atoms
+FEWEST_LOCAL = 30   # atoms to learn the order of the bulk from
+MAX_FLAGGED = 0.4   # fraction of the atoms flagged for which the rest tells the order
+MAX_BETWEEN = 0.35  # pair distribution between the first two shells of a crystal, in place of 1
+MAX_LOCAL = 0.02    # sites, of all atoms
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +97,55 @@ def find_point_defects(atoms, flagged=None, max_seconds=None):
                             f"{n_atoms} atoms are too few to tell a crystal from its defects")
     crystal, why = explain(positions, numbers, cell, pbc)
     if crystal is None:
-        return PointDefects([], nothing, False, why)
-    sites = name_defects(crystal, positions, numbers, cell, pbc)
-    marked = nothing.copy()
+        sites = None if flagged is None else _local(atoms, flagged)
+        if sites is None:
+            return PointDefects([], nothing, False, why)
+        return PointDefects(sites, _marked(sites, n_atoms), True,
+                            "no lattice fits the whole cell; the flagged atoms were taken out and "
+                            "put back as the order around the others asks for")
+    sites, islands = name_defects(crystal, positions, numbers, cell, pbc)
+    told = _told(crystal, numbers)
+    if islands:
+        told += (f"; {sum(map(len, islands))} atoms form an island or a step on the surface and "
+                 "are no point defects")
+    return PointDefects(sites, _marked(sites, n_atoms), True, told, crystal)
+
+
+def _marked(sites, n_atoms):
+    """Atoms (n_atoms,) of bool that belong to a site or are next to it."""
+    marked = np.zeros(n_atoms, bool)
     for site in sites:
         marked[site.atoms] = marked[site.neighbours] = True
-    return PointDefects(sites, marked, True, _told(crystal, numbers), crystal)
+    return marked
+
+
+def _local(atoms, flagged):
+    """Sites among flagged atoms by the order around the others, or None where that is no crystal.
+
+    A crystal has next to no distances between its first and second shells.
+    """
+    flagged = np.asarray(flagged)
+    if flagged.dtype != bool:
+        flagged = np.isin(np.arange(len(atoms)), flagged)
+    if len(atoms) < FEWEST_LOCAL or flagged.mean() > MAX_FLAGGED or not flagged.any():
+        return None
+    cell, pbc = atoms.cell.complete().array, np.array(atoms.pbc)
+    spacing = nearest_spacing(atoms.positions, cell, pbc)
+    points, _ = ghosts(atoms.positions, cell, pbc, 3.0 * spacing)
+    order = learn_order(points, len(atoms), ~flagged, spacing)
+    if np.interp(order.bond / order.step, np.arange(len(order.table)),
+                 order.table[:, 0]) > np.log(MAX_BETWEEN):
+        return None
+    found = locate_defects(atoms, flagged)
+    if len(found) > max(MAX_LOCAL * len(atoms), 2):
+        return None
+    element = atoms.get_chemical_symbols()[0] if len(set(atoms.numbers)) == 1 else ""
+    return [replace(site, element=element or "".join(
+                {atoms.symbols[a] for a in site.atoms} if site.kind not in VACANT else ""),
+                    confidence=float(np.clip(0.7 * (site.fit if site.kind in VACANT
+                                                    else 1 - site.fit), 0.05, 0.7)),
+                    evidence=f"fits the order of the bulk {site.fit:.2f} times as well as its "
+                             "atoms do (median)") for site in found]
 
 
 def _told(crystal, numbers):
