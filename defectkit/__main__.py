@@ -70,28 +70,46 @@ def _write_atoms(datasets, path, data, chosen, labels, maps):
 
 
 def identify(given):
-    """Clusters of a user's file: map, labelled atoms and a result to open again."""
+    """What the atoms of a user's file are: summary, tables, labelled atoms, pictures, a page."""
     import matplotlib
 
     matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
     import defectkit as dk
 
-    folder, stem = given.output, given.file.name.split(".")[0]
+    folder, stem = given.output, given.file.name.split(".")[0] or given.file.name
     result = dk.identify(given.file, method=given.method, window=given.window, dt=given.dt,
                          centres=given.centres, topology=given.topology, elements=given.elements,
                          seed=given.seed)
+    print(result.summary())
     folder.mkdir(parents=True, exist_ok=True)
-    result.figure().figure.savefig(folder / f"{stem}_map.png", dpi=150)
+    written = {"map": ".png", "atoms": ".png", "labelled": ".extxyz", "result": ".npz",
+               "report": ".html"}
+    for name, draw in (("map", result.figure), ("atoms", result.static_figure)):
+        axes = draw()
+        figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
+        figure.savefig(folder / f"{stem}_{name}.png", dpi=200, bbox_inches="tight")
+        plt.close(figure)
     result.write(folder / f"{stem}_labelled.extxyz")
     result.save(folder / f"{stem}_result.npz")
-    print(f"window: {result.info['window']} frames ({result.info['window_reason']})")
-    print(*result.words(), sep="\n")
-    print(f"{folder}/{stem}_map.png: the map\n{folder}/{stem}_labelled.extxyz: atoms with a "
-          f"column cluster\n{folder}/{stem}_result.npz: for defectkit.open_result")
+    result.report(folder / f"{stem}_report.html")
+    for name in ("phases", "defects", "extended", "tracks"):
+        table = getattr(result, name)
+        if len(table):
+            table.to_csv(folder / f"{stem}_{name}.csv", index=False)
+            written[name] = ".csv"
+    what = {"map": "the map", "atoms": "the atoms of the first frame, by cluster",
+            "labelled": "atoms with a column cluster, for OVITO or ASE",
+            "result": "for defectkit.open_result", "report": "all of it as one page",
+            "phases": "clusters and their names", "defects": "point defects",
+            "extended": "planes, lines, surfaces", "tracks": "paths of point defects"}
+    print("\nWritten:", *(f"{folder}/{stem}_{name}{end}: {what[name]}"
+                          for name, end in written.items()), sep="\n")
 
 
 def _window(text):
-    return int(text) if text.isdigit() else text
+    return int(text) if text.strip().lstrip("-").isdigit() else text
 
 
 def main(arguments=None):
@@ -102,13 +120,13 @@ def main(arguments=None):
     shown.add_argument("--environments", type=int, default=12_000, metavar="N",
                        help="atoms drawn at random (default 12000: about a minute)")
     shown.add_argument("--seed", type=int, default=0)
-    own = commands.add_parser("identify", help="clusters of the atoms of your own trajectory")
+    own = commands.add_parser("identify", help="phases, defects and surfaces of your own file")
     own.add_argument("file", type=Path)
-    own.add_argument("--method", choices=("pacmap", "umap", "pca"), default="pacmap")
+    own.add_argument("--method", default="pacmap", help="pacmap (default), umap or pca")
     own.add_argument("--window", type=_window, metavar="N or TIME",
                      help="average over frames, or over a time such as 0.75ps with --dt")
     own.add_argument("--dt", type=float, metavar="PS", help="time between frames")
-    own.add_argument("--centres", metavar="ELEMENT")
+    own.add_argument("--centres", metavar="ELEMENT", help="label only these atoms")
     own.add_argument("--topology", type=Path, help="names the atoms of an XTC or DCD file")
     own.add_argument("--elements", nargs="+", help="of the types 1, 2, ... of a LAMMPS dump")
     own.add_argument("--output", type=Path, default=Path("identify-output"), metavar="FOLDER")

@@ -6,6 +6,7 @@ import re
 
 import ase.io
 import numpy as np
+import pandas
 import pytest
 from ase import Atoms
 from ase.build import bulk
@@ -63,8 +64,6 @@ def test_a_cluster_is_said_to_sit_where_it_was_planted():
     site = (bulk("Cu", cubic=True) * (4, 4, 4)).positions[17] + [-31.0, 2.0, 55.0]
     off = np.array(shell(result)["place"]) - site
     assert np.abs(off - np.round(off / 14.44) * 14.44).max() < 0.05
-    text, = (w for w in result.words() if "11.0 ± 0.0 neighbours" in w)
-    assert re.search(r", around [\d.]+ Å along a, [\d.]+ Å along b, [\d.]+ Å along c$", text)
     assert np.isnan(result.describe()[0]["place"]).all()
 
 
@@ -80,11 +79,34 @@ def test_layers_have_a_place_along_one_vector_only():
         assert np.isnan(at[:2]).all() and at[2] == pytest.approx(18.05 + shift)
 
 
-def test_words_give_each_cluster_its_share_and_coordination(vacancy):
-    words = vacancy.words()
-    assert words[0].startswith("cluster 0: ") and "12.0 ± 0.0 neighbours" in words[0]
-    assert any("4.71% of the Cu atoms (12.0 per frame, in groups of 12.0), 11.0 ± 0.0 neighbours"
-               in sentence for sentence in words)
+def test_the_summary_names_the_crystal_and_the_defect(vacancy):
+    lines = vacancy.summary().splitlines()
+    assert lines[0].startswith("fcc crystal of Cu, 4860 atoms (95 %), cluster")
+    assert lines[1].startswith("around point defects, 240 atoms (4.7 %), cluster")
+    assert lines[2].startswith("Cu vacancy: in 20 of 20 frames, 1.00 per frame; first at (")
+    assert repr(vacancy) == vacancy.summary()
+    with pytest.warns(DeprecationWarning, match="is now Result.summary"):
+        assert vacancy.words() == lines
+
+
+def test_the_table_of_defects_places_the_vacancy_in_every_frame(vacancy):
+    site = (bulk("Cu", cubic=True) * (4, 4, 4)).positions[17]
+    assert list(vacancy.defects["frame"]) == list(range(20))
+    assert set(vacancy.defects["kind"]) == {"vacancy"}
+    off = np.array(list(vacancy.defects["position_A"])) - site
+    off -= np.round(off / 14.44) * 14.44
+    assert np.linalg.norm(off, axis=1).max() < 0.3
+    assert set(vacancy.defects["neighbours"]) == {12}
+
+
+def test_the_html_of_a_result_escapes_and_needs_no_network(vacancy, tmp_path):
+    path = vacancy.report(tmp_path / "a page.html")
+    text = path.read_text()
+    assert "fcc crystal of Cu" in text and text.count("data:image/png;base64,") == 2
+    assert "http" not in text.replace("data:", "")
+    assert "<table" in vacancy._repr_html_()
+    with pytest.raises(ValueError, match="end it in .html"):
+        vacancy.report(tmp_path / "a.txt")
 
 
 def test_a_result_is_saved_reopened_and_written(vacancy, tmp_path):
@@ -93,7 +115,10 @@ def test_a_result_is_saved_reopened_and_written(vacancy, tmp_path):
     for name in ("labels", "map", "frame", "atom"):
         np.testing.assert_array_equal(getattr(again, name), getattr(vacancy, name))
     assert again.info == json.loads(json.dumps(vacancy.info))
-    assert again.words() == vacancy.words()
+    assert again.summary() == vacancy.summary()
+    for name in ("phases", "defects", "extended", "tracks"):
+        pandas.testing.assert_frame_equal(getattr(again, name), getattr(vacancy, name),
+                                          check_dtype=False)
     vacancy.write(tmp_path / "a.extxyz")
     frames = ase.io.read(tmp_path / "a.extxyz", ":")
     assert len(frames) == 20
@@ -115,11 +140,18 @@ def test_environments_beyond_the_sample_get_the_label_of_their_neighbours(vacanc
                                   vacancy.labels == shell(vacancy)["label"])
 
 
-def test_too_many_environments_are_thinned_with_a_warning():
+def test_too_many_frames_are_thinned_in_time_with_a_warning():
     with pytest.warns(UserWarning, match="5100 environments are more than max_environments=2550"):
         result = dk.identify(copper(), window=1, max_environments=2550, progress=False)
-    assert len(result.labels) == 20 * 127
-    assert (result.atom_labels() == workflow.NOT_LABELLED).sum() == 20 * 128
+    assert len(result.labels) == 10 * 255 and len(result.frames) == 10
+    assert any("10 windows evenly spaced in time" in step for step in result.steps)
+
+
+def test_frames_larger_than_that_are_thinned_by_atoms():
+    with pytest.warns(UserWarning, match="255 environments are more than max_environments=200"):
+        result = dk.identify(copper(1), max_environments=200, progress=False)
+    assert len(result.labels) == 200
+    assert (result.atom_labels() == workflow.NOT_LABELLED).sum() == 55
 
 
 def test_the_window_is_found_for_a_trajectory_too_hot_for_single_frames():
@@ -167,7 +199,7 @@ def test_a_result_of_version_0_1_can_still_be_opened(vacancy, tmp_path):
         atom=vacancy.atom, frames=np.frombuffer(text.getvalue().encode(), np.uint8),
         info=json.dumps(vacancy.info | {"format": 1}))
     again = dk.open_result(tmp_path / "old.npz")
-    assert np.array_equal(again.labels, vacancy.labels) and again.words() == vacancy.words()
+    assert np.array_equal(again.labels, vacancy.labels) 
     assert "format" not in again.info
 
 
@@ -224,9 +256,10 @@ def test_from_a_shell(tmp_path, capsys):
     main(["identify", str(tmp_path / "cu.xyz"), "--window", "1",
           "--output", str(tmp_path / "out")])
     said = capsys.readouterr().out
-    assert "4.71% of the Cu atoms (12.0 per frame, in groups of 12.0), 11.0 ± 0.0" in said
+    assert said.startswith("fcc crystal of Cu, 1458 atoms (95 %), cluster")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "cu_labelled.extxyz", "cu_map.png", "cu_result.npz"]
+        "cu_atoms.png", "cu_defects.csv", "cu_labelled.extxyz", "cu_map.png", "cu_phases.csv",
+        "cu_report.html", "cu_result.npz"]
     with pytest.raises(SystemExit, match="absent.xyz does not exist"):
         main(["identify", str(tmp_path / "absent.xyz")])
 
@@ -245,3 +278,120 @@ def test_files_of_any_format_give_the_same_labels(vacancy, tmp_path):
     with pytest.warns(UserWarning, match="breaks off; its 2 whole frames are kept"):
         cut = dk.identify(tmp_path / "cut.xyz", method="pca", window=1, progress=False)
     assert len(cut.frames) == 2 and len(cut.frames[0]) == len(start)
+
+
+@pytest.mark.parametrize(("given", "sentence"), [
+    ({"window": 0.75}, "window=0.75 is not a number of frames from 1; for a time write it as "
+                       "text, like window='0.75 ps'"),
+    ({"window": 0}, "window=0 is not a number of frames"),
+    ({"window": -3}, "window=-3 is not a number of frames"),
+    ({"window": True}, "window=True is not a number of frames"),
+    ({"window": "5"}, "window='5' is not a time; .* for frames give a number without quotes"),
+    ({"dt": "0.02"}, "dt='0.02' is not a time in ps; give a number"),
+    ({"dt": -1}, "dt=-1 is not a time in ps"),
+    ({"symmetry": "acsf"}, "symmetry='acsf' gives no features; pass a SymmetryFunctions"),
+    ({"seed": None}, "seed=None is not a whole number from 0"),
+    ({"seed": -1}, "seed=-1 is not a whole number from 0"),
+    ({"method": 3}, "unknown method 3; use pca, umap, pacmap"),
+    ({"centres": "O"}, r"centres='O' is not among these atoms \(Cu\)"),
+])
+def test_what_no_user_can_mean_is_refused_at_once(given, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        dk.identify(copper(3), progress=False, **given)
+
+
+def test_the_name_of_a_method_may_be_in_capitals():
+    assert dk.identify(copper(1), method="PaCMAP", progress=False).info["method"] == "pacmap"
+
+
+def test_labels_count_from_the_largest_cluster(vacancy):
+    sizes = np.bincount(vacancy.labels[vacancy.labels >= 0])
+    assert (np.diff(sizes) <= 0).all()
+
+
+def turned(atoms):
+    """A frame rotated with its cell."""
+    copy = atoms.copy()
+    copy.rotate(31.0, (1, 2, 3), rotate_cell=True)
+    return copy
+
+
+def moved(atoms):
+    copy = atoms.copy()
+    copy.positions += [3.3, -71.0, 0.9]
+    copy.wrap()
+    return copy
+
+
+def shuffled(atoms, seed=5):
+    return atoms[np.random.default_rng(seed).permutation(len(atoms))]
+
+
+@pytest.mark.parametrize("change", [turned, moved, shuffled], ids=lambda f: f.__name__)
+def test_labels_depend_on_the_atoms_and_not_on_how_they_are_written(change, vacancy):
+    frames = copper()
+    other = dk.identify([change(atoms) for atoms in frames], window=1, progress=False)
+    order = np.arange(255)
+    if change is shuffled:
+        order = np.random.default_rng(5).permutation(255)
+    expected = vacancy.labels.reshape(20, 255)[:, order].ravel()
+    assert dk.clusters.agreement(other.labels, expected) >= 0.99
+
+
+def test_labels_do_not_depend_on_the_order_of_frames_or_the_seed(vacancy):
+    order = np.random.default_rng(2).permutation(20)
+    frames = copper()
+    other = dk.identify([frames[n] for n in order], window=1, progress=False)
+    expected = vacancy.labels.reshape(20, 255)[order].ravel()
+    assert dk.clusters.agreement(other.labels, expected) >= 0.99
+    again = dk.identify(frames, window=1, seed=7, progress=False)
+    assert dk.clusters.agreement(again.labels, vacancy.labels) >= 0.99
+
+
+def test_a_supercell_has_the_labels_of_its_cell_many_times(vacancy):
+    other = dk.identify([atoms * (2, 1, 1) for atoms in copper()], window=1, progress=False)
+    expected = np.repeat(vacancy.labels.reshape(20, 1, 255), 2, axis=1).ravel()
+    assert dk.clusters.agreement(other.labels, expected) >= 0.99
+
+
+def test_one_cell_of_a_compound_gets_labels_for_all_elements_and_its_vacancy():
+    atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True) * (2, 2, 2)
+    site = atoms.positions[12].copy()
+    assert atoms[12].symbol == "Na"
+    del atoms[12]
+    atoms.rattle(0.08, seed=4)
+    result = dk.identify(atoms, progress=False)
+    assert (result.atom_labels() >= 0).all()
+    row, = result.defects.to_dict("records")
+    assert (row["kind"], row["element"], row["neighbours"]) == ("vacancy", "Na", 6)
+    off = np.array(row["position_A"]) - site
+    assert np.linalg.norm(off - np.round(off / 11.28) * 11.28) < 0.3
+    assert "rock salt" in result.summary()
+
+
+def test_water_is_labelled_by_its_oxygens_and_hydrogens_follow():
+    atoms = dk.load("water-ice").frames[0]
+    result = dk.identify(atoms, method="pca", progress=False)
+    assert result.info["groups"] == ["O of water"]
+    labels = result.atom_labels().reshape(-1, 3)
+    assert (labels == labels[:, :1]).all() and (labels >= 0).all()
+
+
+def test_a_random_alloy_is_one_group_and_a_compound_is_not():
+    from defectkit.workflow.site_groups import is_random_alloy
+    rng = np.random.default_rng(3)
+    alloy = bulk("Cu", cubic=True, a=3.6) * (5, 5, 5)
+    alloy.symbols = rng.choice(["Co", "Cr", "Fe", "Mn", "Ni"], len(alloy))
+    assert is_random_alloy(alloy)
+    assert not is_random_alloy(bulk("NaCl", "rocksalt", a=5.64, cubic=True) * (3, 3, 3))
+    assert not is_random_alloy(bulk("Si", cubic=True) * 2)
+
+
+def test_rare_environments_are_drawn_and_order_does_not_matter():
+    from defectkit.workflow.sampling import draw
+    rng = np.random.default_rng(0)
+    X = np.concatenate([rng.normal(0, 1, (40_000, 4)), rng.normal(9, 0.3, (30, 4))])
+    chosen = draw(X, 2000, seed=0)
+    assert len(chosen) == 2000 and (chosen >= 40_000).sum() == 30
+    order = rng.permutation(len(X))
+    assert set(order[draw(X[order], 2000, seed=0)]) == set(chosen)

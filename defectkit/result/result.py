@@ -1,0 +1,226 @@
+"""The answer of `identify`."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import nucleus
+from ..clusters import NOT_LABELLED, describe
+from ..datasets import read_frames, write_frames
+from ..neighbours.bond_order import places
+from . import agreement, html, saved, summary
+
+EMPTY = pd.DataFrame()
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Phases, defects and surfaces of a simulation, and the clusters behind them.
+
+    Attributes
+    ----------
+    frames : list of ase.Atoms
+        Those that carry labels; of an average over time the middle ones.
+    labels : array (n,) of int
+        Cluster of each environment from 0 (the largest); -1 noise.
+    map : array (n, 2)
+        NaN where an environment was not drawn for the map and got the label of its neighbours in
+        feature space, or where so few made no map.
+    frame, atom : arrays (n,) of int
+        Position in `frames`, and index of the atom.
+    info : dict
+        method, window (frames), cutoff of the first shell and reach of the descriptors (Å),
+        groups, seed; `steps`, what was done, in sentences.
+    group : array (n,) of int
+        Index into info["groups"]: atoms that share a map.
+    structure : array (n,) of str
+        Crystal at each environment by template; "" where its frame was not looked at.
+    phases : pandas.DataFrame
+        cluster, name, elements, atoms, fraction, coordination, nearest_A, orientation (rotation
+        from the crystal's axes to the frame's), basis, confidence.
+    defects : pandas.DataFrame
+        Point defects: frame, kind, element, position_A, neighbours, atoms, confidence, evidence.
+    extended : pandas.DataFrame
+        Planar defects, lines, surfaces, clouds: frame, kind, description, position_A, normal,
+        n_atoms, atoms, confidence.
+    tracks : pandas.DataFrame
+        Paths of point defects through time, where frames follow one another.
+    """
+
+    frames: list
+    labels: np.ndarray
+    map: np.ndarray
+    frame: np.ndarray
+    atom: np.ndarray
+    info: dict
+    group: np.ndarray = None
+    structure: np.ndarray = None
+    followers: list = None
+    phases: pd.DataFrame = field(default_factory=pd.DataFrame)
+    defects: pd.DataFrame = field(default_factory=pd.DataFrame)
+    extended: pd.DataFrame = field(default_factory=pd.DataFrame)
+    tracks: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __post_init__(self):
+        n = len(self.labels)
+        if self.group is None:
+            object.__setattr__(self, "group", np.zeros(n, int))
+        if self.structure is None:
+            object.__setattr__(self, "structure", np.full(n, "", dtype="<U1"))
+
+    def with_tables(self, **tables: pd.DataFrame | None) -> Result:
+        """A copy with these tables; None leaves one as it is."""
+        return replace(self, **{k: v for k, v in tables.items() if v is not None})
+
+    @property
+    def surfaces(self) -> pd.DataFrame:
+        """The rows of `extended` that are surfaces, with what sits on them."""
+        if "kind" not in self.extended:
+            return self.extended
+        kind = self.extended["kind"].str
+        return self.extended[kind.contains("surface") | kind.contains("adatom")
+                             | kind.contains("step") | kind.contains("terrace")]
+
+    @property
+    def steps(self) -> list[str]:
+        """What was done, one sentence each."""
+        return list(self.info.get("steps", []))
+
+    @property
+    def names(self) -> dict[int, str]:
+        """{cluster: name}."""
+        if "name" not in self.phases:
+            return {}
+        return {int(c): n for c, n in zip(self.phases["cluster"], self.phases["name"],
+                                          strict=True)}
+
+    def summary(self) -> str:
+        """The answer in some lines: phases, defects, surfaces, and what they rest on."""
+        return summary.text(self)
+
+    def words(self) -> list[str]:
+        """Old name of the lines of :meth:`summary`."""
+        warnings.warn("Result.words() is now Result.summary(), one text.", DeprecationWarning,
+                      stacklevel=2)
+        return self.summary().splitlines()
+
+    def __repr__(self):
+        return self.summary()
+
+    def _repr_html_(self):
+        return html.fragment(self)
+
+    def atom_labels(self) -> np.ndarray:
+        """Labels of all atoms of all frames, (n_atoms of all frames,); NOT_LABELLED elsewhere.
+
+        Hydrogens of water have the label of their oxygen.
+        """
+        starts = np.concatenate([[0], np.cumsum([len(atoms) for atoms in self.frames])])
+        labels = np.full(starts[-1], NOT_LABELLED)
+        labels[starts[self.frame] + self.atom] = self.labels
+        if self.followers is not None:
+            for start, owner in zip(starts, self.followers, strict=False):
+                led = np.flatnonzero((owner >= 0) & (owner != np.arange(len(owner))))
+                labels[start + led] = labels[start + owner[led]]
+        return labels
+
+    def describe(self) -> list[dict]:
+        """What each cluster is made of, a list of dict.
+
+        As :func:`defectkit.clusters.describe`, with neighbours of every element, and `group`: the
+        mean number of atoms of the cluster that lie together, linked up to their second
+        neighbours. Where only a part of the atoms was looked at, `per_frame` is the number
+        expected of all, and `group` NaN. `place` (3 floats): where the cluster sits along each
+        cell vector (Å), NaN along one over which it is spread.
+        """
+        cutoff, sampled = self.info["cutoff"], self.info["sampled"]
+        frames, labels = self._heavy()
+        rows = describe(np.concatenate(labels), frames, cutoff)
+        sites = places(frames, labels, [row["label"] for row in rows])
+        for row, at in zip(rows, sites, strict=True):
+            row["per_frame"] /= sampled or 1.0
+            row["place"] = at.tolist()
+            row["group"] = float("nan") if sampled else row["size"] / sum(
+                len(nucleus.connected(atoms, of_frame == row["label"], 1.7 * cutoff))
+                for atoms, of_frame in zip(frames, labels, strict=True))
+        return rows
+
+    def _heavy(self):
+        """Frames, and labels of each; of water without the hydrogens."""
+        every = np.full(sum(map(len, self.frames)), NOT_LABELLED)
+        starts = np.concatenate([[0], np.cumsum([len(atoms) for atoms in self.frames])])
+        every[starts[self.frame] + self.atom] = self.labels
+        labels = np.split(every, starts[1:-1])
+        if self.followers is None:
+            return self.frames, labels
+        kept = [atoms.numbers != 1 for atoms in self.frames]
+        return ([atoms[k] for atoms, k in zip(self.frames, kept, strict=True)],
+                [of_frame[k] for of_frame, k in zip(labels, kept, strict=True)])
+
+    def figure(self, **options):
+        """The map of each group of atoms, coloured by cluster; matplotlib axes.
+
+        Options as :func:`defectkit.plots.embedding`. Where there was no map, the frame in 3D.
+        """
+        return summary.figure(self, **options)
+
+    def static_figure(self, frame=0, **options):
+        """One frame as a picture, coloured by cluster (:func:`defectkit.plots.atoms3d`)."""
+        from .. import plots
+
+        atoms, labels = self._frame(frame)
+        return plots.atoms3d(atoms, labels, **{"names": self.names or None} | options)
+
+    still = static_figure
+
+    def view(self, frame=0, **options):
+        """One frame in 3D, coloured by cluster (:func:`defectkit.view.scene`)."""
+        from .. import view
+
+        atoms, labels = self._frame(frame)
+        return view.scene(atoms, labels, **{"names": self.names or None} | options)
+
+    def explore(self, trajectory=None, **options):
+        """Map, atoms and time linked in a notebook (:func:`defectkit.view.explorer`).
+
+        `trajectory`, the file or frames that `identify` was given, lets other methods and windows
+        be computed; a file that needs a topology or elements: give its frames.
+        """
+        from .. import view
+
+        if trajectory is not None:
+            trajectory = read_frames(trajectory)
+        return view.explorer(self, trajectory=trajectory, **options)
+
+    def check(self) -> pd.DataFrame:
+        """How far the clusters agree with classical methods, a judge on request.
+
+        Common neighbour analysis, polyhedral template matching, CHILL+ for water, and the lattice
+        for point defects: see :func:`defectkit.result.agreement.check`.
+        """
+        return agreement.check(self)
+
+    def _frame(self, frame):
+        if not -len(self.frames) <= frame < len(self.frames):
+            raise ValueError(f"frame={frame}: the result has {len(self.frames)} frames.")
+        here = self.frame == frame % len(self.frames)
+        atoms = self.frames[frame][self.atom[here]]
+        atoms.wrap()
+        return atoms, self.labels[here]
+
+    def write(self, path) -> None:
+        """Extended XYZ of the frames with a column `cluster`, for OVITO or ASE."""
+        write_frames(path, self.frames, cluster=self.atom_labels())
+
+    def report(self, path) -> Path:
+        """One HTML page with tables and pictures that needs no network; its path."""
+        return html.page(self, path)
+
+    def save(self, path) -> None:
+        """One .npz file without pickled objects, for :func:`defectkit.open_result`."""
+        saved.save(self, path)

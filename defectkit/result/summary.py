@@ -1,0 +1,140 @@
+"""The answer in words and one picture."""
+
+from __future__ import annotations
+
+import numpy as np
+
+CRYSTALS = ("fcc", "hcp", "bcc", "diamond", "hexagonal diamond", "simple cubic", "graphene",
+            "icosahedral")
+MOST_LINES = 12  # of one kind before the rest is counted
+
+
+def text(result) -> str:
+    """Phases, defects, surfaces in some lines; then what was done."""
+    lines = [*_phase_lines(result), *_extended_lines(result), *_defect_lines(result),
+             *_track_lines(result)]
+    lines += [f"  {step}" for step in result.steps]
+    return "\n".join(lines)
+
+
+def _phase_lines(result):
+    table = result.phases
+    if "name" not in table or not len(table):
+        return [f"cluster {c}: {n} environments" for c, n in
+                zip(*np.unique(result.labels, return_counts=True), strict=True)]
+    lines = []
+    named = table[table["cluster"] >= 0]
+    for name, rows in sorted(named.groupby("name", sort=False),
+                             key=lambda item: -item[1]["fraction"].sum()):
+        elements = " ".join(dict.fromkeys(" ".join(rows["elements"]).split()))
+        atoms, fraction = int(rows["atoms"].sum()), rows["fraction"].sum()
+        what = f"{name}{_of(name, elements)}, {atoms} atoms ({_percent(fraction)})"
+        if len(rows) > 1:
+            what += f", clusters {', '.join(map(str, rows['cluster']))}"
+        elif len(named) > 1:
+            what += f", cluster {rows['cluster'].iloc[0]}"
+        lines.append(what)
+    noise = table[table["cluster"] < 0]
+    if len(noise):
+        lines.append(f"between clusters (noise), {int(noise['atoms'].sum())} atoms "
+                     f"({_percent(noise['fraction'].sum())})")
+    return lines
+
+
+def _of(name, elements):
+    if name in CRYSTALS:
+        return f" crystal of {elements}"
+    return f" ({elements})" if name.startswith(("unknown", "liquid", "amorphous")) else ""
+
+
+def _percent(fraction):
+    percent = 100 * fraction
+    return f"{percent:.0f} %" if percent >= 10 or percent == 0 else f"{percent:.2g} %"
+
+
+def _extended_lines(result):
+    table = result.extended
+    if "kind" not in table or not len(table):
+        return []
+    first = table[table["frame"] == table["frame"].iloc[0]]
+    lines = [_described(kind, words) for kind, words in
+             zip(first["kind"], first["description"], strict=True)][:MOST_LINES]
+    if len(first) > MOST_LINES:
+        lines.append(f"... and {len(first) - MOST_LINES} more planes, lines or surfaces")
+    frames = table["frame"].nunique()
+    analysed = len(result.info.get("analysed_frames", [0]))
+    if analysed > 1:
+        lines.append(f"(planes, lines and surfaces of frame {first['frame'].iloc[0]}; such were "
+                     f"found in {frames} of {analysed} frames)")
+    return lines
+
+
+def _described(kind, words):
+    return words if words.lower().find(kind.split()[-1]) >= 0 else f"{kind}: {words}"
+
+
+def _defect_lines(result):
+    table = result.defects
+    if "kind" not in table:
+        return []
+    analysed = result.info.get("analysed_frames", [0])
+    if not len(table):
+        decided = any("point defects: a lattice" in step for step in result.steps)
+        return ["no point defect"] if decided else []
+    if len(analysed) == 1:
+        rows = [_site(row) for _, row in table.iterrows()]
+        more = [f"... and {len(rows) - MOST_LINES} more point defects"]
+        return rows[:MOST_LINES] + (more if len(rows) > MOST_LINES else [])
+    lines = []
+    for (kind, element), rows in table.groupby(["kind", "element"], sort=False):
+        seen = rows["frame"].nunique()
+        lines.append(f"{_label(kind, element)}: in {seen} of {len(analysed)} frames, "
+                     f"{len(rows) / len(analysed):.2f} per frame; first at "
+                     f"{_place(rows['position_A'].iloc[0])} in frame {rows['frame'].iloc[0]}")
+    return lines
+
+
+def _site(row):
+    text = f"1 {_label(row['kind'], row['element'])} at {_place(row['position_A'])}"
+    text += f", {row['neighbours']} neighbours"
+    sure = row["confidence"]
+    return text + (f" (confidence {sure:.2f})" if np.isfinite(sure) else "")
+
+
+def _label(kind, element):
+    return f"{element} {kind}" if element else kind
+
+
+def _place(position):
+    return "(" + ", ".join(f"{x + 0.0:.2f}".replace("-0.00", "0.00") for x in position) + ") Å"
+
+
+def _track_lines(result):
+    table = result.tracks
+    if "kind" not in table or not len(table):
+        return []
+    jumps = int(table["jumps"].sum())
+    return [f"{len(table)} paths of point defects through time, {jumps} jumps in all"]
+
+
+def figure(result, **options):
+    """Maps of the groups side by side, or the first frame where no map was made."""
+    import matplotlib.pyplot as plt
+
+    from .. import plots
+
+    drawn = np.isfinite(result.map[:, 0])
+    groups = [g for g in np.unique(result.group) if (drawn & (result.group == g)).any()]
+    if not groups:
+        return result.static_figure(**{k: v for k, v in options.items() if k == "ax"})
+    titles = result.info.get("groups", [""])
+    options = {"names": result.names or None} | options
+    if len(groups) == 1:
+        here = drawn & (result.group == groups[0])
+        return plots.embedding(result.map[here], result.labels[here], **options)
+    axes = plt.subplots(1, len(groups), figsize=(4 * len(groups), 4.4), layout="constrained")[1]
+    for g, ax in zip(groups, axes, strict=True):
+        here = drawn & (result.group == g)
+        plots.embedding(result.map[here], result.labels[here], ax=ax, title=titles[g],
+                        **{k: v for k, v in options.items() if k not in ("ax", "title")})
+    return axes

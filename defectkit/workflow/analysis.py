@@ -1,0 +1,104 @@
+"""From clusters to names: crystals, point defects, extended defects, paths through time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..clusters import NOT_LABELLED
+from ..defects import find_point_defects, track
+from ..io.continuity import first_break
+from ..phases import extended_defects, prototype, structure_types
+from ..result import Result
+from . import names, tables
+from .refine import refined
+
+MOST_ATOMS = 2_000_000     # of all frames in which names and defects are looked for
+SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one layer has not
+
+
+@dataclass(frozen=True)
+class FrameAnalysis:
+    """What one frame (its number in the result) holds beside its clusters.
+
+    structure  phases.Structure of the frame
+    point      defects.PointDefects
+    extended   list of phases.ExtendedDefect
+    """
+
+    frame: int
+    atoms: object
+    structure: object
+    point: object
+    extended: list
+
+
+def why_not_a_trajectory(frames) -> str | None:
+    """Why frames do not follow one another in time, or None where they do."""
+    if len(frames) < 2:
+        return "there is one frame"
+    found = first_break(frames)
+    return None if found is None else str(found)
+
+
+def named(frames, means, made, groups, info, connected, max_frames=50,
+          progress=True) -> Result:
+    """The `Result`: clusters with names, defects, surfaces and paths.
+
+    frames, means  atoms of each window's middle frame, and at their mean positions
+    made           labels, map, frame, atom, group, basis of the environments
+    """
+    analyses = _analysed(frames, means, made, max_frames, progress)
+    made, notes = refined(made, analyses, frames)
+    followers = names.followers(frames, groups)
+    result = Result(frames=frames, labels=made["labels"], map=made["map"], frame=made["frame"],
+                    atom=made["atom"], info=info, group=made["group"],
+                    structure=names.structure_of_environments(made, analyses),
+                    followers=followers)
+    phases = tables.phases(result, analyses, made, connected)
+    defects = tables.defects(analyses)
+    extended = tables.extended(analyses)
+    info["steps"] = [*info["steps"], *notes, *tables.notes(analyses, len(frames))]
+    info["analysed_frames"] = [a.frame for a in analyses]
+    tracks = tables.tracks(track, analyses, frames) if connected and len(analyses) > 2 else None
+    return result.with_tables(phases=phases, defects=defects, extended=extended, tracks=tracks)
+
+
+def _analysed(frames, means, made, max_frames, progress):
+    """Structure, point and extended defects of the frames, evenly fewer where they are many."""
+    most = int(np.clip(MOST_ATOMS // max(map(len, frames)), 1, max_frames))
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))
+    found = []
+    for n in tqdm(chosen, desc="names and defects", unit="frame", delay=2, leave=False,
+                  disable=not progress):
+        atoms = means[n]
+        structure = structure_types(atoms)
+        is_sheet = n_elements(atoms) > 1 and "sheet" in prototype(atoms, structure).name
+        extended = [d for d in extended_defects(atoms, structure)
+                    if not (is_sheet and d.kind in SURFACES)]
+        hints = _hints(made, n, len(atoms))
+        point = find_point_defects(atoms, flagged=hints)
+        found.append(FrameAnalysis(int(n), atoms, structure, point, extended))
+    return found
+
+
+def _hints(made, frame, n_atoms):
+    """Atoms outside the largest clusters of their group, or None where these are too many."""
+    here = made["frame"] == frame
+    odd = np.zeros(n_atoms, bool)
+    for group in np.unique(made["group"]):
+        mine = made["group"] == group
+        labels = made["labels"][mine]
+        if not (labels >= 0).any():
+            continue
+        bulk = np.bincount(labels[labels >= 0]).argmax()
+        part = here & mine & (made["labels"] != bulk) & (made["labels"] != NOT_LABELLED)
+        odd[made["atom"][part]] = True
+    return odd if 0 < odd.sum() <= 0.3 * n_atoms else None
+
+
+def n_elements(atoms) -> int:
+    """Number of elements in a frame."""
+    return len(set(atoms.numbers.tolist()))

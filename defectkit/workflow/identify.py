@@ -1,0 +1,207 @@
+"""identify: the whole loop of the article's Fig. 4 on anyone's file."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ..clusters import NOT_LABELLED
+from ..neighbours.bond_order import first_shell
+from ..result import Result
+from . import analysis, settings, site_groups, trajectory_window
+from .descriptors import functions_for, group_features, reach_of_data
+from .reading import read
+from .separate import FEW, separate
+
+FURTHER = 1.27  # longer cutoff, in units of the first
+
+
+def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centres=None,
+             topology=None, elements=None, max_points=20_000, max_environments=1_000_000,
+             max_frames=50, seed=0, n_jobs=None, progress=True) -> Result:
+    """Phases, defects, surfaces and interfaces in anyone's simulation, without labels.
+
+    The loop of the article's Fig. 4: descriptors of every atom, averages over time where frames
+    follow one another, a map for each element, clusters; back to averages over neighbours and to
+    a longer cutoff where there is no gap. Then names: crystals by template matching and common
+    neighbour analysis, compounds by their prototype, water by CHILL+; point defects from the
+    lattice that explains the atoms; planar and line defects, surfaces. Each step is in
+    ``result.steps``, each name comes with what it rests on.
+
+    Parameters
+    ----------
+    source : path, ase.Atoms, or iterable of ase.Atoms
+        Any format of :func:`defectkit.io.read_frames`, which also explains `topology` and
+        `elements`.
+    symmetry : SymmetryFunctions, optional
+        Default `SymmetryFunctions.for_elements` of the elements found, with a cutoff of 2.3
+        nearest-neighbour distances.
+    method : {"pacmap", "umap", "pca"}
+    window : int or str, optional
+        Length of the average over time: frames, or a time such as "0.75 ps" with `dt`. Default:
+        for a trajectory of at least 24 frames the shortest window whose clusters last
+        (:func:`defectkit.averaging.shortest_window`), else 1.
+    dt : float, optional
+        Time between frames (ps).
+    centres : str, optional
+        Label only the atoms of this element; default all.
+    max_points : int
+        Environments drawn for each map; the others get the label that most of their ten nearest
+        neighbours in feature space have.
+    max_environments : int
+        Beyond this fewer windows of a trajectory are looked at, evenly spaced in time; and of
+        frames that are larger still a random choice of atoms. A warning says so.
+    max_frames : int
+        Frames, evenly spaced, in which names and defects are looked for; more make finer paths.
+    seed, n_jobs, progress
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As the parts; a window that the frames cannot fill.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> silver = bulk("Ag", cubic=True) * (3, 3, 3)
+    >>> del silver[40]
+    >>> print(identify(silver, progress=False).summary().splitlines()[0])
+    fcc crystal of Ag, 107 atoms (100 %)
+    """
+    method, seed = settings.check_method(method), settings.check_seed(seed)
+    symmetry, dt = settings.check_symmetry(symmetry), settings.check_interval(dt)
+    frames, said = read(source, topology, elements, progress)
+    groups, why = site_groups.site_groups(frames, centres)
+    steps = [*said, f"groups: {why}"]
+    broken = analysis.why_not_a_trajectory(frames)
+    window = settings.frames_of_window(window, dt, len(frames), broken)
+    cutoff = symmetry.cutoff if symmetry else reach_of_data(frames, groups)
+    symmetry = symmetry or functions_for(frames, groups, cutoff)
+    groups = [g for g in groups if g.blind or symmetry.functions.get(g.elements[0])]
+    if not groups:
+        raise ValueError("the symmetry functions given have none of the elements of these atoms "
+                         "as centres; give others, or leave symmetry out.")
+    steps.append(f"descriptors: {len(symmetry.names(_centre(groups[0])))} symmetry functions up "
+                 f"to {cutoff:.2f} Å")
+    reason = "none" if window == 1 else "given"
+    if window is None:
+        window, reason = _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress)
+    starts, thinned = trajectory_window.starts_of(
+        len(frames), window, max(map(len, frames)), max_environments)
+    which = trajectory_window.middle_of(starts, len(frames), window)
+    if thinned:
+        warnings.warn(f"{sum(map(len, frames)) // window} environments are more than "
+                      f"max_environments={max_environments}: {len(starts)} windows evenly spaced "
+                      "in time are looked at.", stacklevel=2)
+        steps.append(f"{len(starts)} windows evenly spaced in time were looked at")
+    steps.append(f"average over time: {window} frames ({reason})")
+    made = _clusters_of_groups(frames, groups, symmetry, cutoff, starts, window, method,
+                               max_points, max_environments, seed, n_jobs, progress)
+    info = {"method": method, "window": int(window), "window_reason": reason, "dt": dt,
+            "centres": groups[0].elements[0], "groups": [g.name for g in groups],
+            "cutoff": made["shell"], "reach": float(cutoff), "seed": seed,
+            "features": symmetry.names(_centre(groups[0])), "sampled": made["sampled"],
+            "basis": made["basis"], "steps": steps + made["steps"]}
+    kept = [frames[n] for n in which]
+    means = trajectory_window.mean_frames(frames, starts, window)
+    return analysis.named(kept, means, made, groups, info, connected=broken is None,
+                          max_frames=max_frames, progress=progress)
+
+
+def _centre(group):
+    return "Cu" if group.blind else group.elements[0]
+
+
+def _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress):
+    """Window found in the largest group, and why."""
+    group = max(groups, key=lambda g: len(g.members(frames[0])))
+    members = group.members(frames[0])
+
+    def features_of(chosen, atoms):
+        part, index = frames[chosen], members[atoms]
+        return np.stack(group_features(part, [index] * len(part), group, symmetry, n_jobs,
+                                       progress))
+
+    return trajectory_window.find_window(features_of, len(frames), len(members), dt, method, seed,
+                                         progress)
+
+
+def _clusters_of_groups(frames, groups, symmetry, cutoff, starts, window, method, max_points,
+                        max_environments, seed, n_jobs, progress):
+    """Labels, map, frame and atom of every environment, and how they came about, as a dict."""
+    parts = {"labels": [], "map": [], "frame": [], "atom": [], "group": []}
+    steps, basis, next_label, sampled = [], [], 0, None
+    first = frames[starts[0]]
+    water = groups[0].name == "O of water"
+    shell = first_shell(first[first.numbers != 1] if water else first, cutoff)
+    bar = tqdm(total=len(groups), desc="clusters", unit="group", leave=False, delay=2,
+               disable=not progress)
+    for number, group in enumerate(groups):
+        index, share = _members(group, frames, starts, max_environments, seed)
+        sampled = sampled or share
+        bar.set_description(f"{group.name}: features")
+
+        def means(functions, group=group, index=index):
+            return _window_means(frames, starts, window, index, group, functions, n_jobs, progress)
+
+        G = means(symmetry)
+        whole = None if share else [frames[s + (window - 1) // 2][i]
+                                    for s, i in zip(starts, index, strict=True)]
+        near = first_shell(frames[starts[0]][index[0]], cutoff) if len(index[0]) > 1 else cutoff
+        found = separate(
+            G, whole, method, max_points, seed, near,
+            longer=lambda group=group, means=means: means(
+                functions_for(frames, [group], min(FURTHER * cutoff, 9.0)))
+            if group.blind or len(groups) == 1 else None,
+            report=lambda text, group=group: bar.set_description(f"{group.name}: {text}"))
+        labels = np.where(found.labels >= 0, found.labels + next_label, -1)
+        next_label = max(next_label, int(labels.max()) + 1)
+        parts["labels"].append(labels)
+        parts["map"].append(found.map)
+        parts["frame"].append(np.repeat(np.arange(len(starts)), [len(i) for i in index]))
+        parts["atom"].append(np.concatenate(index))
+        parts["group"].append(np.full(len(labels), number))
+        basis.append(found.basis)
+        prefix = f"{group.name}: " if len(groups) > 1 else ""
+        steps += [prefix + step for step in found.steps]
+        bar.update()
+    bar.close()
+    return {k: np.concatenate(v) for k, v in parts.items()} | {
+        "steps": steps, "basis": basis, "sampled": sampled, "shell": float(shell)}
+
+
+def _members(group, frames, starts, most, seed):
+    """Atoms of a group in each window, and the share of them where some were left out."""
+    index = [group.members(frames[s]) for s in starts]
+    total = sum(map(len, index))
+    if total <= most:
+        return index, None
+    share = most / total
+    warnings.warn(f"{total} environments are more than max_environments={most}: a random "
+                  f"{share:.0%} of the atoms are looked at, the others stay unlabelled "
+                  f"({NOT_LABELLED}).", stacklevel=4)
+    rng = np.random.default_rng(seed)
+    return [np.sort(rng.permutation(i)[:max(1, int(share * len(i)))]) for i in index], share
+
+
+def _window_means(frames, starts, window, index, group, symmetry, n_jobs, progress):
+    """Mean features over each window: a list of (n_atoms, n_features)."""
+    if window == 1:
+        return group_features([frames[s] for s in starts], index, group, symmetry, n_jobs,
+                              progress)
+    result = []
+    for start, atoms in tqdm(list(zip(starts, index, strict=True)), desc="averages",
+                             unit="window", delay=2, leave=False, disable=not progress):
+        G = group_features(frames[start:start + window], [atoms] * window, group, symmetry,
+                           n_jobs, False)
+        result.append(np.mean(G, axis=0))
+    return result
+
+
+__all__ = ["FEW", "identify"]

@@ -1,0 +1,131 @@
+"""Names of clusters, each with what it rests on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..phases import is_disordered, prototype
+from .site_groups import molecule_of
+
+MAJORITY = 0.6    # share of a cluster's atoms that carries a name
+INCOHERENT = 0.3  # mean fraction of neighbours of one orientation: below it, no crystal
+MOST_COMPOUNDS = 20
+AROUND = 0.5      # share of a cluster beside point defects that names it so
+
+
+def followers(frames, groups):
+    """For each frame the atom whose label each atom shares (hydrogens of water), or None."""
+    if groups[0].name != "O of water":
+        return None
+    return [molecule_of(atoms) for atoms in frames]
+
+
+def structure_of_environments(made, analyses):
+    """Name of the crystal at each environment, "" where its frame was not analysed."""
+    result = np.full(len(made["labels"]), "", dtype="<U24")
+    for a in analyses:
+        rows = made["frame"] == a.frame
+        result[rows] = a.structure.labels[made["atom"][rows]]
+    return result
+
+
+def compound_name(analyses, water):
+    """Name of the crystal of a compound as a whole: (name, confidence, basis), or None.
+
+    The commonest over up to 20 analysed frames. Elements and water give None: their crystals are
+    named atom by atom.
+    """
+    found = []
+    for a in analyses[:: 1 + len(analyses) // MOST_COMPOUNDS]:
+        if len(set(a.atoms.numbers.tolist())) > 1 and not water:
+            found.append(prototype(a.atoms, a.structure))
+    if not found:
+        return None
+    names = [p.name for p in found]
+    best = next(p for p in found if p.name == max(set(names), key=names.count))
+    return best.name, float(best.margin), best.words
+
+
+def disorder_name(analyses, connected, dt):
+    """"liquid", "amorphous" or "liquid or amorphous" with its basis, for what has no order."""
+    if connected and dt and len(analyses) > 2:
+        found = is_disordered([a.atoms for a in analyses], dt=dt)
+        if found.disordered:
+            return found.name, found.words
+    return "liquid or amorphous", "no crystal order"
+
+
+def cluster_name(label, made, analyses, row, compound, disorder):
+    """Name, confidence (0 to 1) and basis of one cluster.
+
+    row                 what is known of its atoms (`coordination`)
+    compound, disorder  of `compound_name` and `disorder_name`
+    """
+    kind, share = _extended_kind(label, made, analyses)
+    if share >= MAJORITY:
+        return kind, share, f"{share:.0%} of its atoms are in one"
+    beside = _beside_point_defects(label, made, analyses)
+    if beside >= AROUND:
+        return "around point defects", beside, f"{beside:.0%} of its atoms are beside one"
+    name, share, coherent = _commonest(label, made, analyses)
+    crystal = any(a.point.decided for a in analyses) or (compound is not None and compound[1] > 0)
+    if name == "other" and coherent < INCOHERENT and not crystal:
+        return disorder[0], share, (f"{disorder[1]}; {share:.0%} of its atoms fit no crystal, "
+                                    f"{coherent:.0%} of neighbours are oriented alike")
+    if compound is not None:
+        sure = compound[0] != "unknown crystal"
+        called = compound[0] if sure else f"unknown crystal, {row['coordination']:.1f} neighbours"
+        return called, compound[1], compound[2]
+    if share >= MAJORITY and name != "other":
+        return name, share, f"template of {share:.0%} of its atoms"
+    return (f"unknown structure, {row['coordination']:.1f} neighbours", 0.0,
+            f"no template fits most of its atoms; {share:.0%} {name}")
+
+
+def _rows(label, made, frame):
+    return np.flatnonzero((made["labels"] == label) & (made["frame"] == frame))
+
+
+def _share(label, made, analyses, of_frame):
+    """Share of a cluster's environments in analysed frames for which of_frame gives True."""
+    hit = total = 0
+    for a in analyses:
+        atoms = made["atom"][_rows(label, made, a.frame)]
+        flags = of_frame(a)
+        hit, total = hit + int(flags[atoms].sum()), total + len(atoms)
+    return hit / total if total else 0.0
+
+
+def _extended_kind(label, made, analyses):
+    kinds = sorted({d.kind for a in analyses for d in a.extended})
+
+    def flags(a, kind):
+        found = np.zeros(len(a.atoms), bool)
+        for d in a.extended:
+            if d.kind == kind:
+                found[d.atoms] = True
+        return found
+
+    shares = {kind: _share(label, made, analyses, lambda a, kind=kind: flags(a, kind))
+              for kind in kinds}
+    best = max(shares, key=shares.get, default="")
+    return best, shares.get(best, 0.0)
+
+
+def _beside_point_defects(label, made, analyses):
+    return _share(label, made, analyses,
+                  lambda a: a.point.flagged if a.point.decided else np.zeros(len(a.atoms), bool))
+
+
+def _commonest(label, made, analyses):
+    """Commonest structure of a cluster, its share, and how far neighbours are oriented alike."""
+    count, coherent = {}, []
+    for a in analyses:
+        atoms = made["atom"][_rows(label, made, a.frame)]
+        coherent.append(a.structure.coherent[atoms])
+        for code, n in enumerate(np.bincount(a.structure.codes[atoms])):
+            count[a.structure.names[code]] = count.get(a.structure.names[code], 0) + int(n)
+    total = sum(count.values())
+    best = max(count, key=count.get, default="")
+    alike = np.concatenate(coherent) if coherent else np.zeros(0)
+    return best, count[best] / total if total else 0.0, float(alike.mean()) if len(alike) else 0.0

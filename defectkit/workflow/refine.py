@@ -1,0 +1,107 @@
+"""Clusters made to agree with what was found by name, where the map had no gap for it.
+
+A defect of twelve atoms in a hundred thousand, or two layers of a stacking fault in one hot frame,
+makes no island. Its atoms get a label of their own; the basis says so.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..clusters import by_size
+
+SAME = 0.7         # Jaccard index beyond which a cluster already is that set of atoms
+MIXED = 0.9        # share of the commonest structure below which a cluster is divided
+LEAST_SHARE = 0.02
+LEAST_ATOMS = 20
+#: What stands between two phases of water belongs to one of them.
+FAMILY = {"interfacial ice": "ice Ih", "ice Ic": "ice Ih", "hydrate": "liquid water",
+          "interfacial hydrate": "liquid water"}
+
+
+def refined(made, analyses, frames):
+    """`made` with labels divided, and a sentence for each division.
+
+    Only the environments of analysed frames are divided. `made["origin"]` says for each label
+    where it comes from: "" from the map, else what was found by name.
+    """
+    labels, notes = made["labels"].copy(), []
+    place = _places(made, frames)
+    origin = {}
+    for kind, sets in _named_sets(analyses).items():
+        rows = np.concatenate([place[frame][atoms] for frame, atoms in sets])
+        rows = rows[rows >= 0]
+        if not len(rows) or _is_cluster(labels, rows, made, analyses):
+            continue
+        new = labels.max() + 1
+        labels[rows] = new
+        origin[int(new)] = kind
+        notes.append(f"{kind}: {len(rows)} atoms found by name got a cluster of their own")
+    _divide_mixed(labels, made, analyses, place, origin, notes)
+    ordered = by_size(labels)
+    renamed = {old: int(ordered[np.flatnonzero(labels == old)[0]])
+               for old in origin if (labels == old).any()}
+    return made | {"labels": ordered,
+                   "origin": {renamed[old]: kind for old, kind in origin.items()
+                              if old in renamed}}, notes
+
+
+def _places(made, frames):
+    """For each frame, the row of each atom's environment, -1 for none."""
+    ends = np.cumsum([len(atoms) for atoms in frames])
+    place = np.full(ends[-1], -1)
+    place[np.concatenate([[0], ends])[made["frame"]] + made["atom"]] = np.arange(len(made["atom"]))
+    return np.split(place, ends[:-1])
+
+
+def _named_sets(analyses):
+    """{kind: [(frame, atoms)]} of what was found by name; each atom in one of them."""
+    sets = {}
+    for a in analyses:
+        taken = np.zeros(len(a.atoms), bool)
+        for defect in a.extended:
+            sets.setdefault(defect.kind, []).append((a.frame, defect.atoms))
+            taken[defect.atoms] = True
+        if a.point.decided and len(a.point.sites):
+            rest = np.flatnonzero(a.point.flagged & ~taken)
+            if len(rest):
+                sets.setdefault("around point defects", []).append((a.frame, rest))
+    return sets
+
+
+def _is_cluster(labels, rows, made, analyses):
+    """Whether some clusters of the analysed frames together are these environments."""
+    known = np.isin(made["frame"], [a.frame for a in analyses])
+    inside = np.zeros(len(labels), bool)
+    inside[rows] = True
+    mostly = [c for c in np.unique(labels[rows]) if c >= 0
+              and inside[(labels == c) & known].mean() > 0.5]
+    covered = np.isin(labels, mostly) & known
+    return (covered & inside).sum() > SAME * (covered | inside).sum()
+
+
+def _divide_mixed(labels, made, analyses, place, origin, notes):
+    """Clusters that hold two structures in numbers become two."""
+    codes = np.full(len(labels), -1)
+    for a in analyses:
+        rows = place[a.frame]
+        codes[rows[rows >= 0]] = a.structure.codes[rows >= 0]
+    if not analyses:
+        return
+    names = analyses[0].structure.names
+    family = np.array([names.index(FAMILY.get(name, name)) for name in names])
+    codes = np.where(codes >= 0, family[codes], -1)
+    for label in [c for c in np.unique(labels) if c >= 0 and c not in origin]:
+        here = np.flatnonzero((labels == label) & (codes >= 0))
+        count = np.bincount(codes[here], minlength=len(names))
+        if not len(here) or count.max() >= MIXED * len(here):
+            continue
+        main = count.argmax()
+        for code in np.flatnonzero(count >= max(LEAST_ATOMS, LEAST_SHARE * len(here))):
+            if code == main or (code == 0 and count[code] < 0.3 * len(here)):
+                continue
+            new = labels.max() + 1
+            labels[here[codes[here] == code]] = new
+            origin[int(new)] = f"{names[code]} by template"
+            notes.append(f"{names[code]}: {count[code]} atoms among {names[main]} in one cluster "
+                         "of the map, told apart by template matching")

@@ -1,0 +1,57 @@
+"""Which environments a map is made from when there are too many for one.
+
+A draw depends on what the environments are, not on where they stand: each gets a number from a
+hash of its rounded features. So the order of atoms and frames does not matter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from ..imbalance import shared_out
+
+ANCHORS = 3000   # environments that the local density is told by
+STRATA = 20
+
+
+def lots(X: np.ndarray, seed: int) -> np.ndarray:
+    """A number from 0 to 1 for each row, from a hash of its values to six digits and the seed."""
+    scale = np.maximum(np.abs(X).max(axis=0), 1e-12)
+    rounded = np.round(X / scale * 1e6).astype(np.int64).astype(np.uint64)
+    state = np.full(len(X), (seed * 2654435761 + 0x9E3779B97F4A7C15) % 2**64, np.uint64)
+    with np.errstate(over="ignore"):
+        for column in rounded.T:
+            state = _mixed(state ^ (column * np.uint64(0xBF58476D1CE4E5B9)))
+    return state / np.float64(2**64)
+
+
+def _mixed(x):
+    """The finaliser of splitmix64 (Steele, Lea and Flood 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def draw(Z: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """Indices (n,) of rows to map, ascending: half at random, half so that rare kinds are kept.
+
+    Z   (n_environments, n_features), standardised
+    The second half is the density-balanced subsample of `defectkit.imbalance`, where the density
+    is told by the distance to the third nearest of 3000 rows.
+    """
+    if len(Z) <= n:
+        return np.arange(len(Z))
+    lot = lots(Z, seed)
+    order = np.argsort(lot, kind="stable")
+    chosen = order[: n // 2]
+    anchors = Z[np.sort(order[:ANCHORS])]
+    away = NearestNeighbors(n_neighbors=4, algorithm="brute").fit(anchors).kneighbors(Z)[0][:, 3]
+    rest = order[n // 2:]
+    level = np.log(np.maximum(away[rest], max(away[away > 0].min(initial=np.inf), 1e-12)
+                              if (away > 0).any() else 1.0))
+    edges = np.linspace(level.min(), level.max(), STRATA + 1)[1:-1]
+    stratum = np.searchsorted(edges, level, side="right")
+    quota = shared_out(np.bincount(stratum, minlength=STRATA), n - n // 2)
+    rare = [rest[stratum == k][:quota[k]] for k in range(STRATA)]
+    return np.sort(np.concatenate([chosen, *rare]))

@@ -1,0 +1,210 @@
+"""The loop of the article's Fig. 4 for one group of atoms: map, clusters, and back if none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..averaging import neighbour_average
+from ..clusters import agreement, by_size, cluster, nearest_vote
+from ..clusters.groups import group_equal_environments
+from ..clusters.mixture import two_populations
+from ..embedding import embed, standardise
+from .sampling import draw, lots
+
+FEW = 600              # environments that make no map
+TRIAL_POINTS = 4000    # of a map that only decides whether clusters are there
+SUBSTANTIAL = 0.03     # share of the second largest cluster below which the loop goes on
+SAME_CLUSTERS = 0.95   # adjusted Rand index of two seeds
+_TIMES = {1: "once", 2: "twice"}
+NOISE = 0.3            # share of noise beyond which clusters are none
+
+
+@dataclass(frozen=True)
+class Clustered:
+    """Clusters of the environments of one group.
+
+    labels  (n,) int from 0 by size, -1 noise
+    map     (n, 2), NaN where an environment was not drawn, or everywhere where none was made
+    basis   what the labels rest on, a few words
+    gap     whether clusters stand apart
+    steps   one sentence for each turn of the loop
+    """
+
+    labels: np.ndarray
+    map: np.ndarray
+    basis: str
+    gap: bool
+    steps: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A map of some rows of Z and its clusters: `drawn`, their places `Y` and `labels`.
+
+    `sampled`: rows were left out.
+    """
+
+    drawn: np.ndarray
+    Y: np.ndarray
+    labels: np.ndarray
+    sampled: bool
+
+    def on_map(self, Z):
+        """(n, 2), NaN for rows that were not drawn."""
+        Y = np.full((len(Z), 2), np.nan)
+        Y[self.drawn] = self.Y
+        return Y
+
+    def spread(self, Z):
+        """Labels and map of all rows; those not drawn get the label of most of ten neighbours."""
+        labels = np.empty(len(Z), int)
+        labels[self.drawn] = self.labels
+        rest = np.setdiff1d(np.arange(len(Z)), self.drawn)
+        if len(rest):
+            labels[rest], _ = nearest_vote(Z[self.drawn], self.labels, Z[rest])
+        return by_size(labels), self.on_map(Z)
+
+
+def try_map(Z, method, max_points, seed):
+    """A `Trial` of at most `max_points` rows, drawn and ordered by what they are."""
+    drawn = draw(Z, max_points, seed)
+    drawn = drawn[np.argsort(lots(Z[drawn], seed), kind="stable")]
+    Y = embed(Z[drawn], method, seed=seed)
+    return Trial(drawn, Y, cluster(Y), len(drawn) < len(Z))
+
+
+def agreed(trial, other):
+    """A trial whose clusters that another map of some of its rows has as one are one here too.
+
+    `other.drawn` index the rows of `trial`; None changes nothing.
+    """
+    if other is None:
+        return trial
+    labels = trial.labels.copy()
+    mine = labels[other.drawn]
+    main = {}
+    for c in range(labels.max() + 1):
+        there = other.labels[(mine == c) & (other.labels >= 0)]
+        if len(there):
+            main.setdefault(int(np.bincount(there).argmax()), []).append(c)
+    for same in main.values():
+        labels[np.isin(labels, same)] = same[0]
+    return Trial(trial.drawn, trial.Y, by_size(labels), trial.sampled)
+
+
+def stands(Z, trial, method, seed):
+    """The trial less the clusters that another seed does not find, and whether two are left."""
+    if trial.labels.max() < 1 or (trial.labels < 0).mean() > NOISE:
+        return trial, False
+    again = try_map(Z[trial.drawn], method, TRIAL_POINTS, seed + 1)
+    trial = agreed(trial, again)
+    same = agreement(again.labels, trial.labels[again.drawn])
+    merged = agreed(again, Trial(np.arange(len(again.drawn)), None,
+                                 trial.labels[again.drawn], False))
+    same = max(same, agreement(merged.labels, trial.labels[again.drawn]))
+    return trial, trial.labels.max() > 0 and same >= SAME_CLUSTERS
+
+
+def separate(G, parts, method="pacmap", max_points=20_000, seed=0, first_shell=None,
+             longer=None, report=lambda text: None):
+    """Clusters of one group of atoms, going back as Fig. 4 says where the map shows no gap.
+
+    1. Few environments (less than 600) make no map: those that are equal within the noise of the
+       data are grouped.
+    2. One map of the features as they are. Clusters count if another seed finds the same.
+    3. Else maps of features averaged over neighbours, once and twice (Lechner and Dellago).
+    4. Else two populations of the averaged features by an information criterion, seen from
+       further away (`longer`).
+    5. Else one cluster, and that is said.
+
+    G            list of (n_atoms of the group, n_features), one per frame
+    parts        list of ase.Atoms, the group's atoms of each frame; None where some were left out
+    first_shell  Å, neighbours to average over
+    longer       function that gives G for a longer cutoff
+
+    Returns
+    -------
+    Clustered
+    """
+    X = np.concatenate(G)
+    if len(X) < FEW:
+        return _grouped(X)
+    report(f"{method} map")
+    Z = standardise(X)
+    plain = try_map(Z, method, min(max_points, TRIAL_POINTS), seed)
+    plain, found = stands(Z, plain, method, seed)
+    if found and second_fraction(plain) >= SUBSTANTIAL:
+        return _mapped(Z, plain, method, max_points, seed, "")
+    steps = [f"the {method} map shows " + ("only clusters of a few environments" if found else
+                                          "no gap that two seeds agree on")]
+    if parts is not None and first_shell is not None:
+        for times in (1, 2):
+            report(f"averages over neighbours, {times}x")
+            G = [neighbour_average(x, part, first_shell) if len(part) else x
+                 for x, part in zip(G, parts, strict=True)]
+            W = standardise(np.concatenate(G))
+            trial = try_map(W, method, min(max_points, TRIAL_POINTS), seed)
+            clear = False
+            if second_fraction(trial) >= SUBSTANTIAL:
+                trial, clear = stands(W, trial, method, seed)
+            if clear and second_fraction(trial) >= SUBSTANTIAL:
+                return _mapped(W, trial, method, max_points, seed, f"averaged {_TIMES[times]} over "
+                               f"neighbours within {first_shell:.2f} Å ", steps)
+        steps.append("averaged over neighbours, once or twice, none of more")
+        report("mixture of two populations")
+        mixed = _mixture(longer() if longer else G, parts, first_shell, 0 if longer is None else 2)
+        steps.append(mixed[1])
+        if mixed[0] is not None:
+            return Clustered(mixed[0], trial.on_map(W), "mixture of two overlapping populations; "
+                             "no gap", False, steps)
+    if found:
+        return _mapped(Z, plain, method, max_points, seed, "", steps)
+    return Clustered(np.zeros(len(X), int), plain.on_map(Z), "no gap: one cluster", False, steps)
+
+
+def second_fraction(trial):
+    """Fraction of the second largest cluster of a trial, by those drawn at random."""
+    # Drawn rows stand in the order of their lots: the random half of a draw comes first.
+    labels = trial.labels[: len(trial.labels) // 2] if trial.sampled else trial.labels
+    count = np.sort(np.bincount(labels[labels >= 0]))
+    return count[-2] / len(labels) if len(count) > 1 else 0.0
+
+
+def _mapped(Z, trial, method, max_points, seed, how, steps=()):
+    """Clusters of the full map, where the trial had fewer environments than it may."""
+    if len(trial.drawn) < min(len(Z), max_points):
+        full = try_map(Z, method, max_points, seed)
+        place = np.full(len(Z), -1)
+        place[full.drawn] = np.arange(len(full.drawn))
+        both = place[trial.drawn] >= 0
+        full = agreed(full, Trial(place[trial.drawn][both], None, trial.labels[both], False))
+        trial = full if full.labels.max() > 0 else trial
+    labels, Y = trial.spread(Z)
+    of = " of neighbour averages" if how else ""
+    said = f"{how}the {method} map shows {labels.max() + 1} clusters"
+    return Clustered(labels, Y, f"gap in the {method} map{of}", True, [*steps, said])
+
+
+def _grouped(X):
+    labels = group_equal_environments(X)
+    n = int(labels.max()) + 1
+    what = "one kind" if n == 1 else f"{n} kinds"
+    return Clustered(labels, np.full((len(X), 2), np.nan), "equal within the noise of the data",
+                     n > 1, [f"{len(X)} environments are too few for a map: {what} by distance in "
+                             "feature space"])
+
+
+def _mixture(G, parts, first_shell, times):
+    """Labels of two populations or None, and what that rests on."""
+    for _ in range(times):
+        G = [neighbour_average(x, part, first_shell) if len(part) else x
+             for x, part in zip(G, parts, strict=True)]
+    labels, found = two_populations(np.concatenate(G))
+    if found["populations"] == 2:
+        return by_size(labels), (
+            "two overlapping populations, no gap: a mixture of two is better by the Bayesian "
+            f"criterion, their means {found['separation']:.1f} standard deviations apart, "
+            f"{found['overlap']:.1%} expected on the wrong side")
+    return None, "one population by a mixture of two and the Bayesian criterion"

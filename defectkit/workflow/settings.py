@@ -1,0 +1,75 @@
+"""What the caller asked for, checked before anything expensive."""
+
+from __future__ import annotations
+
+import re
+from numbers import Integral, Real
+
+from ..averaging import window_from_ps
+from ..embedding import INITS
+
+LEAST_FRAMES = 24  # of a trajectory, for a search for the window
+
+
+def check_method(method: str) -> str:
+    """The method in lower case; ValueError for an unknown one."""
+    if not isinstance(method, str) or method.lower() not in INITS:
+        raise ValueError(f"unknown method {method!r}; use {', '.join(INITS)}.")
+    return method.lower()
+
+
+def check_seed(seed: int) -> int:
+    """The seed; ValueError for anything but an int from 0."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise ValueError(f"seed={seed!r} is not a whole number from 0; leave it out for 0.")
+    return int(seed)
+
+
+def check_symmetry(symmetry):
+    """None or an object that gives features; ValueError for anything else."""
+    if symmetry is None or callable(symmetry):
+        return symmetry
+    raise ValueError(f"symmetry={symmetry!r} gives no features; pass a SymmetryFunctions, for "
+                     "instance SymmetryFunctions.from_n2p2('input.nn'), or leave it out.")
+
+
+def check_interval(dt: float | None) -> float | None:
+    """Time between frames in ps, or None; ValueError for what is no time."""
+    if dt is None:
+        return None
+    if isinstance(dt, bool) or not isinstance(dt, Real) or not 0 < float(dt) < float("inf"):
+        raise ValueError(f"dt={dt!r} is not a time in ps; give a number such as dt=0.02.")
+    return float(dt)
+
+
+def frames_of_window(window: int | str | None, dt: float | None, n_frames: int,
+                     broken: str | None) -> int | None:
+    """Window in frames, or None where it is to be found.
+
+    `broken` says why the frames do not follow one another in time, None where they do.
+    """
+    if window is None:
+        return None if broken is None and n_frames >= LEAST_FRAMES else 1
+    if isinstance(window, str):
+        window = _from_text(window, dt)
+    if isinstance(window, bool) or not isinstance(window, Integral) or window < 1:
+        raise ValueError(f"window={window!r} is not a number of frames from 1; for a time write "
+                         "it as text, like window='0.75 ps', with dt.")
+    window = int(window)
+    if window > n_frames:
+        raise ValueError(f"a window of {window} frames does not fit into {n_frames}; give a "
+                         "shorter window or more frames.")
+    if window > 1 and broken is not None:
+        raise ValueError("these frames do not follow one another in time and cannot be averaged: "
+                         f"{broken.rstrip('.')}; leave window out.")
+    return window
+
+
+def _from_text(text, dt):
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:e-?\d+)?)\s*(ps|fs)\s*", text)
+    if not match:
+        number = "; for frames give a number without quotes" if text.strip().isdigit() else ""
+        raise ValueError(f"window={text!r} is not a time; write it like '0.75 ps'{number}.")
+    if dt is None:
+        raise ValueError(f"window={text!r} needs the time between frames; give dt in ps.")
+    return window_from_ps(float(match[1]) * (1.0 if match[2] == "ps" else 1e-3), dt)

@@ -1,0 +1,96 @@
+"""Which atoms share a map: one group per element, the oxygens of water, or a random alloy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from vesin import ase_neighbor_list
+
+BONDED = 1.25         # Å: a hydrogen nearer to an oxygen belongs to its molecule
+RANDOM = 0.12         # Warren-Cowley parameter below which neighbours are drawn at random
+LEAST_CONTENT = 0.05  # of an element that counts in the decision
+LEAST_ATOMS = 60
+
+
+@dataclass(frozen=True)
+class SiteGroup:
+    """Atoms that are described alike and share a map.
+
+    name      what they are called ("Ga", "O of water", "Co, Cr, Ni: random alloy")
+    elements  symbols of its atoms
+    blind     the elements are not told apart, neither as centres nor as neighbours
+    """
+
+    name: str
+    elements: tuple[str, ...]
+    blind: bool = False
+
+    def members(self, atoms) -> np.ndarray:
+        """Indices of its atoms in a frame."""
+        return np.flatnonzero(np.isin(atoms.symbols[:], self.elements))
+
+
+def site_groups(frames, centres: str | None = None):
+    """The groups of a set of frames, and one sentence on how they were chosen.
+
+    Water (two hydrogens bonded to nearly every oxygen) is one group, its oxygens. Two or more
+    elements that are mixed at random on one lattice (Warren-Cowley parameters of the first shell
+    below 0.12: Cowley, Phys. Rev. 77, 669 (1950)) are one group without regard to the element.
+    Otherwise every element is a group. `centres`, one element, limits them to that.
+    """
+    present = sorted({s for atoms in frames for s in set(atoms.symbols)})
+    if centres is not None:
+        if not isinstance(centres, str) or centres not in present:
+            raise ValueError(f"centres={centres!r} is not among these atoms "
+                             f"({', '.join(present)}); choose one of them, or leave it out.")
+        return [SiteGroup(centres, (centres,))], f"only {centres}, as asked"
+    largest = max(frames, key=len)
+    if set(present) == {"H", "O"} and is_water(largest):
+        return [SiteGroup("O of water", ("O",))], "water: oxygens, hydrogens follow them"
+    if len(present) > 1 and is_random_alloy(largest):
+        return ([SiteGroup(", ".join(present) + ": random alloy", tuple(present), blind=True)],
+                "elements mixed at random on one lattice: described without regard to them")
+    return [SiteGroup(e, (e,)) for e in present], "every element by itself"
+
+
+def molecule_of(atoms) -> np.ndarray:
+    """For each atom of water the oxygen it belongs to (itself, for an oxygen); -1 for none."""
+    owner = np.where(atoms.symbols[:] == "O", np.arange(len(atoms)), -1)
+    i, j, d = ase_neighbor_list("ijd", atoms, BONDED)
+    bonds = (atoms.numbers[i] == 1) & (atoms.numbers[j] == 8)
+    order = np.argsort(-d[bonds])  # the nearest is written last
+    owner[i[bonds][order]] = j[bonds][order]
+    return owner
+
+
+def is_water(atoms) -> bool:
+    """Whether nearly every hydrogen has one oxygen and nearly every oxygen two hydrogens."""
+    owner, oxygen = molecule_of(atoms), atoms.numbers == 8
+    if not oxygen.any():
+        return False
+    hydrogens = np.bincount(owner[(owner >= 0) & ~oxygen], minlength=len(atoms))[oxygen]
+    return bool((hydrogens == 2).mean() > 0.9 and (owner[~oxygen] >= 0).mean() > 0.9)
+
+
+def is_random_alloy(atoms) -> bool:
+    """Whether the elements are mixed at random, by the pairs of nearest neighbours."""
+    names, kind, count = np.unique(atoms.numbers, return_inverse=True, return_counts=True)
+    content = count / len(atoms)
+    counted = np.flatnonzero(content > LEAST_CONTENT)
+    if len(atoms) < LEAST_ATOMS or len(counted) < 2 or 1 in names:
+        return False
+    reach = 3.5 * (atoms.get_volume() / len(atoms)) ** (1 / 3) if atoms.pbc.all() else 6.0
+    i, j, d = ase_neighbor_list("ijd", atoms, reach)
+    nearest = np.full(len(atoms), np.inf)
+    np.minimum.at(nearest, i, d)
+    shell = d < 1.25 * np.median(nearest)
+    pairs = np.zeros((len(names), len(names)))
+    np.add.at(pairs, (kind[i[shell]], kind[j[shell]]), 1.0)
+    total = pairs.sum(axis=1, keepdims=True)
+    if not total[counted].all():
+        return False
+    order = 1 - pairs / total / content
+    error = np.sqrt((1 - content) / (content * total))
+    near = np.abs(order) < np.maximum(RANDOM, 4 * error)
+    return bool(near[np.ix_(counted, counted)].all())

@@ -1,0 +1,61 @@
+"""Averages over time: how long, and which frames they belong to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..averaging import average_positions, frame_index, shortest_window
+
+SEARCH_FRAMES = 400   # consecutive frames in which the window is looked for
+SEARCH_ATOMS = 400
+
+
+def find_window(features_of, n_frames, n_atoms, dt, method, seed, progress):
+    """Shortest window (frames) whose clusters last, and why; 1 where there is none.
+
+    features_of  function of (frames, atoms), each a slice, that gives (n_frames, n_atoms,
+                 n_features)
+    """
+    frames = slice(0, min(n_frames, SEARCH_FRAMES))
+    atoms = slice(None, None, 1 + n_atoms // SEARCH_ATOMS)
+    window, _ = shortest_window(features_of(frames, atoms), dt, method=method, seed=seed,
+                                max_points=3000, allow_splits=True, progress=progress)
+    if window is None:
+        return 1, "no window up to a quarter of the trajectory gives lasting clusters: none taken"
+    return window, "the shortest whose clusters last"
+
+
+def starts_of(n_frames, window, n_atoms, most):
+    """First frames of windows that do not overlap; evenly fewer where there are too many.
+
+    Returns the starts and whether some were left out.
+    """
+    starts = np.arange(0, n_frames - window + 1, window)
+    wanted = max(1, most // max(n_atoms, 1))
+    if len(starts) <= wanted:
+        return starts, False
+    return starts[np.linspace(0, len(starts) - 1, wanted).round().astype(int)], True
+
+
+def middle_of(starts, n_frames, window):
+    """Frame that each window belongs to."""
+    return frame_index(n_frames, window)[starts]
+
+
+def mean_frames(frames, starts, window):
+    """Atoms at their mean positions over each window (copies); the frames where window is 1."""
+    if window == 1:
+        return [frames[s] for s in starts]
+    result = []
+    for start in starts:
+        part = frames[start:start + window]
+        middle = part[(window - 1) // 2].copy()
+        positions = np.stack([atoms.positions for atoms in part])
+        cells = np.stack([atoms.cell.complete().array for atoms in part])
+        same = np.ptp(cells, axis=0).max() == 0
+        middle.positions = average_positions(positions, cells[0] if same else cells, window,
+                                             middle.pbc)[0]
+        if not same:
+            middle.set_cell(cells.mean(axis=0))
+        result.append(middle)
+    return result
