@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 
 import ase.io
 import numpy as np
@@ -199,7 +198,7 @@ def test_a_result_of_version_0_1_can_still_be_opened(vacancy, tmp_path):
         atom=vacancy.atom, frames=np.frombuffer(text.getvalue().encode(), np.uint8),
         info=json.dumps(vacancy.info | {"format": 1}))
     again = dk.open_result(tmp_path / "old.npz")
-    assert np.array_equal(again.labels, vacancy.labels) 
+    assert np.array_equal(again.labels, vacancy.labels)
     assert "format" not in again.info
 
 

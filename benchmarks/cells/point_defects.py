@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from ase.build import bulk, graphene, mx2
-from ase.data import atomic_numbers
 from ase.geometry import find_mic
 from ase.neighborlist import neighbor_list
 from ase.spacegroup import crystal

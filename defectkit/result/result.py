@@ -11,7 +11,8 @@ import pandas as pd
 
 from .. import nucleus
 from ..clusters import NOT_LABELLED, describe
-from ..datasets import read_frames, write_frames
+from ..datasets import write_frames
+from ..io import read_frames
 from ..neighbours.bond_order import places
 from . import agreement, html, saved, summary
 

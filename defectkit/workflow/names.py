@@ -9,6 +9,7 @@ from .site_groups import molecule_of
 
 MAJORITY = 0.6    # share of a cluster's atoms that carries a name
 INCOHERENT = 0.3  # mean fraction of neighbours of one orientation: below it, no crystal
+FEWEST = 8        # atoms of a frame without a crystal that get a name
 MOST_COMPOUNDS = 20
 AROUND = 0.5      # share of a cluster beside point defects that names it so
 
@@ -68,6 +69,8 @@ def cluster_name(label, made, analyses, row, compound, disorder):
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are beside one"
     name, share, coherent = _commonest(label, made, analyses)
+    if max(len(a.atoms) for a in analyses) < FEWEST and (name == "other" or share < MAJORITY):
+        return "too few atoms to name", 0.0, f"fewer than {FEWEST} atoms and no crystal"
     crystal = any(a.point.decided for a in analyses) or (compound is not None and compound[1] > 0)
     if name == "other" and coherent < INCOHERENT and not crystal:
         return disorder[0], share, (f"{disorder[1]}; {share:.0%} of its atoms fit no crystal, "

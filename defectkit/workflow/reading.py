@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 
-from ..datasets import read_frames
+from ..io import read_frames
 
 
 def read(source, topology=None, elements=None, progress=True):
     """List of frames, and the warnings of the reader as sentences; these are raised again."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        frames = _old(source, topology, elements)
+        frames = read_frames(source, topology, elements, progress=progress)
     said = []
     for warning in caught:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
@@ -21,17 +21,3 @@ def read(source, topology=None, elements=None, progress=True):
     if not frames:
         raise ValueError("there are no atoms; give a file with at least one frame.")
     return frames, said
-
-
-def _old(source, topology, elements):
-    from pathlib import Path
-    from ..io.trajectory import BINARY, iter_frames
-    if isinstance(source, str | Path):
-        path = Path(source)
-        own = path.suffix.lower() in BINARY
-        if path.is_file() and not own:
-            with open(path, "rb") as file:
-                own = file.read(5) == b"begin"
-        if not own:
-            return read_frames(path, elements)
-    return list(iter_frames(source, topology, elements))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..averaging import neighbour_average
-from ..clusters import agreement, by_size, cluster, nearest_vote
+from ..clusters import agreement, by_size, cluster, knn_labels
 from ..clusters.groups import group_equal_environments
 from ..clusters.mixture import two_populations
 from ..embedding import embed, standardise
@@ -63,7 +63,7 @@ class Trial:
         labels[self.drawn] = self.labels
         rest = np.setdiff1d(np.arange(len(Z)), self.drawn)
         if len(rest):
-            labels[rest], _ = nearest_vote(Z[self.drawn], self.labels, Z[rest])
+            labels[rest], _ = knn_labels(Z[self.drawn], self.labels, Z[rest])
         return by_size(labels), self.on_map(Z)
 
 
@@ -150,8 +150,8 @@ def separate(G, parts, method="pacmap", max_points=20_000, seed=0, first_shell=N
             if second_fraction(trial) >= SUBSTANTIAL:
                 trial, clear = stands(W, trial, method, seed)
             if clear and second_fraction(trial) >= SUBSTANTIAL:
-                return _mapped(W, trial, method, max_points, seed, f"averaged {_TIMES[times]} over "
-                               f"neighbours within {first_shell:.2f} Å ", steps)
+                how = f"averaged {_TIMES[times]} over neighbours within {first_shell:.2f} Å "
+                return _mapped(W, trial, method, max_points, seed, how, steps)
         steps.append("averaged over neighbours, once or twice, none of more")
         report("mixture of two populations")
         mixed = _mixture(longer() if longer else G, parts, first_shell, 0 if longer is None else 2)
