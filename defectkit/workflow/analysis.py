@@ -14,8 +14,10 @@ from ..phases import extended_defects, prototype, structure_types
 from ..result import Result
 from . import names, tables
 from .refine import refined
+from .site_groups import WATER
 
 MOST_ATOMS = 2_000_000     # of all frames in which names and defects are looked for
+LEAST_WATER = 150          # atoms of water in a frame that has a surface
 SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one layer has not
 
 
@@ -50,7 +52,7 @@ def named(frames, means, made, groups, info, connected, max_frames=50,
     frames, means  atoms of each window's middle frame, and at their mean positions
     made           labels, map, frame, atom, group, basis of the environments
     """
-    analyses = _analysed(frames, means, made, max_frames, progress)
+    analyses = _analysed(frames, means, made, groups[0].name == WATER, max_frames, progress)
     made, notes = refined(made, analyses, frames)
     followers = names.followers(frames, groups)
     result = Result(frames=frames, labels=made["labels"], map=made["map"], frame=made["frame"],
@@ -66,7 +68,7 @@ def named(frames, means, made, groups, info, connected, max_frames=50,
     return result.with_tables(phases=phases, defects=defects, extended=extended, tracks=tracks)
 
 
-def _analysed(frames, means, made, max_frames, progress):
+def _analysed(frames, means, made, water, max_frames, progress):
     """Structure, point and extended defects of the frames, evenly fewer where they are many."""
     most = int(np.clip(MOST_ATOMS // max(map(len, frames)), 1, max_frames))
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))
@@ -77,7 +79,8 @@ def _analysed(frames, means, made, max_frames, progress):
         structure = structure_types(atoms)
         is_sheet = n_elements(atoms) > 1 and "sheet" in prototype(atoms, structure).name
         extended = [d for d in extended_defects(atoms, structure)
-                    if not (is_sheet and d.kind in SURFACES)]
+                    if not ((is_sheet or water and len(atoms) < LEAST_WATER)
+                            and d.kind in SURFACES)]
         hints = _hints(made, n, len(atoms))
         point = find_point_defects(atoms, flagged=hints)
         found.append(FrameAnalysis(int(n), atoms, structure, point, extended))

@@ -8,6 +8,7 @@ import numpy as np
 from vesin import ase_neighbor_list
 
 from ..symmetry import SymmetryFunctions, features_of_each
+from .site_groups import WATER
 
 SHELLS = 2.3          # nearest-neighbour spacings: the second or third shell of most crystals
 SHORTEST, LONGEST = 3.5, 9.0  # Å
@@ -20,7 +21,7 @@ def neighbour_spacing(atoms, group) -> float:
 
     Counting are all atoms but the hydrogens of water. Of lone atoms: infinite.
     """
-    around = atoms[atoms.numbers != 1] if group.name == "O of water" else atoms
+    around = atoms[atoms.numbers != 1] if group.name == WATER else atoms
     wanted = group.members(around)
     wanted = wanted[:: 1 + len(wanted) // SAMPLE]
     reach = 4.0

@@ -14,6 +14,7 @@ from . import analysis, settings, site_groups, trajectory_window
 from .descriptors import functions_for, group_features, reach_of_data
 from .reading import read
 from .separate import FEW, separate
+from .site_groups import WATER
 
 FURTHER = 1.27  # longer cutoff, in units of the first
 
@@ -138,7 +139,7 @@ def _clusters_of_groups(frames, groups, symmetry, cutoff, starts, window, method
     parts = {"labels": [], "map": [], "frame": [], "atom": [], "group": []}
     steps, basis, next_label, sampled = [], [], 0, None
     first = frames[starts[0]]
-    water = groups[0].name == "O of water"
+    water = groups[0].name == WATER
     shell = first_shell(first[first.numbers != 1] if water else first, cutoff)
     bar = tqdm(total=len(groups), desc="clusters", unit="group", leave=False, delay=2,
                disable=not progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..phases import is_disordered, prototype
-from .site_groups import molecule_of
+from .site_groups import WATER, molecule_of
 
 MAJORITY = 0.6    # share of a cluster's atoms that carries a name
 INCOHERENT = 0.3  # mean fraction of neighbours of one orientation: below it, no crystal
@@ -16,7 +16,7 @@ AROUND = 0.5      # share of a cluster beside point defects that names it so
 
 def followers(frames, groups):
     """For each frame the atom whose label each atom shares (hydrogens of water), or None."""
-    if groups[0].name != "O of water":
+    if groups[0].name != WATER:
         return None
     return [molecule_of(atoms) for atoms in frames]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from vesin import ase_neighbor_list
 
+WATER = "O of water"   # name of the group of oxygens that stand for molecules
 BONDED = 1.25         # Å: a hydrogen nearer to an oxygen belongs to its molecule
 RANDOM = 0.12         # Warren-Cowley parameter below which neighbours are drawn at random
 LEAST_CONTENT = 0.05  # of an element that counts in the decision
@@ -47,7 +48,7 @@ def site_groups(frames, centres: str | None = None):
         return [SiteGroup(centres, (centres,))], f"only {centres}, as asked"
     largest = max(frames, key=len)
     if set(present) == {"H", "O"} and is_water(largest):
-        return [SiteGroup("O of water", ("O",))], "water: oxygens, hydrogens follow them"
+        return [SiteGroup(WATER, ("O",))], "water: oxygens, hydrogens follow them"
     if len(present) > 1 and is_random_alloy(largest):
         return ([SiteGroup(", ".join(present) + ": random alloy", tuple(present), blind=True)],
                 "elements mixed at random on one lattice: described without regard to them")
