@@ -7,6 +7,7 @@ from collections import deque
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from scipy.sparse import csr_array
 from tqdm.auto import tqdm
 
 from ..neighbours.lists import neighbour_pairs
@@ -93,9 +94,9 @@ def neighbour_average(features, atoms, cutoff):
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} Å has no neighbours; use the end of the first shell.")
     i, j = neighbour_pairs("ij", atoms, cutoff)
-    total = features.copy()
-    np.add.at(total, i, features[j])
-    return total / (1 + np.bincount(i, minlength=len(atoms)))[:, None]
+    n = len(atoms)
+    around = csr_array((np.ones(len(i)), (i, j)), shape=(n, n))
+    return (features + around @ features) / (1 + np.bincount(i, minlength=n))[:, None]
 
 
 def frame_index(n_frames, window, mode="centred"):

@@ -22,13 +22,14 @@ def _phase_lines(result):
     if "name" not in table or not len(table):
         return [f"cluster {c}: {n} environments" for c, n in
                 zip(*np.unique(result.labels, return_counts=True), strict=True)]
-    lines = []
+    lines, n_frames = [], len(result.frames)
     named = table[table["cluster"] >= 0]
     for name, rows in sorted(named.groupby("name", sort=False),
                              key=lambda item: -item[1]["fraction"].sum()):
         elements = " ".join(dict.fromkeys(" ".join(rows["elements"]).split()))
         atoms, fraction = int(rows["atoms"].sum()), rows["fraction"].sum()
-        what = f"{name}{_of(name, elements)}, {atoms} atoms ({_percent(fraction)})"
+        count = f"{atoms} atoms" if n_frames == 1 else f"{atoms / n_frames:.1f} atoms per frame"
+        what = f"{name}{_of(name, elements)}, {count} ({_percent(fraction)})"
         if len(rows) > 1:
             what += f", clusters {', '.join(map(str, rows['cluster']))}"
         elif len(named) > 1:
@@ -36,8 +37,7 @@ def _phase_lines(result):
         lines.append(what)
     noise = table[table["cluster"] < 0]
     if len(noise):
-        lines.append(f"between clusters (noise), {int(noise['atoms'].sum())} atoms "
-                     f"({_percent(noise['fraction'].sum())})")
+        lines.append(f"between clusters (noise), {_percent(noise['fraction'].sum())}")
     return lines
 
 

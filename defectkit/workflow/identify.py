@@ -16,7 +16,8 @@ from .reading import read
 from .separate import FEW, separate
 from .site_groups import WATER
 
-FURTHER = 1.27  # longer cutoff, in units of the first
+FURTHER = 1.27        # longer cutoff, in units of the first
+MOST_LONGER = 20_000  # environments that are described anew with it
 
 
 def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centres=None,
@@ -157,9 +158,9 @@ def _clusters_of_groups(frames, groups, symmetry, cutoff, starts, window, method
         near = first_shell(frames[starts[0]][index[0]], cutoff) if len(index[0]) > 1 else cutoff
         found = separate(
             G, whole, method, max_points, seed, near,
-            longer=lambda group=group, means=means: means(
-                functions_for(frames, [group], min(FURTHER * cutoff, 9.0)))
-            if group.blind or len(groups) == 1 else None,
+            longer=None if sum(map(len, index)) > MOST_LONGER else
+            lambda group=group, means=means: means(
+                functions_for(frames, groups, min(FURTHER * cutoff, 9.0))),
             report=lambda text, group=group: bar.set_description(f"{group.name}: {text}"))
         labels = np.where(found.labels >= 0, found.labels + next_label, -1)
         next_label = max(next_label, int(labels.max()) + 1)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from math import gcd
+
 import numpy as np
 
 from ..phases import is_disordered, prototype
+from ..phases.compounds import prototypes
 from .site_groups import WATER, molecule_of
 
 MAJORITY = 0.6    # share of a cluster's atoms that carries a name
@@ -44,7 +48,21 @@ def compound_name(analyses, water):
         return None
     names = [p.name for p in found]
     best = next(p for p in found if p.name == max(set(names), key=names.count))
-    return best.name, float(best.margin), best.words
+    return best.name + _formula(best), float(best.margin), best.words
+
+
+def _formula(found):
+    """" GaN" for wurtzite with Ga and N on its sites; "" where the prototype is unknown."""
+    if found.name not in prototypes() or not found.sites:
+        return ""
+    ideal, sites = prototypes()[found.name]
+    count = Counter(sites[symbol] for symbol in ideal.get_chemical_symbols() if symbol in sites)
+    element = {site: e for e, site in found.sites.items()}
+    if set(element) != set(count):
+        return ""
+    least = gcd(*count.values())
+    return " " + "".join(element[site] + (str(n // least) if n > least else "")
+                         for site, n in count.items())
 
 
 def disorder_name(analyses, connected, dt):

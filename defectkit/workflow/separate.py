@@ -15,6 +15,7 @@ from .sampling import draw, lots
 
 FEW = 600              # environments that make no map
 TRIAL_POINTS = 4000    # of a map that only decides whether clusters are there
+MOST_AVERAGED = 300_000
 SUBSTANTIAL = 0.03     # share of the second largest cluster below which the loop goes on
 SAME_CLUSTERS = 0.95   # adjusted Rand index of two seeds
 _TIMES = {1: "once", 2: "twice"}
@@ -139,7 +140,9 @@ def separate(G, parts, method="pacmap", max_points=20_000, seed=0, first_shell=N
         return _mapped(Z, plain, method, max_points, seed, "")
     steps = [f"the {method} map shows " + ("only clusters of a few environments" if found else
                                           "no gap that two seeds agree on")]
-    if parts is not None and first_shell is not None:
+    if len(X) > MOST_AVERAGED:
+        steps.append(f"{len(X)} environments are too many for averages over neighbours")
+    elif parts is not None and first_shell is not None:
         for times in (1, 2):
             report(f"averages over neighbours, {times}x")
             G = [neighbour_average(x, part, first_shell) if len(part) else x

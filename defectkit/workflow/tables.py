@@ -167,8 +167,10 @@ def notes(analyses, n_frames) -> list[str]:
     if len(analyses) < n_frames:
         said.append(f"names and defects: looked for in {len(analyses)} of {n_frames} frames, "
                     "evenly spaced")
-    reasons = dict.fromkeys(a.point.reason for a in analyses)
-    said += [f"point defects: {reason}" for reason in list(reasons)[:3]]
+    reasons = {}
+    for a in analyses:  # frames of one crystal differ in the last digits only
+        reasons.setdefault(a.point.reason.partition(" explains")[0], a.point.reason)
+    said += [f"point defects: {reason}" for reason in list(reasons.values())[:3]]
     return said
 
 
