@@ -193,8 +193,15 @@ def _truth(frames, key, classes, info):
         if frames and name in frames[0].arrays:
             truth[name] = np.concatenate([atoms.arrays[name] for atoms in frames])
         elif frames:
-            truth[name] = np.array([atoms.info[name] for atoms in frames])
+            truth[name] = _of_frames([np.asarray(atoms.info[name]) for atoms in frames], name)
     return truth
+
+
+def _of_frames(values, name):
+    """One array, or a list of one a frame where frames have none, one or several sites."""
+    if len({value.shape for value in values}) == 1:
+        return np.array(values)
+    return [value.reshape((-1, 3) if name.endswith("_A") else -1) for value in values]
 
 
 def _gap_frames():

