@@ -242,7 +242,7 @@ def description(frames, rows, refused):
     kinds = [atoms.info["kind"] for atoms in frames]
     return {
         "name": "compounds",
-        "description": "GaN, CdTe and NaCl, 63 to 216 atoms, perfect and with vacancies, "
+        "description": "GaN, CdTe and NaCl, 62 to 216 atoms, perfect and with vacancies, "
                        "antisites, an interstitial, a Schottky pair; relaxed and at 300 K.",
         "recipe": "recipes/compounds.py", "kind_key": "kind", "classes": list(KINDS),
         "truth": {
