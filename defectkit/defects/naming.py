@@ -16,7 +16,7 @@ PAIR = 1.3           # nearest distances: vacant sites nearer than this are one 
 EXTRA_PAIR = 1.9     # spacings: extra atoms nearer than this are one di-interstitial
 OUTSIDE = 0.45       # mean direction to the atoms around: an extra atom on a surface
 ISLAND = 5           # extra atoms together on a surface: an island or a step, no adatoms
-MIXED = 0.88         # a basis site with less of one element is mixed: an alloy, unless one atom
+MIXED = 0.80         # a basis site with less of one element is mixed: an alloy, unless one atom
 
 
 class _Namer:
@@ -67,7 +67,7 @@ class _Namer:
 
 
 def name_defects(crystal, positions, numbers, cell, pbc):
-    """Sites of all defects of a Crystal, and the groups of atoms in islands on its surface."""
+    """Sites of all defects of a Crystal, and what the crystal has that is no point defect."""
     namer = _Namer(crystal, numbers)
     origin = positions[0] - crystal.frame.positions[0]
     found = _vacancies(namer) + _extra(namer) + _wrong_elements(namer)
@@ -77,7 +77,22 @@ def name_defects(crystal, positions, numbers, cell, pbc):
         if site.get("other") is not None:
             moved["other"] = wrap((site["other"] + origin)[None], cell, pbc)[0]
         placed.append(Site(**{"fit": np.nan} | site | moved))
-    return placed, namer.islands
+    return placed, _notes(namer)
+
+
+def _notes(namer):
+    """Islands and mixed sites, in words; an empty text where there are none."""
+    notes = ""
+    if namer.islands:
+        notes += (f"; {sum(map(len, namer.islands))} atoms form an island or a step on the "
+                  "surface and are no point defects")
+    multiplicity = namer.crystal.lattice.multiplicity
+    first = np.arange(len(namer.sites.basis)) * multiplicity
+    mixed = [site for site in first if not namer.pure(site)]
+    if mixed:
+        notes += (f"; {len(mixed)} of {len(first)} basis sites hold several elements (an alloy): "
+                  "no antisites are told there")
+    return notes
 
 
 def _vacancies(namer):

@@ -103,11 +103,8 @@ def find_point_defects(atoms, flagged=None, max_seconds=None):
         return PointDefects(sites, _marked(sites, n_atoms), True,
                             "no lattice fits the whole cell; the flagged atoms were taken out and "
                             "put back as the order around the others asks for")
-    sites, islands = name_defects(crystal, positions, numbers, cell, pbc)
-    told = _told(crystal, numbers)
-    if islands:
-        told += (f"; {sum(map(len, islands))} atoms form an island or a step on the surface and "
-                 "are no point defects")
+    sites, notes = name_defects(crystal, positions, numbers, cell, pbc)
+    told = _told(crystal, numbers) + notes
     return PointDefects(sites, _marked(sites, n_atoms), True, told, crystal)
 
 

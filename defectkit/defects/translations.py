@@ -142,10 +142,13 @@ def candidates(frame):
     if not len(place) or count.max() < FEWEST_VALID * len(sample):
         return nothing
     least = VALID * count.max()
-    good = count >= least
-    order = np.lexsort((np.linalg.norm(place[good], axis=1),
-                        -(count[good] / len(sample)).round(2)))
-    return Candidates(place[good][order], least, cloud)
+    place, count = place[count >= least], count[count >= least]
+    # a pseudo-symmetry brings atoms only near to atoms: exact translations come first
+    near = cKDTree(place).sparse_distance_matrix(cloud, limit, output_type="ndarray")
+    spread = np.sqrt(np.bincount(near["i"], near["v"] ** 2, len(place)) / count)
+    exact = spread < 1.25 * np.quantile(spread, 0.1) + 0.02 * frame.spacing
+    order = np.lexsort((np.linalg.norm(place, axis=1), -(count / len(sample)).round(2), ~exact))
+    return Candidates(place[order], least, cloud)
 
 
 def _one_of_each(shifts, limit, index=False):
