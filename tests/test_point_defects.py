@@ -205,6 +205,51 @@ def test_planar_faults_are_no_point_defects():
     assert [s.kind for s in find_point_defects(without(atoms, 50)).sites] == ["vacancy"]
 
 
+def test_flags_help_where_no_lattice_fits_the_whole_cell():
+    """Two grains, turned by 37 degrees: two cells along z cannot outvote a defect."""
+    grain = bulk("Cu", cubic=True) * (7, 7, 2)
+    other = grain.copy()
+    other.rotate(36.87, "z", rotate_cell=False)
+    side = grain.cell[0, 0]
+    other.positions -= other.positions.mean(axis=0) - grain.positions.mean(axis=0)
+    inside = (other.positions[:, 0] > 0) & (other.positions[:, 0] < side - 1.0)
+    inside &= (other.positions[:, 1] > 0) & (other.positions[:, 1] < side)
+    other = other[inside]
+    other.positions[:, 0] += side + 1.0
+    atoms = grain + other
+    atoms.set_cell([2 * side + 1.0, side + 1.0, grain.cell[2, 2]])
+    middle = [side / 2, side / 2, grain.cell[2, 2] / 2]
+    gone = int(find_mic(atoms.positions - middle, atoms.cell)[1].argmin())
+    place = atoms.positions[gone].copy()
+    atoms = hot(without(atoms, gone), 1, 0.05)
+    alone = find_point_defects(atoms)
+    assert not alone.decided and alone.sites == []
+    flagged = np.flatnonzero(find_mic(atoms.positions - place, atoms.cell)[1] < 2.9)
+    found = find_point_defects(atoms, flagged)
+    assert found.decided and [s.kind for s in found.sites] == ["vacancy"]
+    assert away(found.sites[0], place, atoms) < 0.3
+    assert "no lattice fits the whole cell" in found.reason
+
+
+def test_divacancy_of_unlike_sites_is_named_at_both():
+    ideal = perovskite()
+    strontium = int(np.flatnonzero(ideal.symbols == "Sr")[0])
+    oxygen = int(np.flatnonzero(ideal.symbols == "O")[ideal.get_distances(
+        strontium, np.flatnonzero(ideal.symbols == "O"), mic=True).argmin()])
+    found = find_point_defects(hot(without(ideal, strontium, oxygen), 2, 0.05)).sites
+    assert [s.kind for s in found] == ["divacancy"] * 2
+    assert {s.element for s in found} == {"Sr", "O"}
+
+
+def test_pseudo_symmetry_of_tilted_octahedra_does_not_move_the_vacancy():
+    tilted = crystal(["Ca", "Ti", "O", "O"], [(.0356, .25, .9935), (0, 0, .5),
+                                              (.4836, .25, .0716), (.2888, .0371, .7108)],
+                     spacegroup=62, cellpar=[5.4423, 7.6401, 5.3796, 90, 90, 90]) * (2, 1, 2)
+    missing = int(np.flatnonzero(tilted.symbols == "O")[7])
+    site, = find_point_defects(without(tilted, missing)).sites
+    assert away(site, tilted.positions[missing], tilted) < 0.05
+
+
 def test_no_crystal_no_point_defects():
     rng = np.random.default_rng(3)
     for atoms in (Atoms("Ar108", rng.random((108, 3)) * 17, cell=[17] * 3, pbc=True),

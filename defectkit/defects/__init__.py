@@ -17,14 +17,14 @@ from .sites import (
     locate_interstitials,
     locate_vacancies,
 )
-from .surfaces import surface_layers
+from .surfaces import surface_atoms, surface_layers
 from .tracking import Track, mean_square_displacement, track
 from .wigner_seitz_analysis import OFF_LATTICE, WignerSeitz, wigner_seitz
 
 __all__ = ["OFF_LATTICE", "VACANT", "DefectSelection", "PointDefects", "Site", "Track",
            "WignerSeitz", "find_point_defects", "locate_defects", "locate_interstitials",
            "locate_vacancies", "mean_square_displacement", "score", "select_defect_clusters",
-           "surface_layers", "track", "wigner_seitz"]
+           "surface_atoms", "surface_layers", "track", "wigner_seitz"]
 
 _OLD_NAMES = {"Choice": DefectSelection, "defect_cluster": select_defect_clusters}
 

@@ -11,7 +11,8 @@ from .sites import Site
 SHELL_GAP = 1.13     # a step in distance by more than this ends the first shell
 SHELL_MAX = 1.30     # of the nearest distance: no first shell is wider
 HALF_WAY = 0.38      # of the way into a vacancy: the atom belongs to both sites
-SHARES_SITE = 0.30   # spacings: an owner further from its site than this shares it
+SHARES_SITE = 0.34   # spacings: an owner further from its site than this may share it,
+AS_FAR = 0.55        # if it is at least so far from it, of how far the extra atom is
 PAIR = 1.3           # nearest distances: vacant sites nearer than this are one divacancy
 EXTRA_PAIR = 1.9     # spacings: extra atoms nearer than this are one di-interstitial
 OUTSIDE = 0.45       # mean direction to the atoms around: an extra atom on a surface
@@ -102,14 +103,17 @@ def _vacancies(namer):
         return []
     places = sites.positions[vacant]
     apart = distances(places, places, frame.cell, frame.pbc) + np.diag([np.inf] * len(vacant))
+    shells = [namer.shell(site) for site in vacant]
+    pair = PAIR * np.array([nearest for _, nearest in shells])
+    pair = np.maximum(pair[:, None], pair)
     found = []
     for k, site in enumerate(vacant):
-        shell, nearest = namer.shell(site)
+        shell = shells[k][0]
         atoms = sites.owner[shell]
         atoms = np.unique(atoms[atoms >= 0])
         _, clear = namer.around(places[k])
         kind, other = "vacancy", None
-        if apart[k].min() < PAIR * nearest:
+        if (apart[k] < pair[k]).any():
             kind = "divacancy"
         elif len(atoms):
             way = find_mic(places[k] - sites.positions[sites.site_of[atoms]], frame.cell,
@@ -158,7 +162,7 @@ def _extra_atom(namer, atom):
     place, members, kind = frame.positions[atom], [atom], "interstitial"
     off, owner = np.linalg.norm(sites.off[atom]), sites.owner[sites.nearest[atom]]
     shared = np.linalg.norm(sites.off[owner]) if owner >= 0 else 0.0
-    if shared > SHARES_SITE * namer.spacing and shared > 0.45 * off:
+    if shared > SHARES_SITE * namer.spacing and shared > AS_FAR * off:
         kind, members = "dumbbell", [atom, owner]
         place = sites.positions[sites.nearest[atom]] + sites.off[members].mean(axis=0)
     near, closest = namer.around(place, members)

@@ -64,6 +64,34 @@ def surface_layers(atoms, flagged=None, axis=None):
     return layers, np.sign(steps[1] - steps[0]).astype(int)
 
 
+def surface_atoms(atoms, flagged=None, depth=0, axis=None):
+    """Which atoms lie at a free surface, down to a depth in layers.
+
+    A clustering may flag atoms further in that feel the surface, such as those of the third layer
+    below a dimer; they are left out here.
+
+    Parameters
+    ----------
+    atoms, flagged, axis
+        As for `surface_layers`.
+    depth : int
+        Last layer that counts: 0 is the outermost.
+
+    Returns
+    -------
+    array (n_atoms,) of bool
+
+    Raises
+    ------
+    ValueError
+        As `surface_layers`; a depth below 0.
+    """
+    if depth < 0:
+        raise ValueError(f"depth={depth}; use 0 for the outermost layer, or more.")
+    layers = surface_layers(atoms, flagged, axis)[0]
+    return (layers >= 0) & (layers <= depth)
+
+
 def _heights(positions, cell, pbc, axis, least):
     """Heights (Å) along the normal that leaves the slab, cut in the vacuum, and that axis."""
     inverse = np.linalg.inv(cell)
