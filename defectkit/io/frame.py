@@ -56,10 +56,15 @@ def read_columns(text, columns, line=1):
         raise ValueError(_wrong_line(text, columns, line)) from None
 
 
+def lines_of(text):
+    """Lines of a text, which end at a new line and nowhere else."""
+    return text.removesuffix("\n").split("\n")
+
+
 def _wrong_line(text, columns, first):
     """The sentence about the first line that does not hold what it should."""
     needed = 1 + max(place for place, _ in columns.values())
-    for number, row in enumerate(text.splitlines(), first):
+    for number, row in enumerate(lines_of(text), first):
         words = row.split()
         shown = row.strip()[:60]
         if not words:

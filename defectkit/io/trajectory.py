@@ -154,6 +154,8 @@ def _parsed(raw):
         said = " ".join(str(err).split())
         if said.startswith(raw.where):
             raise
+        if not said.endswith("."):  # Python's own words
+            said = f"({said}); repair the file or convert it to extended XYZ."
         raise ValueError(f"{raw.where} cannot be read: {said}") from None
     except (IndexError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as err:
         raise ValueError(f"{raw.where} cannot be read ({type(err).__name__}); repair the file or "

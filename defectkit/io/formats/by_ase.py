@@ -101,12 +101,13 @@ def database(path, kind, where):
     import ase.db
 
     try:
-        rows = list(ase.db.connect(str(path), type=kind, use_lock_file=False).select())
+        rows = ase.db.connect(str(path), type=kind, use_lock_file=False).select()
+        frames = [row.toatoms() for row in rows]
     except Exception as err:  # json, sqlite3 and ASE each raise their own kinds
         raise ValueError(f"{path} cannot be read as a database of ASE ({err or type(err).__name__}"
                          "); convert it, e.g. to extended XYZ.") from None
-    if not rows:
+    if not frames:
         raise ValueError(f"{where} has no atoms in it; give a file with at least one frame.")
-    for n, row in enumerate(rows):
-        yield checked(row.toatoms(), f"{where}, row {row.id if hasattr(row, 'id') else n}")
+    for n, atoms in enumerate(frames):
+        yield checked(atoms, f"{where}, frame {n}")
 

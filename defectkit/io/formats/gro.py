@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..frame import check_count, sites
+from ..frame import check_count, lines_of, sites
 from ..source import Cut
 from .residues import labels_of
 
@@ -27,7 +27,7 @@ def cut(lines, where):
 
 def parse(text, where, elements, unit, line):
     """ase.Atoms (Å) of the text of one frame, in the file's order, with its virtual sites."""
-    rows = text.splitlines()
+    rows = lines_of(text)
     title, n = rows[0], int(rows[1])
     atoms, box = rows[2:2 + n], rows[2 + n]
     if n == 0:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from ..elements import element_of
-from ..frame import check_count, read_columns, sites
+from ..frame import check_count, lines_of, read_columns, sites
 from .lammps_dump import UNITS
 
 #: Columns of the section Atoms after the id: (molecule, type, charge, first of x y z).
@@ -64,7 +64,7 @@ def parse(text, where, elements, unit, line):
 def _split(text):
     """Header, and of each section: number of its first line, comment, lines."""
     head, sections, name = [], {}, None
-    for number, row in enumerate(text.splitlines(keepends=True), 1):
+    for number, row in enumerate([row + "\n" for row in lines_of(text)], 1):
         plain, _, comment = row.partition("#")
         if _SECTION.fullmatch(plain.strip()):
             name = plain.strip()

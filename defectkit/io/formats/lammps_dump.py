@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from ase.units import Bohr
 
-from ..frame import check_count, read_columns, sites
+from ..frame import check_count, lines_of, read_columns, sites
 from ..source import Cut
 
 #: Å for the unit of length of each of LAMMPS' styles of units.
@@ -46,7 +46,7 @@ def parse(text, where, elements, unit, line):
     periodic.
     """
     at = text.index("ITEM: ATOMS")
-    head, rows = text[:at].splitlines(), text[at:]
+    head, rows = lines_of(text[:at]), text[at:]
     names, rows = (rows.split("\n", 1) + [""])[:2]
     names = names.split()[2:]
     items = _items(head)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..frame import sites
+from ..frame import lines_of, sites
 from ..source import Cut
 
 
@@ -20,7 +20,7 @@ def cut(lines, where):
 
 def parse(text, where, elements, unit, line):
     """ase.Atoms (Å) of the text of one frame; `unit` is that of the file in Å."""
-    rows = [words for row in text.splitlines() if (words := row.split())]
+    rows = [words for row in lines_of(text) if (words := row.split())]
     atoms = [row for row in rows if row[0] == "atom"]
     lattice = np.array([row[1:4] for row in rows if row[0] == "lattice"], float)
     positions = np.array([row[1:4] for row in atoms], float).reshape(-1, 3)

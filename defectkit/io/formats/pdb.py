@@ -4,7 +4,7 @@ import numpy as np
 from ase.geometry import cellpar_to_cell
 
 from ..elements import element_of
-from ..frame import sites
+from ..frame import lines_of, sites
 from .residues import labels_of
 
 _ATOMS = ("ATOM  ", "HETATM")
@@ -34,7 +34,7 @@ def cut(lines, where):
 
 def parse(text, where, elements, unit, line):
     """ase.Atoms (Å) of one model, in the file's order, with its virtual sites."""
-    rows = text.splitlines()
+    rows = lines_of(text)
     cell = None
     if rows[0].startswith("CRYST1"):
         cell = _cell(rows.pop(0), line)

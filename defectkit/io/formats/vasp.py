@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 
 from ..elements import element_of
-from ..frame import check_count, read_columns, sites
+from ..frame import check_count, lines_of, read_columns, sites
 from ..source import Cut
 
 _STEP = re.compile(r"\s*(Direct|Cartesian) configuration\s*=\s*(\d+)|\s*Konfig", re.I)
@@ -67,7 +67,7 @@ def _head(lines, where):
 
 def parse(text, where, elements, unit, line):
     """ase.Atoms (Å, periodic) of the text of one frame."""
-    rows = text.splitlines(keepends=True)
+    rows = [row + "\n" for row in lines_of(text)]
     cell = _cell(rows[1:5], line)
     named = len(rows[5].split()) > 0 and not rows[5].split()[0].isdigit()
     counts = [int(word) for word in rows[6 if named else 5].split("!")[0].split()]
@@ -120,7 +120,7 @@ def _names_elsewhere(comment, block, counts, elements, where):
     """Elements of a file from before VASP 5: those given, behind the positions, or on line 1."""
     if isinstance(elements, tuple):
         return range(1, len(counts) + 1)
-    behind = [row.split()[3:4] for row in block.splitlines()]
+    behind = [row.split()[3:4] for row in lines_of(block)]
     behind = [words[0] if words and words[0] not in "TF" else "" for words in behind]
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
     if all(name.isalpha() and element_of(name) for name in behind):
