@@ -14,6 +14,7 @@ from ..phases import extended_defects, prototype, structure_types
 from ..result import Result
 from . import names, tables
 from .refine import refined
+from .sheets import edges
 from .site_groups import WATER
 
 MOST_ATOMS = 2_000_000     # of all frames in which names and defects are looked for
@@ -53,7 +54,7 @@ def named(frames, means, made, groups, info, connected, max_frames=50,
     made           labels, map, frame, atom, group, basis of the environments
     """
     analyses = _analysed(frames, means, made, groups[0].name == WATER, max_frames, progress)
-    made, notes = refined(made, analyses, frames)
+    made, notes = refined(made | {"water": groups[0].name == WATER}, analyses, frames)
     followers = names.followers(frames, groups)
     result = Result(frames=frames, labels=made["labels"], map=made["map"], frame=made["frame"],
                     atom=made["atom"], info=info, group=made["group"],
@@ -77,12 +78,17 @@ def _analysed(frames, means, made, water, max_frames, progress):
                   disable=not progress):
         atoms = means[n]
         structure = structure_types(atoms)
-        is_sheet = n_elements(atoms) > 1 and "sheet" in prototype(atoms, structure).name
+        named_as = prototype(atoms, structure) if n_elements(atoms) > 1 and not water else None
+        is_sheet = named_as is not None and "sheet" in named_as.name
+        is_compound_crystal = named_as is not None and named_as.margin > 0
         extended = [d for d in extended_defects(atoms, structure)
                     if not ((is_sheet or water and len(atoms) < LEAST_WATER)
                             and d.kind in SURFACES)]
-        hints = _hints(made, n, len(atoms))
-        point = find_point_defects(atoms, flagged=hints)
+        crystalline = is_compound_crystal or np.mean(structure.codes > 0) > 0.5
+        point = find_point_defects(
+            atoms, flagged=_hints(made, n, len(atoms)) if crystalline else None)
+        if is_sheet:
+            extended += edges(atoms, point.flagged)
         found.append(FrameAnalysis(int(n), atoms, structure, point, extended))
     return found
 

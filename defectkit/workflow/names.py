@@ -14,6 +14,9 @@ from .site_groups import WATER, molecule_of
 MAJORITY = 0.6    # share of a cluster's atoms that carries a name
 INCOHERENT = 0.3  # mean fraction of neighbours of one orientation: below it, no crystal
 FEWEST = 8        # atoms of a frame without a crystal that get a name
+#: Written last in a formula, the last of them at its end.
+ELECTRONEGATIVE = ("B", "Si", "C", "Sb", "As", "P", "N", "Te", "Se", "S", "I", "Br", "Cl", "O",
+                   "F")
 MOST_COMPOUNDS = 20
 AROUND = 0.5      # share of a cluster beside point defects that names it so
 
@@ -48,21 +51,21 @@ def compound_name(analyses, water):
         return None
     names = [p.name for p in found]
     best = next(p for p in found if p.name == max(set(names), key=names.count))
-    return best.name + _formula(best), float(best.margin), best.words
+    return best.name + _formula(best, analyses[0].atoms), float(best.margin), best.words
 
 
-def _formula(found):
+def _formula(found, atoms):
     """" GaN" for wurtzite with Ga and N on its sites; "" where the prototype is unknown."""
-    if found.name not in prototypes() or not found.sites:
+    if found.name not in prototypes():
         return ""
-    ideal, sites = prototypes()[found.name]
-    count = Counter(sites[symbol] for symbol in ideal.get_chemical_symbols() if symbol in sites)
-    element = {site: e for e, site in found.sites.items()}
-    if set(element) != set(count):
-        return ""
-    least = gcd(*count.values())
-    return " " + "".join(element[site] + (str(n // least) if n > least else "")
-                         for site, n in count.items())
+    count = Counter(prototypes()[found.name].get_chemical_symbols())
+    own = {e: count[site] for e, site in found.sites.items()}
+    if not own:  # equal sites
+        common = Counter(atoms.get_chemical_symbols()).most_common(len(count))
+        own = dict.fromkeys((e for e, _ in common), 1)
+    order = sorted(own, key=lambda e: ELECTRONEGATIVE.index(e) if e in ELECTRONEGATIVE else -1)
+    least = gcd(*own.values())
+    return " " + "".join(e + (str(own[e] // least) if own[e] > least else "") for e in order)
 
 
 def disorder_name(analyses, connected, dt):
@@ -87,6 +90,8 @@ def cluster_name(label, made, analyses, row, compound, disorder):
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are beside one"
     name, share, coherent = _commonest(label, made, analyses)
+    if made["water"] and name == "other":
+        return "water molecules", share, "no order of ice or liquid among their oxygens"
     if max(len(a.atoms) for a in analyses) < FEWEST and (name == "other" or share < MAJORITY):
         return "too few atoms to name", 0.0, f"fewer than {FEWEST} atoms and no crystal"
     crystal = any(a.point.decided for a in analyses) or (compound is not None and compound[1] > 0)

@@ -1,0 +1,206 @@
+"""identify on cells that it has not seen: share of right answers and of false alarms, by kind.
+
+    python benchmarks/field.py                       # tuning seeds, then judging seeds
+    python benchmarks/field.py --judge               # judging seeds only
+    python benchmarks/field.py --judge --only rutile
+
+The cells are built here by seed: crystals with planted point defects, faults, boundaries,
+dislocations, slabs, liquids, alloys, and water. What is judged is the answer of
+`defectkit.identify` as a user gets it. The table of the judging seeds goes to
+benchmarks/results/field.json; misses are printed.
+"""
+
+import argparse
+import json
+import sys
+import time
+import warnings
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+from ase.geometry import find_mic
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+import defectkit as dk  # noqa: E402
+from benchmarks.cells import extended, point_defects  # noqa: E402
+from defectkit.phases.classical import classical_types  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results" / "field.json"
+TUNING, JUDGING = (0, 1, 2), (21, 22, 23)
+INTERSTITIAL = ("interstitial", "dumbbell", "di-interstitial", "crowdion")
+PLANAR = ("intrinsic stacking fault", "extrinsic stacking fault", "stacking fault",
+          "twin boundary", "grain boundary", "dislocation")
+
+
+def identify(atoms):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return dk.identify(atoms, progress=False)
+
+
+def point_rows(seed, only):
+    """(kind, cell, wrong, whether it was a false alarm) of cells with planted point defects."""
+    for make in (point_defects.built_cells, point_defects.emt_cells):
+        for atoms, truth in make(seed):
+            kind = f"point defects: {truth.prototype}"
+            if only not in kind:
+                continue
+            result = identify(atoms)
+            wrong = point_misses(atoms, truth, result.defects.to_dict("records"))
+            if not truth.defects and len(result.extended):
+                wrong.append("in a perfect crystal: " + ", ".join(result.extended["kind"]))
+            yield (kind, f"{truth.material} {truth.label}, {len(atoms)} atoms, heat {truth.heat}",
+                   wrong, not truth.defects)
+
+
+def point_misses(atoms, truth, found):
+    """What is wrong with the point defects that were named in a cell, sentences."""
+    wrong, left = [], list(found)
+    for kind, element, place in truth.defects:
+        away = [find_mic(np.array(row["position_A"]) - place, atoms.cell, atoms.pbc)[1]
+                for row in left]
+        best = int(np.argmin(away)) if left else -1
+        if best < 0 or away[best] > point_defects.TOLERANCE:
+            wrong.append(f"{kind} missed")
+            continue
+        row = left.pop(best)
+        same = row["kind"] == kind or (kind == "vacancy" and row["kind"] == "split vacancy") or (
+            "interstitial" in kind and row["kind"] in INTERSTITIAL)
+        if not same:
+            wrong.append(f"{kind} called {row['kind']}")
+        elif row["element"] not in (element, "") and kind != "interstitial or dumbbell":
+            wrong.append(f"{element} {kind} called {row['element']}")
+    if left:
+        wrong.append(f"{len(left)} too many, the first a {left[0]['kind']}")
+    return wrong
+
+
+def family(name, truth):
+    """Row of the table that a cell of `extended.cells` belongs to."""
+    for word, row in (("hot ", "phases at 0.8 of melting"), ("dislocation", "dislocations"),
+                      ("boundary", "grain and twin boundaries"), ("twin", "stacking faults, twins"),
+                      ("fault", "stacking faults, twins"), ("adatom", "slabs"), ("step", "slabs"),
+                      ("flat", "slabs"), ("vacancy", "slabs"), ("nucleus", "nucleus in melt"),
+                      ("liquid", "liquid"), ("alloy", "random alloy")):
+        if word in name:
+            return row
+    return "compounds named"
+
+
+def extended_rows(seed, only):
+    """(kind, cell, wrong, whether nothing was to be found) of cells with other defects."""
+    for name, atoms, truth in extended.cells(seed):
+        kind = family(name, truth)
+        if only not in kind:
+            continue
+        result = identify(atoms)
+        yield (kind, f"{name}, {len(atoms)} atoms", extended_misses(atoms, truth, result),
+               not truth["kinds"])
+
+
+def names_of(result, atoms):
+    """Name of each atom's cluster, array (n_atoms,) of str."""
+    names = np.full(len(atoms), "", dtype="<U60")
+    names[result.atom] = [result.names.get(int(c), "noise") for c in result.labels]
+    return names
+
+
+def extended_misses(atoms, truth, result):
+    """What is wrong with the answer for one frame, sentences."""
+    wrong, named = [], names_of(result, atoms)
+    kinds = Counter(result.extended["kind"])
+    if truth["types"] is not None:
+        wanted = np.char.replace(np.array(truth["types"], dtype="<U60"), "other", "liquid")
+        off = np.mean([want not in name for want, name in zip(wanted, named, strict=True)])
+        if off > 0.01:
+            wrong.append(f"{off:.1%} of the atoms under another name")
+    if truth.get("character"):  # what lies around a cylinder, and the fault between partials
+        kinds = Counter({k: n for k, n in kinds.items()
+                         if "surface" not in k and "stacking fault" not in k})
+    if kinds != Counter(truth["kinds"]):
+        wrong.append(f"named {dict(kinds)} for {dict(Counter(truth['kinds']))}")
+    if truth["atoms"] is not None and truth["atoms"].any():
+        least = 0.8 if "nucleus" in truth["kinds"] else 0.95
+        recall = np.isin(named[truth["atoms"]], (*PLANAR, "nucleus", "around point defects")).mean()
+        if recall < least:
+            wrong.append(f"{recall:.0%} of the defect's {truth['atoms'].sum()} atoms in a cluster "
+                         "of their own")
+    if len(result.defects) and not set(result.defects["kind"]) <= {*truth["kinds"]}:
+        wrong.append("point defects that are none: " + ", ".join(set(result.defects["kind"])))
+    if "prototype" in truth and not any(truth["prototype"] in n for n in set(named)):
+        wrong.append(f"named {Counter(named).most_common(1)[0][0]}")
+    return wrong
+
+
+def water_rows(seed, only):
+    """Ice beside water: agreement of the clusters with CHILL+, one frame and ten."""
+    kind = "ice and water"
+    if only not in kind:
+        return
+    ice, liquid = dk.load("water-ice").frames, dk.load("water-liquid").frames
+    rng = np.random.default_rng(seed)
+    for count, least in ((1, 0.94), (10, 0.97)):
+        start = int(rng.integers(len(ice) - 200))
+        at = start + 19 * np.arange(count) if count > 1 else [start]
+        frames = [ice[n] for n in at] + [liquid[n] for n in at]
+        result = identify([f[f.numbers == 8] for f in frames])
+        types = np.concatenate([classical_types(f)["CHILL+"][f.numbers == 8] for f in frames])
+        solid = np.isin(types, ("ice Ih", "ice Ic", "interfacial ice"))
+        named = np.array([result.names.get(int(c), "") for c in result.labels])
+        same = np.mean(np.char.startswith(named, "ice") == solid)
+        wrong = [] if same >= least else [f"{same:.1%} as CHILL+ has it"]
+        yield kind, f"{count} frames of ice and {count} of water", wrong, False
+
+
+def measured(seeds, only):
+    """{kind: [cells, right, cells without a defect, of these with a false alarm, s]}."""
+    rows = defaultdict(lambda: [0, 0, 0, 0, 0.0])
+    for seed in seeds:
+        for make in (point_rows, extended_rows, water_rows):
+            start = time.perf_counter()
+            for kind, cell, wrong, nothing in make(seed, only):
+                row = rows[kind]
+                took, start = time.perf_counter() - start, time.perf_counter()
+                for k, more in enumerate((1, not wrong, nothing, bool(nothing and wrong), took)):
+                    row[k] += more
+                if wrong:
+                    print(f"  seed {seed}, {kind}: {cell}: {'; '.join(wrong)}", flush=True)
+    return dict(rows)
+
+
+def table(rows, title):
+    """The rows as text."""
+    lines = [f"\n{title}", f"{'kind':32} {'cells':>6} {'right':>8} {'nothing to find':>16} "
+             f"{'false alarms':>13} {'s/cell':>7}"]
+    total = np.sum(list(rows.values()), axis=0)
+    for name, (n, right, nothing, false, seconds) in [*rows.items(), ("all", total)]:
+        lines.append(f"{name:32} {int(n):6d} {right / n:8.1%} {int(nothing):16d} {int(false):13d} "
+                     f"{seconds / n:7.2f}")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--judge", action="store_true", help="judging seeds only")
+    parser.add_argument("--seeds", type=int, nargs="*", help="these seeds only, nothing is written")
+    parser.add_argument("--only", default="", help="kinds with this in their name")
+    given = parser.parse_args()
+    if given.seeds:
+        print(table(measured(given.seeds, given.only), f"seeds {given.seeds}"))
+        return
+    if not given.judge:
+        print(table(measured(TUNING, given.only), f"tuning seeds {TUNING}"))
+    rows = measured(JUDGING, given.only)
+    print(table(rows, f"judging seeds {JUDGING}"))
+    if not given.only:
+        RESULTS.write_text(json.dumps([
+            {"kind": kind, "n": int(n), "right_percent": round(100 * right / n, 1),
+             "nothing_to_find": int(nothing), "false_alarms": int(false),
+             "false_alarms_percent": round(100 * false / nothing, 1) if nothing else None,
+             "seeds": list(JUDGING)}
+            for kind, (n, right, nothing, false, _) in rows.items()], indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

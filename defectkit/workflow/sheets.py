@@ -1,0 +1,42 @@
+"""Edges of a sheet: atoms with fewer bonds to the other elements than most of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+from vesin import ase_neighbor_list
+
+from ..phases import ExtendedDefect
+
+REACH = 1.25  # longest bond, in units of the median shortest distance to another element
+
+
+def bonds_to_others(atoms) -> np.ndarray:
+    """Number of bonds of each atom to atoms of other elements, (n_atoms,) of int."""
+    i, j, d = ase_neighbor_list("ijd", atoms, 4.5)
+    other = atoms.numbers[i] != atoms.numbers[j]
+    i, d = i[other], d[other]
+    nearest = np.full(len(atoms), np.inf)
+    np.minimum.at(nearest, i, d)
+    reach = REACH * np.median(nearest[np.isfinite(nearest)]) if len(d) else 0.0
+    return np.bincount(i[d < reach], minlength=len(atoms))
+
+
+def edges(atoms, near_defects) -> list[ExtendedDefect]:
+    """Atoms of a sheet that lack bonds and are not beside a point defect, as one edge.
+
+    atoms         one frame (Å) of a sheet of a compound
+    near_defects  flags (n_atoms,) of atoms that a point defect explains
+    """
+    bonds, lacking, words = bonds_to_others(atoms), np.zeros(len(atoms), bool), []
+    for element in sorted(set(atoms.symbols)):
+        own = atoms.symbols == element
+        usual = int(np.bincount(bonds[own]).argmax())
+        few = own & (bonds < usual) & ~near_defects
+        lacking |= few
+        words += [f"{n} {element} with {k} of {usual} bonds" for k, n in
+                  zip(*np.unique(bonds[few], return_counts=True), strict=True)]
+    if not lacking.any():
+        return []
+    members = np.flatnonzero(lacking)
+    return [ExtendedDefect("edge", members, "edge of the sheet: " + ", ".join(words), None,
+                           atoms.positions[members].mean(axis=0), 0.9)]
