@@ -141,7 +141,7 @@ def water_rows(seed, only):
     ice, liquid = dk.load("water-ice").frames, dk.load("water-liquid").frames
     rng = np.random.default_rng(seed)
     for count, least in ((1, 0.94), (10, 0.97)):
-        start = int(rng.integers(len(ice) - 200))
+        start = int(rng.integers(min(len(ice), len(liquid)) - 200))
         at = start + 19 * np.arange(count) if count > 1 else [start]
         frames = [ice[n] for n in at] + [liquid[n] for n in at]
         result = identify([f[f.numbers == 8] for f in frames])

@@ -86,7 +86,10 @@ def identify(given):
     folder.mkdir(parents=True, exist_ok=True)
     written = {"map": ".png", "atoms": ".png", "labelled": ".extxyz", "result": ".npz",
                "report": ".html"}
-    for name, draw in (("map", result.figure), ("atoms", result.static_figure)):
+    drawn = {"map": result.figure, "atoms": result.static_figure}
+    if not np.isfinite(result.map).any():
+        del written["map"], drawn["map"]
+    for name, draw in drawn.items():
         axes = draw()
         figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
         figure.savefig(folder / f"{stem}_{name}.png", dpi=200, bbox_inches="tight")
@@ -97,7 +100,7 @@ def identify(given):
     for name in ("phases", "defects", "extended", "tracks"):
         table = getattr(result, name)
         if len(table):
-            table.to_csv(folder / f"{stem}_{name}.csv", index=False)
+            flat_table(table).to_csv(folder / f"{stem}_{name}.csv", index=False)
             written[name] = ".csv"
     what = {"map": "the map", "atoms": "the atoms of the first frame, by cluster",
             "labelled": "atoms with a column cluster, for OVITO or ASE",
@@ -106,6 +109,20 @@ def identify(given):
             "extended": "planes, lines, surfaces", "tracks": "paths of point defects"}
     print("\nWritten:", *(f"{folder}/{stem}_{name}{end}: {what[name]}"
                           for name, end in written.items()), sep="\n")
+
+
+def flat_table(table):
+    """A table with a column for each coordinate, and lists of atoms as numbers between blanks."""
+    flat = table.copy()
+    for name in [c for c in ("position_A", "normal") if c in flat]:
+        for k, axis in enumerate("xyz"):
+            flat.insert(flat.columns.get_loc(name) + k, name.replace("position", axis)
+                        if name == "position_A" else f"normal_{axis}",
+                        [None if p is None else p[k] for p in flat[name]])
+        flat = flat.drop(columns=name)
+    if "atoms" in flat and flat["atoms"].dtype == object:
+        flat["atoms"] = [" ".join(map(str, a)) for a in flat["atoms"]]
+    return flat
 
 
 def _window(text):

@@ -100,6 +100,17 @@ class Result:
         return {int(c): n for c, n in zip(self.phases["cluster"], self.phases["name"],
                                           strict=True)}
 
+    @property
+    def captions(self) -> dict[int, str]:
+        """{cluster: name}, with elements and number where several clusters share a name."""
+        if "name" not in self.phases:
+            return {}
+        shared = self.phases["name"].duplicated(keep=False)
+        rows = zip(self.phases["cluster"], self.phases["name"], self.phases["elements"], shared,
+                   strict=True)
+        return {int(c): f"{name}: {elements}, cluster {c}" if several else name
+                for c, name, elements, several in rows}
+
     def summary(self) -> str:
         """The answer in some lines: phases, defects, surfaces, and what they rest on."""
         return summary.text(self)
@@ -175,7 +186,7 @@ class Result:
         from .. import plots
 
         atoms, labels = self._frame(frame)
-        return plots.atoms3d(atoms, labels, **{"names": self.names or None} | options)
+        return plots.atoms3d(atoms, labels, **{"names": self.captions or None} | options)
 
     still = static_figure
 
@@ -184,7 +195,7 @@ class Result:
         from .. import view
 
         atoms, labels = self._frame(frame)
-        return view.scene(atoms, labels, **{"names": self.names or None} | options)
+        return view.scene(atoms, labels, **{"names": self.captions or None} | options)
 
     def explore(self, trajectory=None, **options):
         """Map, atoms and time linked in a notebook (:func:`defectkit.view.explorer`).

@@ -128,7 +128,7 @@ def figure(result, **options):
     if not groups:
         return result.static_figure(**{k: v for k, v in options.items() if k == "ax"})
     titles = result.info.get("groups", [""])
-    options = {"names": result.names or None} | options
+    options = {"names": result.captions or None} | options
     if len(groups) == 1:
         here = drawn & (result.group == groups[0])
         return plots.embedding(result.map[here], result.labels[here], **options)

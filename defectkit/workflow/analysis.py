@@ -79,7 +79,8 @@ def _analysed(frames, means, made, water, max_frames, progress):
         atoms = means[n]
         structure = structure_types(atoms)
         named_as = prototype(atoms, structure) if n_elements(atoms) > 1 and not water else None
-        is_sheet = named_as is not None and "sheet" in named_as.name
+        is_sheet = (named_as is not None and "sheet" in named_as.name
+                    or np.mean(structure.labels == "graphene") > 0.5)
         is_compound_crystal = named_as is not None and named_as.margin > 0
         extended = [d for d in extended_defects(atoms, structure)
                     if not ((is_sheet or water and len(atoms) < LEAST_WATER)
@@ -87,7 +88,7 @@ def _analysed(frames, means, made, water, max_frames, progress):
         crystalline = is_compound_crystal or np.mean(structure.codes > 0) > 0.5
         point = find_point_defects(
             atoms, flagged=_hints(made, n, len(atoms)) if crystalline else None)
-        if is_sheet:
+        if is_sheet and named_as is not None:
             extended += edges(atoms, point.flagged)
         found.append(FrameAnalysis(int(n), atoms, structure, point, extended))
     return found
