@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .io.atomic_write import user_path
+
 PAPER = {"pca": None, "umap": 0.10, "pacmap": 0.08}  # misclassified, %
 
 
@@ -133,20 +135,20 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m defectkit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser("demo", help="silicon phases on the embedded data, no browser")
-    shown.add_argument("--output", type=Path, default=Path("demo-output"), metavar="FOLDER")
+    shown.add_argument("--output", type=user_path, default=Path("demo-output"), metavar="FOLDER")
     shown.add_argument("--environments", type=int, default=12_000, metavar="N",
                        help="atoms drawn at random (default 12000: about a minute)")
     shown.add_argument("--seed", type=int, default=0)
     own = commands.add_parser("identify", help="phases, defects and surfaces of your own file")
-    own.add_argument("file", type=Path)
+    own.add_argument("file", type=user_path)
     own.add_argument("--method", default="pacmap", help="pacmap (default), umap or pca")
     own.add_argument("--window", type=_window, metavar="N or TIME",
                      help="average over frames, or over a time such as 0.75ps with --dt")
     own.add_argument("--dt", type=float, metavar="PS", help="time between frames")
     own.add_argument("--centres", metavar="ELEMENT", help="label only these atoms")
-    own.add_argument("--topology", type=Path, help="names the atoms of an XTC or DCD file")
+    own.add_argument("--topology", type=user_path, help="names the atoms of an XTC or DCD file")
     own.add_argument("--elements", nargs="+", help="of the types 1, 2, ... of a LAMMPS dump")
-    own.add_argument("--output", type=Path, default=Path("identify-output"), metavar="FOLDER")
+    own.add_argument("--output", type=user_path, default=Path("identify-output"), metavar="FOLDER")
     own.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
     if given.command == "demo" and given.environments < 1000:

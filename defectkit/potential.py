@@ -15,6 +15,7 @@ from ase.units import Bohr, Hartree
 from numpy.lib.format import open_memmap
 
 from . import _threads
+from .io.atomic_write import user_path
 from .neighbours.lists import check_atoms, neighbour_list
 from .symmetry import SymmetryFunctions, kernels
 from .symmetry.functions import html_table
@@ -54,7 +55,7 @@ class NeuralNetworkPotential(Calculator):
         _threads.check(n_jobs)
         if not 0.0 <= skin < np.inf:
             raise ValueError(f"skin={skin} Å must be 0 or more; 0.6 suits most simulations.")
-        folder = Path(folder)
+        folder = user_path(folder)
         if not folder.is_dir():
             raise FileNotFoundError(f"{folder} is not a folder; give the one that holds input.nn, "
                                     "scaling.data and weights.NNN.data.")

@@ -5,14 +5,13 @@ The paper asks that a map be robust and shows figures (S1); here the same questi
 
 import csv
 import json
-from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from .clusters import agreement, cluster, cluster_error, knn_error, lof_error
 from .embedding.methods import INITS, embed
-from .io.atomic_write import atomic_write
+from .io.atomic_write import atomic_write, user_path
 
 __all__ = ["read_table", "repeat", "stability_report", "summary", "text_table", "write_table"]
 
@@ -267,7 +266,7 @@ def write_table(path, rows):
 
     Raises ValueError for another ending or rows of differing keys.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.suffix not in (".csv", ".json"):
         raise ValueError(f"{path} is not a name for a table; end it in .csv or .json.")
     if any(list(row) != list(rows[0]) for row in rows):
@@ -284,7 +283,7 @@ def write_table(path, rows):
 
 def read_table(path):
     """Rows that :func:`write_table` wrote, numbers as int or float."""
-    path = Path(path)
+    path = user_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
     with open(path, newline="", encoding="utf-8") as file:

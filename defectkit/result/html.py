@@ -9,7 +9,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from ..io.atomic_write import atomic_write
+from ..io.atomic_write import atomic_write, user_path
 
 MOST_ROWS = 30
 STYLE = ("body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em;"
@@ -30,7 +30,7 @@ def fragment(result) -> str:
 
 def page(result, path) -> Path:
     """Writes one HTML page; its path. It appears only when it is whole."""
-    path = Path(path)
+    path = user_path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{path} is not a name for a page; end it in .html.")
     text = ("<!doctype html><html lang='en'><meta charset='utf-8'>"

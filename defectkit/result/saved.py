@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 
 from ..io.archive import pack_frames, write_archive
+from ..io.atomic_write import user_path
 
 FORMAT = 3
 MARK = "defectkit result"
@@ -16,7 +16,7 @@ TABLES = ("phases", "defects", "extended", "tracks")
 
 def save(result, path) -> None:
     """Writes a result as .npz; ValueError for another ending."""
-    path = Path(path)
+    path = user_path(path)
     if path.suffix != ".npz":
         raise ValueError(f"{path} is not a name for a result; end it in .npz.")
     described, arrays = pack_frames(result.frames)

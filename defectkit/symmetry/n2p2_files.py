@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 
 import numpy as np
 from ase.data import atomic_numbers
 
+from ..io.atomic_write import user_path
 from .kernel_tables import Function
 
 # Arguments of a symfunction_short line after centre and type; e1, e2 are neighbour elements.
@@ -39,7 +39,7 @@ def read_input_nn(path):
     Raises FileNotFoundError, and ValueError for a file that is not an `input.nn` or that asks for
     symmetry functions in a way that is not understood here; training keywords pass.
     """
-    path = Path(path)
+    path = user_path(path)
     if path.is_dir():
         path = path / "input.nn"
     if not path.is_file():
@@ -151,7 +151,7 @@ def read_scaling(path, keywords, index, order, element):
     keywords  from `read_input_nn`: which of the scaling and centring modes is asked for
     order     the element's columns in n2p2's order (`SymmetryFunctions.n2p2_order`)
     """
-    path = Path(path)
+    path = user_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; give the path of scaling.data, or "
                                 "scaling=None for raw values.")

@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
@@ -15,7 +14,7 @@ from scipy.spatial import cKDTree
 from ... import datasets, plots
 from ...clusters.hdbscan import NOT_LABELLED
 from ...imbalance import shared_out
-from ...io.atomic_write import atomic_write
+from ...io.atomic_write import atomic_write, user_path
 
 _SHADES = 64
 
@@ -187,7 +186,7 @@ def export(path, frames, frame, atom, labels, names, Y, chosen=(), cutoff=None):
     cutoff : float, optional
         Reach of an environment (Å) for chemiscope.
     """
-    path = Path(path)
+    path = user_path(path)
     named = np.array([plots.cluster_name(c, names) for c in labels.tolist()])
     if path.name.endswith((".extxyz", ".xyz", ".extxyz.gz", ".xyz.gz")):
         _write_extxyz(path, frames, frame, atom, labels, names, Y)
