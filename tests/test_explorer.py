@@ -391,7 +391,10 @@ _popen = _map_job.subprocess.Popen
 
 
 def test_a_result_is_explored_with_its_trajectory(tmp_path):
-    frames = silicon(8)[0]
+    few = dk.identify(silicon(8)[0], method="pca", window=4, progress=False)
+    with pytest.raises(ValueError, match="this result has no map, as its environments are too "):
+        few.explore()
+    frames = silicon(12, repeat=3)[0]
     result = dk.identify(frames, method="pca", window=4, progress=False)
     ex = result.explore()
     assert ex.options["method"] == ["pca"] and ex.options["window"] == [4]
@@ -399,7 +402,7 @@ def test_a_result_is_explored_with_its_trajectory(tmp_path):
         ex.choose(method="umap")
     dk.datasets.write_frames(tmp_path / "a.extxyz", frames)
     ex = result.explore(tmp_path / "a.extxyz", names=["all"])
-    assert ex.options["window"] == [1, 2, 4] and "umap" in ex.options["method"]
+    assert ex.options["window"] == [1, 2, 4, 5] and "umap" in ex.options["method"]
     del ex.maps["pca", 4]
     ex.choice["window"] = 1  # so that the choice is a change
     ex.choose(window=4)
@@ -411,12 +414,12 @@ def test_a_result_is_explored_with_its_trajectory(tmp_path):
 
 
 def test_frames_of_other_atoms_have_no_average_but_other_methods():
-    small, large = silicon(1)[0] + silicon(1, 3)[0]
+    small, large = silicon(1, 3)[0] + silicon(1, 4)[0]
     result = dk.identify([small, large], method="pca", progress=False)
     ex = view.explorer(result)
     assert ex.options["window"] == [1] and ex.options["method"] == ["pca", "umap", "pacmap"]
     X = ex.data.rows(1, lambda *_: None, lambda: False)
-    assert X.shape == (64 + 216, len(result.info["features"]))
+    assert X.shape == (216 + 512, len(result.info["features"]))
     np.testing.assert_allclose(dk.embed(X, "pca"), result.map, atol=1e-6)
 
 
@@ -515,3 +518,46 @@ def test_unused_colour_numbers_do_not_shift_the_palette():
                                               to_rgb(plots.PALETTE[1])])
     codes, table = env.shades(np.array([0.0, np.nan, 1.0]), "number")
     assert table[codes[1]].tolist() == list(to_rgb(plots.NOISE)) and codes[0] == 0
+
+
+def test_clusters_of_a_map_reach_environments_that_it_left_out_and_can_be_undone():
+    frames, G, labels, Y = silicon()
+    partly = Y.copy()
+    partly[1::3] = np.nan
+    box = view.explorer(frames, G, labels, {("pacmap", 1): partly})
+    before = box.labels.copy()
+    box.cluster_map()
+    placed = np.isfinite(partly[:, 0])
+    assert (box.labels[~placed] >= 0).mean() > 0.9  # all were noise
+    np.testing.assert_array_equal(box.labels[placed], dk.cluster(partly[placed]))
+    after = box.labels.copy()
+    box.undo()
+    np.testing.assert_array_equal(box.labels, before)
+    box.edit["redo"].click()
+    np.testing.assert_array_equal(box.labels, after)
+    box.rename(0, "bulk")
+    box.undo()
+    assert box.names == {}
+    box.undo()
+    with pytest.raises(ValueError, match="there is nothing to undo"):
+        box.undo()
+
+
+def test_without_features_what_the_map_left_out_is_said_to_be_noise():
+    frames, _, labels, Y = silicon()
+    Y[1::3] = np.nan
+    box = view.explorer(frames, labels=labels, maps={("pacmap", 1): Y})
+    box.cluster_map()
+    assert "128 environments have no place in this map and no features" in box.status.value
+    assert (box.labels[1::3] == -1).all()
+
+
+def test_a_compound_is_explored_with_its_maps_side_by_side():
+    atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True) * (6, 6, 6)
+    atoms.rattle(0.08, seed=1)
+    result = dk.identify(atoms, method="pca", progress=False)
+    box = result.explore()
+    Y = box.maps["pca", 1]
+    first, second = (Y[(result.group == g) & np.isfinite(Y[:, 0])] for g in (0, 1))
+    assert first[:, 0].max() < second[:, 0].min()
+    assert box.data.rows(1, lambda *_: None, lambda: False).shape[1] == len(result.info["features"])

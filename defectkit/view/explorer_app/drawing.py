@@ -36,7 +36,8 @@ def connect(box):
                "merge": lambda: box.merge(some()),
                "choose": lambda: box.select(index=np.flatnonzero(np.isin(box.labels, some()))),
                "part_off": lambda: box.part_off(edit["name"].value),
-               "cluster_map": box.cluster_map, "none": box.select,
+               "cluster_map": box.cluster_map, "none": box.select, "undo": box.undo,
+               "redo": box.redo,
                "export": lambda: box.export(edit["path"].value)}
     for name, action in actions.items():
         edit[name].on_click(lambda _, action=action: _try(box, action))

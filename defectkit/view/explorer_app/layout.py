@@ -29,14 +29,14 @@ def layout(box, widgets):
             row([c["frame"], c["atoms"], box.add, box.edit["none"]]), box.legend,
             row([box.edit["clusters"], widgets.VBox([
                 row([box.edit["name"], *(box.edit[k] for k in ("rename", "merge", "choose",
-                                                               "part_off", "cluster_map"))]),
+                                                               "part_off", "cluster_map", "undo", "redo"))]),
                 row([box.edit["path"], box.edit["export"]])])]), box.status]
 
 
 def _editing(widgets):
     button = {"rename": "rename", "merge": "merge", "choose": "choose its atoms",
               "part_off": "chosen become a cluster", "cluster_map": "find clusters in this map",
-              "export": "export", "none": "choose none"}
+              "export": "export", "none": "choose none", "undo": "undo", "redo": "redo"}
     made = {name: widgets.Button(description=text, layout={"width": "auto"})
             for name, text in button.items()}
     made["export"].tooltip = "extended XYZ, CSV, or JSON for chemiscope, by the ending"

@@ -55,12 +55,43 @@ def from_result(result, trajectory=None, symmetry=None, windows=None, truth=None
                              "file or frames that identify was given.")
         steady = len({tuple(atoms.numbers) for atoms in trajectory}) == 1
         offered = _offered(len(trajectory), windows, window) if steady else [window]
-        rows = computed(trajectory, symmetry, starts[result.frame], result.atom, steady)
+        rows = computed(trajectory, symmetry or _functions(result, trajectory),
+                        starts[result.frame], result.atom, steady)
         columns = list(result.info["features"])
+    if rows is None and not np.isfinite(result.map).any():
+        raise ValueError("this result has no map, as its environments are too few for one; give "
+                         "the trajectory that identify was given, to make one.")
     return Source(result.frames, result.frame, result.atom, np.asarray(result.labels),
-                  {(method, window): np.asarray(result.map, float)},
+                  _side_by_side(result, method, window, rows),
                   _known(truth, len(result.labels)), columns, offered, rows,
                   result.info["cutoff"])
+
+
+def _functions(result, trajectory):
+    """The symmetry functions that `identify` takes by itself, as far as it saw."""
+    from ...symmetry import SymmetryFunctions
+
+    elements = sorted({s for frame in trajectory for s in set(frame.symbols)})
+    alloy = any(name.endswith("random alloy") for name in result.info.get("groups", ()))
+    make = SymmetryFunctions.element_blind if alloy else SymmetryFunctions.for_elements
+    return make(elements, result.info.get("reach"))
+
+
+def _side_by_side(result, method, window, rows):
+    """{(method, window): map} with the maps of several groups beside one another.
+
+    Empty where no environment has a place and a map can be computed.
+    """
+    Y, shift = np.array(result.map, float), 0.0
+    if rows is not None and not np.isfinite(Y).any():
+        return {}
+    for group in np.unique(result.group):
+        mine = (result.group == group) & np.isfinite(Y[:, 0])
+        if mine.any():
+            low, width = Y[mine].min(axis=0), np.ptp(Y[mine, 0])
+            Y[mine] += [shift - low[0], -low[1]] if group or shift else [0.0, 0.0]
+            shift = Y[mine, 0].max() + 0.15 * width
+    return {(method, window): Y}
 
 
 def from_arrays(frames, features=None, labels=None, maps=None, frame=None, atom=None, truth=None,
@@ -129,7 +160,7 @@ def computed(trajectory, symmetry, times, atoms, steady):
     `times`, `atoms`: frame of the trajectory and atom of each environment. Without a `steady`
     list of atoms only the frames asked for are looked at, and there is no average.
     """
-    from ...symmetry.functions import SymmetryFunctions, features
+    from ...symmetry import SymmetryFunctions, features
 
     kept = {}
 

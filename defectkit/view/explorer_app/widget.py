@@ -86,7 +86,8 @@ def explorer(source, features=None, labels=None, maps=None, frame=None, atom=Non
     box.limits = {"points": max_points, "atoms": max_atoms, "region": region}
     box.seed, box.height = seed, height
     for name, function in {"choose": choose, "select": select, "rename": rename, "merge": merge,
-                           "part_off": part_off, "cluster_map": cluster_map, "cancel": cancel,
+                           "part_off": part_off, "cluster_map": cluster_map, "undo": undo,
+                           "redo": redo, "cancel": cancel,
                            "wait": wait, "export": export, "figure": still,
                            "choose_rows": choose_rows}.items():
         setattr(box, name, partial(function, box))
@@ -106,6 +107,7 @@ def _start(box, data, names):
     box.lock, box.following = threading.RLock(), None
     box.job = box.error = box.scene = box.scatter = None
     box.X = {}  # features at one window, for colours
+    box.changes, box.undone = [], []  # (labels, names) before and after each change
     box.thinned = {}  # points that are drawn, by map
     box.selection = _selection(box, [])
     methods = list(dict.fromkeys([*(method for method, _ in box.maps),
@@ -280,38 +282,89 @@ def _relabelled(box):
     draw.say(box)
 
 
+def _change(box, labels, names):
+    """New labels and names, which `undo` takes back."""
+    with box.lock:
+        box.undone, box.changes = [], [*box.changes, (box.labels, box.names)]
+        box.labels, box.names = labels, names
+        _relabelled(box)
+
+
+def undo(box):
+    """Take back the last change of clusters or names."""
+    _step(box, box.changes, box.undone, "undo")
+
+
+def redo(box):
+    """Make the change again that `undo` took back."""
+    _step(box, box.undone, box.changes, "redo")
+
+
+def _step(box, source, target, what):
+    with box.lock:
+        if not source:
+            raise ValueError(f"there is nothing to {what}.")
+        target.append((box.labels, box.names))
+        box.labels, box.names = source.pop()
+        _relabelled(box)
+
+
 def rename(box, cluster, name):
     """Give a cluster a name, in every view and file."""
-    box.names = env.rename(box.names, box.labels, cluster, name)
-    _relabelled(box)
+    with box.lock:
+        _change(box, box.labels, env.rename(box.names, box.labels, cluster, name))
 
 
 def merge(box, clusters):
     """Join clusters under the number, colour and name of the first."""
-    box.labels = env.merge(box.labels, clusters)
-    _relabelled(box)
+    with box.lock:
+        _change(box, env.merge(box.labels, clusters), box.names)
 
 
 def part_off(box, name=None):
     """The chosen environments become a cluster of their own; returns its number."""
-    labels, number = env.part_off(box.labels, box.selection.index)
-    names = {c: text for c, text in box.names.items() if c != number}
-    if name:
-        names = env.rename(names, labels, number, name)
-    box.labels, box.names = labels, names
-    _relabelled(box)
+    with box.lock:
+        labels, number = env.part_off(box.labels, box.selection.index)
+        names = {c: text for c, text in box.names.items() if c != number}
+        if name:
+            names = env.rename(names, labels, number, name)
+        _change(box, labels, names)
     return number
 
 
 def cluster_map(box):
-    """New clusters, those of the map that is shown (`dk.cluster`); names are forgotten."""
-    from ...clusters.hdbscan import cluster
+    """New clusters, those of the map that is shown (`dk.cluster`); names are forgotten.
+
+    Environments that have no place in the map get the label of most of their ten nearest that
+    have one, in the space of features, as in `identify`. Without features they become noise, and
+    that is said.
+    """
+    from ...clusters import cluster, knn_labels
+    from ...embedding import standardise
 
     Y = draw.map_of(box)
-    labels = np.full(len(Y), -1)
-    labels[np.isfinite(Y[:, 0])] = cluster(Y[np.isfinite(Y[:, 0])])
-    box.labels, box.names = labels, {}
-    _relabelled(box)
+    drawn = np.isfinite(Y[:, 0])
+    labels, note = np.full(len(Y), -1), ""
+    labels[drawn] = cluster(Y[drawn])
+    if not drawn.all():
+        X = _features_at_hand(box)
+        if X is None:
+            note = (f"{(~drawn).sum()} environments have no place in this map and no features: "
+                    "they are noise now; undo takes it back")
+        else:
+            Z = standardise(X, X[drawn])
+            labels[~drawn] = knn_labels(Z[drawn], labels[drawn], Z[~drawn])[0]
+    _change(box, labels, {})
+    if note:
+        draw.say(box, note)
+
+
+def _features_at_hand(box):
+    """Features at the window that is shown, or None where there is nothing to make them from."""
+    window = box.choice["window"]
+    if window not in box.X and box.data.rows is not None:
+        box.X = {window: box.data.rows(window, lambda *_: None, lambda: False)}
+    return box.X.get(window)
 
 
 def export(box, path):
