@@ -77,7 +77,7 @@ def nearest(points, k=NEIGHBOURS):
     return search.indices_py, search.distances_py
 
 
-def match_templates(points, neighbours, templates=(1, 2, 3, 5, 6, 7, 8), largest=0.3, kinds=None):
+def match_templates(points, neighbours, templates=(1, 2, 3, 5, 6, 7, 8), max_rmsd=0.3, kinds=None):
     """Best template of each point by polyhedral template matching.
 
     Returns codes (n,) as in `TEMPLATES`, ordering (n,; 1 L1_0, 2 and 3 L1_2, 4 B2, 5 zinc blende
@@ -95,32 +95,37 @@ def match_templates(points, neighbours, templates=(1, 2, 3, 5, 6, 7, 8), largest
         kinds = np.tile(np.asarray(kinds, np.int32), len(points.positions) // points.size)
         data = data.with_columns(polars.Series("type", kinds).rechunk())
     wanted = "-".join(SHORT[code] for code in templates)
-    search = PolyhedralTemplateMatching(wanted, data, box, largest, neighbours)
+    search = PolyhedralTemplateMatching(wanted, data, box, max_rmsd, neighbours)
     search.compute()
     codes = search.output[:, 0].astype(np.int8)
     return codes, search.output[:, 1].astype(np.int8), search.output[:, 2], search.ptm_indices
 
 
-def common_neighbours(points):
+def common_neighbours(points, neighbours):
     """Adaptive common neighbour analysis: codes (n,), 0 other, 1 fcc, 2 hcp, 3 bcc, 4 icosahedral.
+
+    `neighbours` as :func:`nearest` gives them.
 
     Source: Stukowski, Modelling Simul. Mater. Sci. Eng. 20, 045021 (2012).
     """
     from mdapy.common_neighbor_analysis import CommonNeighborAnalysis
 
-    search = CommonNeighborAnalysis(*_table(points))
+    neighbours = np.ascontiguousarray(neighbours[:, :14])
+    number = np.full(len(neighbours), 14, np.int32)
+    search = CommonNeighborAnalysis(*_table(points), neighbours, number)
     search.compute()
     return search.pattern[:points.size]
 
 
-def diamond_types(points):
+def diamond_types(points, neighbours):
     """Codes (n,): 1 to 3 cubic diamond and its first and second neighbours, 4 to 6 hexagonal.
 
     Source: Maras et al., Comput. Phys. Commun. 205, 13 (2016).
     """
     from mdapy.identify_diamond_structure import IdentifyDiamondStructure
 
-    search = IdentifyDiamondStructure(*_table(points))
+    search = IdentifyDiamondStructure(*_table(points),
+                                      np.ascontiguousarray(neighbours[:, :4]))
     search.compute()
     return search.pattern[:points.size]
 

@@ -35,10 +35,10 @@ class Boundary:
     phases: tuple
 
 
-def grain_boundaries(structure, regions, smallest=5.0, exclude=None):
+def grain_boundaries(structure, regions, min_angle=5.0, exclude=None):
     """Boundaries between the crystals of one frame, those with most atoms first.
 
-    Atoms within 2.2 spacings of two regions whose orientations differ by at least `smallest`
+    Atoms within 2.2 spacings of two regions whose orientations differ by at least `min_angle`
     degrees, or whose crystals differ, belong to the boundary between them. What is connected is
     one boundary: a bicrystal in a periodic cell has two.
 
@@ -54,7 +54,7 @@ def grain_boundaries(structure, regions, smallest=5.0, exclude=None):
     touch = _touching(grain, structure, free)
     found = []
     for (a, b), flags in touch.items():
-        angle, axis, same = _turn(regions[a], regions[b], smallest)
+        angle, axis, same = _turn(regions[a], regions[b], min_angle)
         if not same:
             continue
         grown = flags.copy()
@@ -64,15 +64,54 @@ def grain_boundaries(structure, regions, smallest=5.0, exclude=None):
             if len(members) >= 3:
                 found += _boundary(structure, regions[a], regions[b], wide, members,
                                    (angle, axis), (i, j, vectors), grain)
+    _absorb(structure, found, (structure.codes == 0) & free)
     return sorted(found, key=lambda x: -len(x.atoms))
 
 
-def _turn(one, other, smallest):
+def _absorb(structure, walls, loose, steps=3):
+    """Gives each wall the atoms of no crystal beside it, step by step."""
+    owner = np.full(len(loose), -1)
+    for k, wall in enumerate(walls):
+        owner[wall.atoms] = k
+    for _ in range(steps):
+        left = np.flatnonzero(loose & (owner < 0))
+        if not len(left):
+            break
+        owner[left] = owner[structure.neighbours[left, :12]].max(axis=1)
+    for k, wall in enumerate(walls):
+        own = np.union1d(wall.atoms, np.flatnonzero(owner == k))
+        wall.atoms = np.union1d(own, _between(structure, own, wall.normal))
+
+
+def _between(structure, own, normal, inner=80):
+    """Atoms among a wall's neighbours no farther from its plane than most of its own atoms."""
+    near, steps = structure.neighbours[own, :12], structure.vectors[own, :12] @ normal
+    inside = np.full(len(structure.codes), np.nan)
+    # Heights over the wall's plane, passed on from neighbour to neighbour.
+    i, j, vectors = near_pairs(structure, 1.5)
+    wide = np.zeros(len(inside), bool)
+    wide[own] = wide[near] = True
+    for members in groups(len(inside), i, j, wide):
+        offset, ways = unwrapped(members, i, j, vectors)
+        if len(ways) < 3:
+            inside[members] = offset @ normal
+            at = np.isin(members, own)
+            if at.any():
+                inside[members] -= inside[members[at]].mean()
+    heights = np.abs(inside[own])
+    if not np.isfinite(heights).all():
+        return own[:0]
+    limit = np.percentile(heights, inner)
+    beside = np.abs(inside[own][:, None] + steps) <= limit
+    return np.unique(near[beside])
+
+
+def _turn(one, other, min_angle):
     """Misorientation of two regions, and whether it makes a boundary."""
     if one.code != other.code:
         return float("nan"), None, True
     angle, axis = misorientation(one.rotation, other.rotation, one.code)
-    return angle, axis, angle >= smallest
+    return angle, axis, angle >= min_angle
 
 
 def _touching(grain, structure, free):
@@ -110,9 +149,9 @@ def _touching(grain, structure, free):
     return result
 
 
-def _boundary(structure, one, other, wide, members, turn, pairs, grain):
+def _boundary(structure, one, other, wide, members, turn, pairs, owner):
     angle, axis = turn
-    loose = members[grain[members] < 0]
+    loose = members[owner[members] < 0]
     offset, ways = unwrapped(wide, *pairs)
     if len(ways) >= 3:
         return []
@@ -126,7 +165,8 @@ def _boundary(structure, one, other, wide, members, turn, pairs, grain):
         normal = across / np.linalg.norm(across)
     if normal[int(np.abs(normal).argmax())] < 0:
         normal = -normal
-    planes = tuple(plane_name(normal, g.rotation, g.code, within=5.0)[0] for g in (one, other))
+    planes = tuple(plane_name(normal, grain.rotation, grain.code, max_degrees=5.0)[0]
+                   for grain in (one, other))
     words = "" if axis is None else _axis_words(axis, one)
     flat = float(np.sqrt(max(np.var((place - centre) @ normal), 0)))
     atoms = loose if len(loose) >= 3 else members
@@ -134,5 +174,5 @@ def _boundary(structure, one, other, wide, members, turn, pairs, grain):
 
 
 def _axis_words(axis, grain):
-    name, _ = direction_name(grain.rotation @ axis, grain.rotation, grain.code, within=6.0)
+    name, _ = direction_name(grain.rotation @ axis, grain.rotation, grain.code, max_degrees=6.0)
     return name or "(" + ", ".join(f"{x:.2f}" for x in axis) + ")"

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from ..nucleus import shape
+from . import smoothing
 from .graph import groups, near_pairs, unwrapped
 
 
@@ -24,31 +26,52 @@ class Cloud:
     asphericity: float
 
 
-def clouds(atoms, structure, regions, exclude, fewest=20):
+def clouds(atoms, structure, regions, exclude, min_size=20):
     """Nuclei, precipitates and disordered pockets of one frame, the largest first."""
     crystalline = structure.codes > 0
     found = []
     if np.mean(crystalline) < 0.5:
         for region in regions:
-            small = len(region.atoms) >= fewest and region.fraction < 0.5
+            small = len(region.atoms) >= min_size and region.fraction < 0.5
             if small and region.rotation is not None:
-                found.append(_cloud("nucleus", region.name, atoms, structure, region.atoms))
+                found.append(_cloud("nucleus", region.name, atoms, structure,
+                                    _grown(structure, region)))
         return [c for c in found if c is not None]
     host = max(regions, key=lambda r: len(r.atoms), default=None)
     if host is None:
         return []
     for region in regions:
-        if (region is not host and region.code != host.code and len(region.atoms) >= fewest
+        if (region is not host and region.code != host.code and len(region.atoms) >= min_size
                 and region.fraction < 0.3 and not exclude[region.atoms].mean() > 0.5):
             found.append(_cloud("precipitate", region.name, atoms, structure, region.atoms))
     i, j, _ = near_pairs(structure, 1.5)
     for members in groups(len(crystalline), i, j, ~crystalline & ~exclude):
-        if len(members) >= 3 * fewest:
+        if len(members) >= 3 * min_size:
             found.append(_cloud("disordered region", "disordered", atoms, structure, members))
     return sorted((c for c in found if c is not None), key=lambda c: -len(c.atoms))
 
 
-def element_clusters(atoms, structure, fewest=20):
+def _grown(structure, region, angle=15.0):
+    """A nucleus and the atoms at its surface that still follow its lattice.
+
+    Of the neighbours of its atoms those that fit its template in its orientation, or that have
+    half of their 12 nearest neighbours in it.
+    """
+    inside = np.zeros(len(structure.codes), bool)
+    inside[region.atoms] = True
+    near = inside[structure.neighbours[:, :12]].sum(axis=1)
+    candidates = np.flatnonzero(~inside & (near >= 3) & (structure.codes == 0))
+    mean = Rotation.from_matrix(region.rotation).as_quat()
+    q = np.vstack([structure.quaternion[candidates], mean])
+    fits = structure.template[candidates] == region.code
+    codes = np.full(len(q), region.code)
+    same = np.zeros(len(candidates), bool)
+    rows = np.flatnonzero(fits)
+    same[rows] = smoothing.aligned(q, codes, rows, np.full(len(rows), len(q) - 1), angle)
+    return np.union1d(region.atoms, candidates[same | (near[candidates] >= 6)])
+
+
+def element_clusters(atoms, structure, min_size=20):
     """Groups where a minority element is gathered: list of (symbol, Cloud).
 
     An atom belongs to one where more than half of its 12 nearest neighbours and itself are of
@@ -66,7 +89,7 @@ def element_clusters(atoms, structure, fewest=20):
         rich = own & (own[structure.neighbours[:, :12]].mean(axis=1) > 0.5)
         grown = own & (rich | rich[structure.neighbours[:, :12]].any(axis=1))
         for members in groups(len(own), i, j, grown):
-            if len(members) >= fewest:
+            if len(members) >= min_size:
                 cloud = _cloud("precipitate", chemical_symbols[element], atoms, structure, members)
                 if cloud is not None:
                     found.append((chemical_symbols[element], cloud))

@@ -170,18 +170,18 @@ def prototype(atoms, types=None):
     """
     symbols = np.array(atoms.get_chemical_symbols())
     kinds = sorted(set(symbols))
-    main, share = _main_crystal(types)
+    main, fraction = _main_crystal(types)
     if len(kinds) == 1:
-        name = main if share >= 0.5 else UNKNOWN
-        return Prototype(name, float(share) if share >= 0.5 else 0.0, float("nan"),
-                         {}, "", f"{share:.0%} of the atoms are {main}" if main else "")
+        name = main if fraction >= 0.5 else UNKNOWN
+        return Prototype(name, float(fraction) if fraction >= 0.5 else 0.0, float("nan"),
+                         {}, "", f"{fraction:.0%} of the atoms are {main}" if main else "")
     place = atoms.copy()
     blind = ""
     if types is not None and len(types.positions) == len(atoms) and not types.sublattice.any():
         place.positions = types.positions
-        blind = main if share >= 0.6 else ""
+        blind = main if fraction >= 0.6 else ""
     scores = sorted(_scores(atoms, kinds, shells(place), blind), key=lambda s: s[0])
-    alloy = _alloy(atoms, types, main, share)
+    alloy = _alloy(atoms, types, main, fraction)
     if scores and scores[0][0] < NEAR and not (alloy and scores[0][0] > 0.5 * NEAR):
         misfit, name, sites = scores[0]
         misfit = max(misfit, 1e-9)
@@ -193,8 +193,8 @@ def prototype(atoms, types=None):
                     "; no other prototype of this composition and packing is compared"))
         return Prototype(name, float(margin), float(misfit), sites, second, words)
     if alloy:
-        return Prototype(f"{main} random alloy", float(share), float("nan"), {}, "",
-                         f"{share:.0%} of the atoms are {main}, elements without order")
+        return Prototype(f"{main} random alloy", float(fraction), float("nan"), {}, "",
+                         f"{fraction:.0%} of the atoms are {main}, elements without order")
     near = f"; nearest {scores[0][1]} ({scores[0][0]:.1%} of the spacing)" if scores else ""
     return Prototype(UNKNOWN, 0.0, scores[0][0] if scores else float("nan"), {},
                      scores[0][1] if scores else "", f"no prototype fits{near}; "
@@ -208,8 +208,8 @@ def _main_crystal(types):
     return next(iter(parts.items())) if parts else ("", 0.0)
 
 
-def _alloy(atoms, types, main, share):
-    if types is None or share < 0.5 or types.sublattice.any():
+def _alloy(atoms, types, main, fraction):
+    if types is None or fraction < 0.5 or types.sublattice.any():
         return False
     return main in ("fcc", "hcp", "bcc", "diamond") and short_range_order(atoms, types) < 0.15
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from . import _mdapy, smoothing
+from . import _mdapy, kernels, smoothing
 from .graph import groups
 
 NAMES = (*_mdapy.TEMPLATES, *_mdapy.ICES)
@@ -147,7 +147,7 @@ def water_oxygens(atoms, low=2.5, high=3.0):
         return None
     if 1 in numbers and len(atoms) != 3 * len(oxygen):
         return None
-    points = _frame(atoms[oxygen])
+    points, _ = _frame(atoms[oxygen])
     distance = _mdapy.nearest(points, 4)[1][:points.size]
     return oxygen if low < np.median(distance[:, 0]) and np.median(distance) < high + 0.2 else None
 
@@ -162,48 +162,50 @@ def _check(atoms):
 
 
 def _frame(atoms):
-    """The atoms in a box so thick that 18 neighbours are distinct images."""
+    """The atoms in a box so thick that 18 neighbours are distinct images, and these neighbours.
+
+    Of fewer than 19 atoms without periodic images None in their place.
+    """
     cell = atoms.cell.complete().array
     points = _mdapy.frame(atoms.positions, cell, atoms.pbc)
     if len(points.positions) <= _mdapy.NEIGHBOURS:
         if not atoms.pbc.any():
-            return points
-        return _mdapy.frame(atoms.positions, cell, atoms.pbc, 40.0)
-    reach = np.percentile(_mdapy.nearest(points)[1][:points.size, -1], 99)
+            return points, None
+        points = _mdapy.frame(atoms.positions, cell, atoms.pbc, 40.0)
+    neighbours, distance = _mdapy.nearest(points)
+    reach = np.percentile(distance[:points.size, -1], 99)
     if 2.2 * reach > 15.0:
-        return _mdapy.frame(atoms.positions, cell, atoms.pbc, 2.2 * reach)
-    return points
+        points = _mdapy.frame(atoms.positions, cell, atoms.pbc, 2.2 * reach)
+        neighbours, _ = _mdapy.nearest(points)
+    return points, neighbours
 
 
-def _of_all(atoms, kinds=None):
-    points = start = _frame(atoms)
-    n = points.size
-    if len(points.positions) <= _mdapy.NEIGHBOURS:
+def _of_all(atoms):
+    start, neighbours = _frame(atoms)
+    if neighbours is None:
         return _nothing(atoms)
     kinds = atoms.numbers if len(np.unique(atoms.numbers)) > 1 else None
-    first = smoothing.match(points, kinds=kinds)
-    present = smoothing.families(first)
-    raw = first if len(present) == 7 else smoothing.match(points, present, kinds=kinds)
+    present, raw = smoothing.families(start, neighbours, kinds)
+    if raw is None or len(present) < len(smoothing.EVERY):
+        raw = smoothing.match(start, present, kinds=kinds, neighbours=neighbours)
     sound = raw.coherent >= COHERENT
     noise = np.median(raw.rmsd[sound]) if sound.any() else 0.0
     final = raw
-    hot = bool(noise > COLD)
-    if hot:
-        for _ in range(2):
-            points = smoothing.smooth(final, largest=np.clip(1.8 * noise, 0.1, 0.3))
-            final = smoothing.match(points, present, kinds=kinds)
-    codes = _codes(final)
-    moved = points.minimum(points.positions[:n] - start.positions[:n])
-    return _structure(codes, raw, final, hot, atoms.positions + moved)
+    if noise > COLD:
+        points = smoothing.smooth(raw, max_rmsd=np.clip(1.8 * noise, 0.1, 0.3))
+        final = smoothing.match(points, present, kinds=kinds)
+    n = start.size
+    moved = start.minimum(final.points.positions[:n] - start.positions[:n])
+    return _structure(_codes(final), raw, final, bool(noise > COLD), atoms.positions + moved)
 
 
 def _codes(matched):
     n = matched.points.size
-    analysed = _mdapy.common_neighbours(matched.points)
+    analysed = _mdapy.common_neighbours(matched.points, matched.neighbours)
     codes = np.where(np.isin(analysed, (FCC, HCP, BCC)), analysed, OTHER).astype(np.int8)
     best, coherent = matched.codes[:n], matched.coherent[:n]
     if np.isin(best, (DIAMOND, HEXAGONAL_DIAMOND)).mean() > 0.02:
-        pattern = _mdapy.diamond_types(matched.points)
+        pattern = _mdapy.diamond_types(matched.points, matched.neighbours)
         codes[pattern == 1], codes[pattern == 4] = DIAMOND, HEXAGONAL_DIAMOND
     plain = np.isin(best, (SIMPLE_CUBIC, GRAPHENE)) & (coherent >= COHERENT)
     chosen = (codes == OTHER) & plain & (matched.rmsd[:n] < 0.12)
@@ -218,7 +220,7 @@ def _codes(matched):
     return codes
 
 
-def _chance(matched, codes, fewest=20):
+def _chance(matched, codes, min_size=20):
     """Flags of crystalline atoms in groups of one orientation that a melt forms by chance."""
     n = len(codes)
     i = np.repeat(np.arange(n), matched.order.shape[1] - 1)
@@ -233,7 +235,7 @@ def _chance(matched, codes, fewest=20):
     agree = smoothing.aligned(q, codes, i, j, 15.0)
     flags = np.zeros(n, bool)
     for members in groups(n, i[agree], j[agree], codes > 0):
-        if len(members) < fewest:
+        if len(members) < min_size:
             flags[members] = True
     return flags
 
@@ -244,21 +246,20 @@ def _structure(codes, raw, final, hot, positions):
     rotation = np.full((n, 3, 3), np.nan, np.float32)
     if fitted.any():
         rotation[fitted] = Rotation.from_quat(final.quaternion[:n][fitted]).as_matrix()
-    neighbours, distance = _mdapy.nearest(final.points)
-    neighbours = neighbours[:n]
-    flat = final.points.positions[neighbours] - final.points.positions[:n, None]
-    vectors = final.points.minimum(flat.reshape(-1, 3)).reshape(flat.shape)
+    points, neighbours = final.points, final.neighbours[:n]
+    vectors = kernels.neighbour_vectors(points.positions, points.box, np.linalg.inv(points.box),
+                                        points.pbc, final.neighbours, n)
     crystalline = codes > 0
     spacing = np.median(final.scale[:n][crystalline] if (crystalline & fitted).any()
-                        else distance[:n, 0])
-    if not np.isfinite(spacing):
-        spacing = np.nanmedian(final.scale[:n])
+                        else np.linalg.norm(vectors[:, 0], axis=1))
+    if not 0.5 < spacing < 8.0:  # Å: no atoms are bonded so
+        codes = np.zeros_like(codes)
     return Structure(
         codes=codes.astype(np.int8), rmsd=np.where(raw.codes[:n] > 0, raw.rmsd[:n], np.inf),
         residual=np.where(fitted, final.rmsd[:n], np.inf),
         rotation=rotation, coherent=final.coherent[:n], template=final.codes[:n],
         ordering=raw.ordering[:n], spacing=float(spacing), positions=positions,
-        neighbours=neighbours % n, vectors=vectors.astype(np.float32),
+        neighbours=neighbours % n, vectors=vectors,
         sublattice=np.zeros(n, bool), smoothed=hot)
 
 
@@ -286,7 +287,7 @@ def _of_element(atoms, structure, element):
 
 
 def _water(atoms, oxygen):
-    points = _frame(atoms[oxygen])
+    points, _ = _frame(atoms[oxygen])
     molecules = _of_all(atoms[oxygen])
     codes = _mdapy.chill_plus(points) + LIQUID_WATER
     molecules.codes = codes.astype(np.int8)

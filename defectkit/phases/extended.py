@@ -81,7 +81,8 @@ def extended_defects(atoms, structure: Structure, regions=None):
     cell = _cell(atoms)
     planes, at_fault, ribbons = _faults(structure, grains, at_surface, cell)
     used = at_surface | at_fault
-    walls, at_wall = _boundaries(structure, grains, used, cell)
+    solid = [g for g in grains if not (used | ribbons)[g.atoms].mean() > 0.5]
+    walls, at_wall = _boundaries(structure, solid, used, cell)
     used = used | _grown(structure, at_wall, 4) if at_wall.any() else used
     rows = _lines(atoms, structure, grains, used, ribbons)
     for row in rows:
@@ -180,8 +181,7 @@ def _fault(cell, fault, host):
 
 def _boundaries(structure, grains, used, cell):
     flags, found = np.zeros(len(structure.codes), bool), []
-    solid = [g for g in grains if not used[g.atoms].mean() > 0.5]
-    for wall in boundaries.grain_boundaries(structure, solid, exclude=used):
+    for wall in boundaries.grain_boundaries(structure, grains, exclude=used):
         flags[wall.atoms] = True
         planes = " | ".join(p or "?" for p in wall.planes)
         height = _height(cell, wall.centre, wall.normal)

@@ -48,28 +48,28 @@ def misorientation(first, second, code):
     return float(np.degrees(angle)), axis
 
 
-def plane_name(normal, rotation, code, largest=4, within=4.0):
+def plane_name(normal, rotation, code, max_index=4, max_degrees=4.0):
     """Miller indices of a plane from its normal in the frame: "(110)", "(0001)", or None.
 
-    The nearest plane with indices up to `largest` within so many degrees, the lowest first.
+    The nearest plane with indices up to `max_index` max_degrees so many degrees, the lowest first.
     Returns the name and the angle (degrees) between normal and plane's normal.
     """
-    return _name(np.asarray(rotation).T @ normal, code, largest, within, plane=True)
+    return _name(np.asarray(rotation).T @ normal, code, max_index, max_degrees, plane=True)
 
 
-def direction_name(direction, rotation, code, largest=3, within=6.0):
+def direction_name(direction, rotation, code, max_index=3, max_degrees=6.0):
     """Indices of a direction in the frame, "<110>" or "<0001>", as :func:`plane_name`."""
-    return _name(np.asarray(rotation).T @ direction, code, largest, within, plane=False)
+    return _name(np.asarray(rotation).T @ direction, code, max_index, max_degrees, plane=False)
 
 
-def _name(vector, code, largest, within, plane):
+def _name(vector, code, max_index, max_degrees, plane):
     vector = vector / np.linalg.norm(vector)
     best = None
-    for indices in sorted((t for t in product(range(-largest, largest + 1), repeat=3)
+    for indices in sorted((t for t in product(range(-max_index, max_index + 1), repeat=3)
                            if gcd(*t) == 1), key=lambda t: (sum(x * x for x in t), t)):
         axis = _cartesian(indices, code, plane)
         angle = np.degrees(np.arccos(np.clip(abs(axis @ vector), 0, 1)))
-        if angle < within and (best is None or angle < best[1] - 1.5):
+        if angle < max_degrees and (best is None or angle < best[1] - 1.5):
             best = indices, angle
     if best is None:
         return None, float("nan")

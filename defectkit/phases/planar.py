@@ -161,12 +161,12 @@ def _between(structure, one, other):
     inside[other["atoms"]] = True
     turn = np.sign(one["normal"] @ other["normal"])
     z[other["atoms"]] = turn * other["z"]
-    rows, least = one["atoms"], 0.3 * min(len(one["atoms"]), len(other["atoms"]))
+    rows, enough = one["atoms"], 0.3 * min(len(one["atoms"]), len(other["atoms"]))
     near, v = structure.neighbours[rows], structure.vectors[rows]
-    if inside[near].sum() < least:  # with one layer of the host between: neighbours' neighbours
+    if inside[near].sum() < enough:  # with one layer of the host between: neighbours' neighbours
         v = v[:, :12, None] + structure.vectors[near[:, :12], :12]
         near = structure.neighbours[near[:, :12], :12]
-        if inside[near].sum() < least:
+        if inside[near].sum() < enough:
             return None
     hit = np.nonzero(inside[near])
     steps = v[hit] @ one["normal"] + one["z"][hit[0]] - z[near[hit]]

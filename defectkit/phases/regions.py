@@ -38,7 +38,7 @@ class Region:
         return f"{self.name}, {len(self.atoms)} atoms ({self.fraction:.1%}){turned}"
 
 
-def regions(atoms, structure, angle=8.0, fewest=None):
+def regions(atoms, structure, angle=8.0, min_size=None):
     """Grains and phases of a frame, the largest first.
 
     Parameters
@@ -48,7 +48,7 @@ def regions(atoms, structure, angle=8.0, fewest=None):
         Of this frame, from `structure_types`.
     angle : float
         Degrees: neighbours turned against each other by more belong to two grains.
-    fewest : int, optional
+    min_size : int, optional
         Smaller groups are left out; default 5, or the whole frame where that is smaller.
 
     Returns
@@ -56,7 +56,7 @@ def regions(atoms, structure, angle=8.0, fewest=None):
     list of Region. Atoms called "other" form no region.
     """
     n = len(atoms)
-    fewest = min(5, n) if fewest is None else fewest
+    min_size = min(5, n) if min_size is None else min_size
     i, j, _ = near_pairs(structure, 1.3)
     same = (structure.codes[i] == structure.codes[j]) & (structure.codes[i] > 0)
     same &= structure.sublattice[i] == structure.sublattice[j]
@@ -69,7 +69,7 @@ def regions(atoms, structure, angle=8.0, fewest=None):
     keep[known] = aligned(q, structure.codes, i[known], j[known], angle)
     found = []
     for members in groups(n, i[keep], j[keep], structure.codes > 0):
-        if len(members) < fewest:
+        if len(members) < min_size:
             continue
         code = int(structure.codes[members[0]])
         rotation, spread = None, float("nan")

@@ -10,19 +10,23 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
-from . import _mdapy
-from .templates import fit, relations
+from . import _mdapy, kernels
+from .templates import relations, template_tables
 
 FAMILIES = ((1, 2, 3), (5,), (6, 7), (8,))
+EVERY = tuple(code for family in FAMILIES for code in family)
 ALIGNED = np.cos(np.radians(15.0) / 2)  # of half the angle between two orientations
+MANY = 20_000  # points; above it the families are looked for in samples
 
 
 class Match(NamedTuple):
     """Templates laid on every point: see :func:`match`."""
 
     points: _mdapy.Frame
+    neighbours: np.ndarray
     codes: np.ndarray
     ordering: np.ndarray
     rmsd: np.ndarray
@@ -32,121 +36,93 @@ class Match(NamedTuple):
     scale: np.ndarray
 
 
-def match(points, templates=(1, 2, 3, 5, 6, 7, 8), largest=0.3, kinds=None):
+def match(points, templates=EVERY, max_rmsd=0.3, kinds=None, neighbours=None):
     """Best template, orientation and agreement with the neighbours' orientations of each point.
 
     `coherent` is the fraction of a point's template neighbours whose own template is aligned with
     its own within 15 degrees: near 1 in a crystal of any heat, near 0 in a liquid.
     """
-    neighbours, _ = _mdapy.nearest(points)
-    codes, ordering, rmsd, order = _mdapy.match_templates(points, neighbours, templates, largest,
+    if neighbours is None:
+        neighbours, _ = _mdapy.nearest(points)
+    codes, ordering, rmsd, order = _mdapy.match_templates(points, neighbours, templates, max_rmsd,
                                                           kinds)
-    chosen = np.flatnonzero(codes)
-    quaternion, scale = np.zeros((len(codes), 4)), np.full(len(codes), np.nan)
-    for rows, _, _, rotation, distance in fit(points, order, codes, chosen):
-        quaternion[chosen[rows]] = _quaternion(rotation)
-        scale[chosen[rows]] = distance
+    ideal, counts, square, _ = template_tables()
+    rotation, scale = kernels.lay(points.positions, points.box, np.linalg.inv(points.box),
+                                  points.pbc, order, codes, ideal, counts, square)
+    quaternion, chosen = np.zeros((len(codes), 4)), codes > 0
+    if chosen.any():
+        quaternion[chosen] = Rotation.from_matrix(rotation[chosen]).as_quat()
     table, start = _relation_table()
-    coherent = _coherent(order, codes, quaternion, table, start, ALIGNED)
-    return Match(points, codes, ordering, rmsd, order, quaternion, coherent, scale)
+    coherent = kernels.coherent(order, codes, quaternion, table, start, ALIGNED)
+    return Match(points, neighbours, codes, ordering, rmsd, order, quaternion, coherent, scale)
 
 
-def smooth(matched, largest):
+def smooth(matched, max_rmsd, rounds=2):
     """Points moved to where the templates around them, with a small enough misfit, put them.
 
     The templates are first strained to fit best (12 numbers for 12 to 16 neighbours), so that a
-    crystal with another c/a or under load keeps it.
+    crystal with another c/a or under load keeps it. Those that agree with few neighbours say
+    nothing in the first round, nor those that agree with less than half in the next.
     """
     points = matched.points
-    total, number = np.zeros_like(points.positions), np.zeros(len(points.positions))
-    chosen = np.flatnonzero((matched.codes > 0) & (matched.rmsd < largest)
-                            & (matched.coherent >= 0.3))
-    for _, index, residual, _, _ in fit(points, matched.order, matched.codes, chosen, affine=True):
-        at = index.ravel()
-        number += np.bincount(at, minlength=len(number))
-        for axis in range(3):
-            total[:, axis] += np.bincount(at, residual[..., axis].ravel(), len(number))
-    moved = points.positions + total / np.maximum(number, 1)[:, None]
-    inside = moved @ np.linalg.inv(points.box)
-    return points._replace(positions=moved - (np.floor(inside) * points.pbc) @ points.box)
+    ideal, counts, _, inverses = template_tables()
+    inverse = np.linalg.inv(points.box)
+    positions = points.positions.copy()
+    for k in range(rounds):
+        chosen = (matched.rmsd < max_rmsd) & (matched.coherent >= (0.5 if k else 0.3))
+        positions += kernels.agree(positions, points.box, inverse, points.pbc, matched.order,
+                                   matched.codes, chosen, ideal, counts, inverses)
+    inside = positions @ inverse
+    return points._replace(positions=positions - (np.floor(inside) * points.pbc) @ points.box)
 
 
-def families(matched, least=0.02, fewest=8):
-    """Codes of the templates that occur coherently: the commonest family, and any other that
+def families(points, neighbours, kinds=None, min_fraction=0.02, min_size=8):
+    """Codes of the templates that occur coherently, and the match where all points were matched.
 
-    holds at least a fraction `least` of the points and `fewest` points. All, where none does.
+    The commonest family, and any other that holds at least `min_fraction` of the points (a fifth
+    for simple cubic and graphene) and `min_size` points; all, where none does. Of a large frame
+    eight balls of 1000 atoms are looked at, and no match comes back.
     """
-    n = matched.points.size
-    sound = matched.codes[:n][matched.coherent[:n] >= 0.5]
+    if points.size > MANY:
+        parts = [match(_ball(points, at)) for at in
+                 np.linspace(0, points.size - 1, 8).astype(int)]
+        codes = np.concatenate([p.codes[:1000] for p in parts])
+        coherent, matched = np.concatenate([p.coherent[:1000] for p in parts]), None
+    else:
+        matched = match(points, kinds=kinds, neighbours=neighbours)
+        codes, coherent = matched.codes[:points.size], matched.coherent[:points.size]
+    sound = codes[coherent >= 0.5]
     count = [int(np.isin(sound, family).sum()) for family in FAMILIES]
-    kept = [family for family, number in zip(FAMILIES, count, strict=True)
-            if number and (number == max(count) or number >= max(least * n, fewest))]
-    return tuple(code for family in kept or FAMILIES for code in family)
+    # Six or three neighbours are soon found by chance, at surfaces and in a melt.
+    need = [min_fraction, 0.2, min_fraction, 0.2]
+    kept = [family for family, number, part in zip(FAMILIES, count, need, strict=True)
+            if number and (number == max(count) or number >= max(part * len(codes), min_size))]
+    return tuple(code for family in kept or FAMILIES for code in family), matched
 
 
-def _quaternion(rotation):
-    from scipy.spatial.transform import Rotation
-
-    return Rotation.from_matrix(rotation).as_quat()
-
-
-@cache
-def _relation_table():
-    known = [code for code in range(len(_mdapy.TEMPLATES)) if code not in (0, 4)]
-    n, rows = len(_mdapy.TEMPLATES), []
-    start = np.zeros((n, n, 2), np.int64)
-    for one in known:
-        for other in known:
-            quaternions = relations(one, other)
-            start[one, other] = len(rows), len(rows) + len(quaternions)
-            rows.extend(quaternions)
-    return np.array(rows), start
-
-
-@njit(cache=True)
-def _aligned(q, r, table, first, last):
-    """Largest |cos(angle / 2)| between two orientations, over the rotations in the table."""
-    x = q[3] * r[0] - q[0] * r[3] - q[1] * r[2] + q[2] * r[1]
-    y = q[3] * r[1] - q[1] * r[3] - q[2] * r[0] + q[0] * r[2]
-    z = q[3] * r[2] - q[2] * r[3] - q[0] * r[1] + q[1] * r[0]
-    w = q[3] * r[3] + q[0] * r[0] + q[1] * r[1] + q[2] * r[2]
-    best = 0.0
-    for k in range(first, last):
-        s = table[k]
-        best = max(best, abs(x * s[0] + y * s[1] + z * s[2] + w * s[3]))
-    return best
-
-
-@njit(cache=True)
-def _coherent(order, codes, quaternion, table, start, least):
-    result = np.zeros(len(codes))
-    for i in range(len(codes)):
-        if codes[i] == 0:
-            continue
-        total, agree = 0, 0
-        for k in range(1, order.shape[1]):
-            j = order[i, k]
-            if j < 0:
-                break
-            total += 1
-            if codes[j] != 0:
-                first, last = start[codes[i], codes[j]]
-                agree += _aligned(quaternion[i], quaternion[j], table, first, last) >= least
-        result[i] = agree / total
-    return result
+def _ball(points, centre, inner=1000, outer=2500):
+    """The points nearest one, innermost first, with open boundaries."""
+    away = points.minimum(points.positions - points.positions[centre])
+    order = cKDTree(away).query(np.zeros(3), min(outer, len(away)))[1]
+    own = away[order] - away[order].min(axis=0) + 1.0
+    box = np.diag(np.ptp(own, axis=0) + 2.0)
+    return _mdapy.Frame(own, box, np.zeros(3, bool), min(inner, len(own)))
 
 
 def aligned(quaternion, codes, i, j, angle):
     """Whether the crystals of atoms i and j agree within `angle` degrees: array of bool."""
     table, start = _relation_table()
-    return _pairs_aligned(quaternion, codes, np.asarray(i), np.asarray(j), table, start,
-                          np.cos(np.radians(angle) / 2))
+    return kernels.pairs_aligned(quaternion, codes, np.asarray(i), np.asarray(j), table, start,
+                                 np.cos(np.radians(angle) / 2))
 
 
-@njit(cache=True)
-def _pairs_aligned(quaternion, codes, i, j, table, start, least):
-    result = np.zeros(len(i), np.bool_)
-    for p in range(len(i)):
-        first, last = start[codes[i[p]], codes[j[p]]]
-        result[p] = _aligned(quaternion[i[p]], quaternion[j[p]], table, first, last) >= least
-    return result
+@cache
+def _relation_table():
+    n, rows = len(_mdapy.TEMPLATES), []
+    start = np.zeros((n, n, 2), np.int64)
+    for one in EVERY:
+        for other in EVERY:
+            quaternions = relations(one, other)
+            start[one, other] = len(rows), len(rows) + len(quaternions)
+            rows.extend(quaternions)
+    return np.array(rows), start

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+from ase.geometry import find_mic
 from scipy.spatial import cKDTree
 
-from .graph import groups, near_pairs, unwrapped
+from .graph import groups, near_pairs, periodic_tree, unwrapped
 from .orientation import plane_name
 from .vacuum import ball_radius, empty_spaces, exposed
 
@@ -52,7 +53,7 @@ def sides(atoms, structure, regions):
         return found, cavities
     at, normals = exposed(atoms, structure, open_ones, radius)
     plane = _plane_of_cell(atoms, open_ones)
-    for members, normal in _split(structure, at, normals, plane):
+    for members, normal in _split(at, normals, plane):
         found.append(_side(atoms, structure, regions, members, normal, plane is not None))
     return found, cavities
 
@@ -66,18 +67,12 @@ def _plane_of_cell(atoms, spaces):
     return normal / np.linalg.norm(normal)
 
 
-def _split(structure, at, normals, plane):
-    """Exposed atoms by side: across the plane up and down, else connected ones."""
+def _split(at, normals, plane):
+    """Exposed atoms by side: over and under the plane; all together where there is none."""
     if plane is not None:
         up = normals @ plane
         return [(at[part], normals[part]) for part in (up > 0, up <= 0) if part.any()]
-    n = len(structure.codes)
-    flags = np.zeros(n, bool)
-    flags[at] = True
-    of = np.zeros((n, 3))
-    of[at] = normals
-    i, j, _ = near_pairs(structure, 1.8)
-    return [(g, of[g]) for g in groups(n, i, j, flags)]
+    return [(at, normals)]
 
 
 def _side(atoms, structure, regions, members, normals, planar):
@@ -201,7 +196,7 @@ def _partial_layer(atoms, structure, side, rank, members, pairs):
                           f"a terrace of {len(part)} atoms ({len(part) / side.full:.0%} of a full "
                           f"layer) {level} ends in two steps along {_vector(along)}"))
         else:
-            found += _holes(structure, side, part, missing, level, i, j, vectors)
+            found += _holes(atoms, structure, side, part, missing, level, i, j, vectors)
     return found
 
 
@@ -213,7 +208,7 @@ def _edge(part, i, j, structure):
     return part[number < np.median(number)] if np.ptp(number) else part
 
 
-def _holes(structure, side, part, missing, level, i, j, vectors):
+def _holes(atoms, structure, side, part, missing, level, i, j, vectors):
     """Sites of a nearly full layer without an atom: where several neighbours expect one."""
     inside = np.zeros(len(structure.codes), bool)
     inside[part] = True
@@ -228,19 +223,30 @@ def _holes(structure, side, part, missing, level, i, j, vectors):
     empty = expected[tree.query(expected)[0] > 0.5 * structure.spacing]
     if not len(empty):
         return []
-    near = cKDTree(empty).query_ball_point(empty, 0.4 * structure.spacing)
+    near = _near_images(atoms, empty, 0.4 * structure.spacing)
     votes = np.array([len(x) for x in near])
     holes, left = [], np.ones(len(empty), bool)
     for k in np.argsort(-votes, kind="stable"):
         if votes[k] < 0.5 * len(shell) or not left[k]:
             continue
         left[near[k]] = False
-        holes.append(empty[near[k]].mean(axis=0))
+        away = empty[near[k]] - empty[k]
+        holes.append(empty[k] + find_mic(away, atoms.cell, atoms.pbc)[0].mean(axis=0))
     found = []
     for hole in holes[:max(missing, 1)]:
-        ring = part[np.linalg.norm(place - hole, axis=1) < 1.3 * structure.spacing]
+        away = find_mic(place - hole, atoms.cell, atoms.pbc)[1]
+        ring = part[away < 1.2 * np.median(np.linalg.norm(shell, axis=1))]
         found.append(("surface vacancy", ring, hole, f"one atom is missing {level}"))
     return found
+
+
+def _near_images(atoms, points, reach):
+    """For each point the others within `reach` (Å) of it, periodic images counted."""
+    box, pbc = atoms.cell.complete().array, np.asarray(atoms.pbc)
+    tree, owner = periodic_tree(points, box, pbc, 1.1 * reach)
+    fraction = points @ np.linalg.inv(box)
+    inside = (fraction - np.floor(fraction) * pbc) @ box
+    return [np.unique(owner[at]) for at in tree.query_ball_point(inside, reach)]
 
 
 def _usual_steps(steps):

@@ -74,42 +74,18 @@ def relations(one, other):
     return np.unique(every.round(9), axis=0)
 
 
-def fit(points, order, codes, chosen, affine=False):
-    """Each chosen point's neighbourhood laid on its template, least squares.
+@cache
+def template_tables():
+    """All templates as arrays for the kernels, by code.
 
-    Parameters
-    ----------
-    points : _mdapy.Frame
-    order : array (n, 18) of int, as :func:`_mdapy.match_templates`
-    codes : array (n,) of int
-    chosen : array (m,) of int, points whose code is not 0
-
-    Yields, template by template
-    ----------------------------
-    rows : array of int, which of `chosen`
-    index : array (rows, k) of int, the points laid on the template
-    residual : array (rows, k, 3), Å, template minus point
-    rotation : array (rows, 3, 3), crystal axes to the axes of the frame
-    scale : array (rows,), Å, interatomic distance
+    Returns points less their mean (9, 17, 3), their number (9,), the sum of their squared lengths
+    (9,) and their pseudo-inverses (9, 3, 17).
     """
-    for code in np.unique(codes[chosen]):
-        ideal = template(int(code))
-        middle = ideal - ideal.mean(axis=0)
-        for rows in np.array_split(np.flatnonzero(codes[chosen] == code),
-                                   1 + np.count_nonzero(codes[chosen] == code) // 100_000):
-            index = order[chosen[rows], :len(ideal)]
-            own = points.positions[index]
-            vectors = points.minimum((own - own[:, :1]).reshape(-1, 3)).reshape(own.shape)
-            vectors -= vectors.mean(axis=1, keepdims=True)
-            u, s, vt = np.linalg.svd(vectors.transpose(0, 2, 1) @ middle)
-            flip = np.sign(np.linalg.det(u @ vt))
-            u[:, :, 2] *= flip[:, None]
-            rotation = u @ vt
-            s[:, 2] *= flip
-            scale = s.sum(axis=1) / (middle**2).sum()
-            if affine:
-                inverse = np.linalg.pinv(middle)
-                laid = middle @ (inverse @ vectors)
-            else:
-                laid = scale[:, None, None] * (middle @ rotation.transpose(0, 2, 1))
-            yield rows, index, laid - vectors, rotation, scale
+    ideal, counts = np.zeros((9, 17, 3)), np.zeros(9, np.int64)
+    inverses = np.zeros((9, 3, 17))
+    for code in SYSTEM:
+        points = template(code)
+        counts[code] = len(points)
+        ideal[code, :len(points)] = points - points.mean(axis=0)
+        inverses[code, :, :len(points)] = np.linalg.pinv(ideal[code, :len(points)])
+    return ideal, counts, (ideal**2).sum(axis=(1, 2)), inverses

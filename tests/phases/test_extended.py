@@ -1,0 +1,155 @@
+"""Planar and line defects, surfaces and nuclei planted in cells that the test builds itself."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import add_adsorbate, bulk, fcc111, hcp0001
+from ase.cluster import Octahedron
+
+from defectkit.phases import extended_defects, regions, structure_types
+
+
+def shaken(atoms, rms, seed=0):
+    atoms = atoms.copy()
+    rng = np.random.default_rng(seed)
+    atoms.positions += rng.normal(0, rms / np.sqrt(3), (len(atoms), 3))
+    return atoms
+
+
+def layers(sequence, diamond=False, n=4):
+    d = 3.84 if diamond else 2.553
+    a1, a2, h = np.array([d, 0, 0]), np.array([d / 2, d * 3**0.5 / 2, 0]), d * (2 / 3) ** 0.5
+    at = {"A": np.zeros(3), "B": (a1 + a2) / 3, "C": 2 * (a1 + a2) / 3}
+    positions = [i * a1 + j * a2 + at[s] + [0, 0, k * h + z] for k, s in enumerate(sequence)
+                 for i in range(n) for j in range(n) for z in ((0, 0.75 * h) if diamond else (0,))]
+    return Atoms(f"{'Si' if diamond else 'Cu'}{len(positions)}", positions,
+                 cell=[n * a1, n * a2, [0, 0, len(sequence) * h]], pbc=True)
+
+
+def found_in(atoms):
+    structure = structure_types(atoms)
+    return extended_defects(atoms, structure, regions(atoms, structure))
+
+
+@pytest.mark.parametrize("diamond", [False, True], ids=["fcc", "diamond"])
+@pytest.mark.parametrize("sequence, kind, layer", [
+    ("ABCABCABABCABCABC", "intrinsic stacking fault", 7.5),
+    ("ABCABCABACABCABC", "extrinsic stacking fault", 8.0)])
+def test_stacking_fault(sequence, kind, layer, diamond):
+    atoms = shaken(layers(sequence, diamond), 0.2)
+    defect, = found_in(atoms)
+    assert defect.kind == kind and abs(defect.normal[2]) > 0.999
+    height = atoms.cell[2, 2] / len(sequence)
+    shift = 0.375 * height if diamond else 0
+    assert defect.details["height_A"] == pytest.approx(layer * height - 0.5 * height * (
+        kind[0] == "i") * 0 + shift, abs=0.6 * height)
+    assert len(defect.atoms) == 32 * (1 + diamond)
+    assert "two" in defect.description and "111" in defect.description.replace("-", "")
+
+
+@pytest.mark.parametrize("diamond", [False, True], ids=["fcc", "diamond"])
+def test_twins(diamond):
+    found = found_in(shaken(layers("ABCABCACBACB", diamond), 0.2))
+    assert [d.kind for d in found] == ["twin boundary"] * 2
+    assert all(d.details["tilt_degrees"] == pytest.approx(60, abs=1.5) for d in found)
+
+
+@pytest.mark.parametrize("name", ["fcc", "bcc", "hcp", "diamond"])
+def test_perfect_hot_crystals_have_none(name):
+    atoms = {"fcc": bulk("Cu", cubic=True) * 4, "bcc": bulk("W", cubic=True) * 5,
+             "hcp": bulk("Mg") * (5, 5, 4), "diamond": bulk("Si", cubic=True) * 3}[name]
+    assert found_in(shaken(atoms, 0.3)) == []
+
+
+def test_point_defects_are_no_extended_ones():
+    atoms = shaken(bulk("Cu", cubic=True) * 4, 0.15)
+    del atoms[[5, 100]]
+    assert found_in(atoms) == []
+
+
+def test_slab_with_adatom_vacancy_and_step():
+    slab = fcc111("Cu", (6, 6, 7), vacuum=8)
+    top = np.flatnonzero(slab.get_tags() == 1)
+    assert [d.description for d in found_in(slab)] == ["(111) surface of fcc, 36 atoms"] * 2
+    gone = slab.copy()
+    place = slab.positions[top[14]]
+    del gone[top[14]]
+    vacancy = next(d for d in found_in(shaken(gone, 0.12)) if d.kind == "surface vacancy")
+    away = vacancy.position - place
+    assert np.linalg.norm(away - np.round(away @ np.linalg.inv(slab.cell)) @ slab.cell) < 0.3
+    more = slab.copy()
+    add_adsorbate(more, "Cu", 2.0, "fcc", offset=(2, 2))
+    adatom = next(d for d in found_in(shaken(more, 0.12)) if d.kind == "adatom")
+    assert adatom.atoms.tolist() == [len(slab)]
+    stepped = slab.copy()
+    del stepped[top[:18]]
+    assert Counter(d.kind for d in found_in(shaken(stepped, 0.12))) == {"surface": 2, "step": 1}
+
+
+def test_hcp_basal_plane_and_open_axis():
+    slab = hcp0001("Mg", (5, 5, 6), vacuum=9)
+    slab.pbc = [True, True, False]
+    assert [d.description for d in found_in(shaken(slab, 0.15))] == [
+        "(0001) surface of hcp, 25 atoms"] * 2
+
+
+def test_particle_has_a_curved_surface():
+    particle = Octahedron("Cu", 9, 3)
+    found = found_in(particle)
+    assert [d.kind for d in found] == ["cluster surface"]
+
+
+def test_tilt_boundaries_of_silicon_like_cell():
+    from ase.lattice.cubic import FaceCenteredCubic
+
+    one = FaceCenteredCubic(directions=[[2, -1, 0], [0, 0, 1], [-1, -2, 0]], size=(2, 3, 3),
+                            symbol="Cu", latticeconstant=3.61, pbc=True)
+    height = one.cell[2, 2]
+    other = one.positions * [1, 1, -1] + [0, 0, 2 * height]
+    cell = one.cell.array.copy()
+    cell[2, 2] *= 2
+    atoms = Atoms(f"Cu{2 * len(one)}", np.vstack([one.positions, other]), cell=cell, pbc=True)
+    distance = atoms.get_all_distances(mic=True)
+    np.fill_diagonal(distance, 9)
+    gone = {max(pair) for pair in np.argwhere(distance < 0.7).tolist()}
+    atoms = atoms[[k for k in range(len(atoms)) if k not in gone]]
+    found = found_in(shaken(atoms, 0.12))
+    assert [d.kind for d in found] == ["grain boundary"] * 2
+    assert all(d.details["angle_degrees"] == pytest.approx(36.9, abs=1) for d in found)
+    assert all(d.details["axis"] == "<100>" and abs(d.normal[2]) > 0.99 for d in found)
+    assert found[0].details["planes"] == ("(210)", "(210)")
+
+
+def test_screw_dislocation_and_its_burgers_vector():
+    from ase.lattice.cubic import BodyCenteredCubic
+
+    one = BodyCenteredCubic(directions=[[1, 1, -2], [-1, 1, 0], [1, 1, 1]], symbol="Fe",
+                            latticeconstant=2.87, pbc=True)
+    atoms = one * (6, 10, 3)
+    centre = atoms.cell.array.diagonal()[:2] / 2 + [0.4, 0.7]
+    away = atoms.positions[:, :2] - centre
+    b = 2.87 * 0.75**0.5
+    atoms.positions[:, 2] += b * np.arctan2(away[:, 1], away[:, 0]) / (2 * np.pi)
+    atoms = atoms[np.linalg.norm(away, axis=1) < 18]
+    atoms.pbc = [False, False, True]
+    line = next(d for d in found_in(shaken(atoms, 0.1)) if d.kind == "dislocation")
+    assert line.details["burgers"] == "1/2<111>" and line.details["character"] == "screw"
+    assert abs(line.normal[2]) > 0.99
+    assert np.linalg.norm(line.position[:2] - centre) < 3
+
+
+def test_nucleus_has_radius_and_centre():
+    rng = np.random.default_rng(2)
+    length = 24.0
+    crystal = bulk("Cu", cubic=True) * 7
+    ball = crystal.positions - crystal.positions.mean(axis=0)
+    ball = ball[np.linalg.norm(ball, axis=1) < 8.5] + length / 2
+    loose = rng.uniform(0, length, (900, 3))
+    loose = loose[np.linalg.norm(loose - length / 2, axis=1) > 10]
+    atoms = Atoms(f"Cu{len(ball) + len(loose)}", np.vstack([ball, loose]), cell=[length] * 3,
+                  pbc=True)
+    nucleus, = (d for d in found_in(atoms) if d.kind == "nucleus")
+    assert np.linalg.norm(nucleus.position - length / 2) < 1.5
+    assert nucleus.details["radius_A"] == pytest.approx(8, abs=1.8)
