@@ -29,8 +29,9 @@ class Cloud:
 def clouds(atoms, structure, regions, exclude, min_size=20):
     """Nuclei, precipitates and disordered pockets of one frame, the largest first."""
     crystalline = structure.codes > 0
+    inner = ~exclude
     found = []
-    if np.mean(crystalline) < 0.5:
+    if inner.any() and np.mean(crystalline[inner]) < 0.5:
         for region in regions:
             small = len(region.atoms) >= min_size and region.fraction < 0.5
             if small and region.rotation is not None:
@@ -54,21 +55,24 @@ def clouds(atoms, structure, regions, exclude, min_size=20):
 def _grown(structure, region, angle=15.0):
     """A nucleus and the atoms at its surface that still follow its lattice.
 
-    Of the neighbours of its atoms those that fit its template in its orientation, or that have
-    half of their 12 nearest neighbours in it.
+    Of the neighbours of its atoms those that fit its template in its orientation, until no more
+    do; then those with half of their 12 nearest neighbours in it.
     """
-    inside = np.zeros(len(structure.codes), bool)
+    n = len(structure.codes)
+    inside, follows = np.zeros(n, bool), np.zeros(n, bool)
     inside[region.atoms] = True
-    near = inside[structure.neighbours[:, :12]].sum(axis=1)
-    candidates = np.flatnonzero(~inside & (near >= 3) & (structure.codes == 0))
     mean = Rotation.from_matrix(region.rotation).as_quat()
-    q = np.vstack([structure.quaternion[candidates], mean])
-    fits = structure.template[candidates] == region.code
-    codes = np.full(len(q), region.code)
-    same = np.zeros(len(candidates), bool)
-    rows = np.flatnonzero(fits)
-    same[rows] = smoothing.aligned(q, codes, rows, np.full(len(rows), len(q) - 1), angle)
-    return np.union1d(region.atoms, candidates[same | (near[candidates] >= 6)])
+    rows = np.flatnonzero((structure.template == region.code) & (structure.codes == 0))
+    q = np.vstack([structure.quaternion[rows], mean])
+    follows[rows] = smoothing.aligned(q, np.full(len(q), region.code), np.arange(len(rows)),
+                                      np.full(len(rows), len(rows)), angle)
+    loose = structure.codes == 0
+    while True:
+        near = inside[structure.neighbours[:, :12]].sum(axis=1)
+        more = ~inside & loose & follows & (near >= 3)
+        if not more.any():
+            return np.flatnonzero(inside | (loose & (near >= 6)))
+        inside |= more
 
 
 def element_clusters(atoms, structure, min_size=20):

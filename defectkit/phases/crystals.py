@@ -212,12 +212,33 @@ def _codes(matched):
     codes[chosen] = best[chosen]
     # Icosahedra and chance matches in a liquid are no crystal: neighbours must agree.
     codes[(codes > 0) & (best == codes) & (coherent < 0.25)] = OTHER
+    codes[_stray(matched, codes)] = OTHER
     if np.mean(codes > 0) < 0.5:
         loose = (coherent >= COHERENT) & (codes == OTHER) & (matched.rmsd[:n] < 0.2)
         codes[loose] = best[loose]
         if n > 200:
             codes[_chance(matched, codes)] = OTHER
     return codes
+
+
+def _stray(matched, codes, min_size=12):
+    """Flags of small groups of another packing than the host's: chance matches in a core."""
+    n = len(codes)
+    count = np.bincount(codes, minlength=len(_mdapy.TEMPLATES))
+    count[OTHER] = 0
+    host = int(count.argmax())
+    stacked = next((pair for pair in ((FCC, HCP), (DIAMOND, HEXAGONAL_DIAMOND)) if host in pair),
+                   (host,))
+    flags = (codes > 0) & ~np.isin(codes, stacked)
+    if not flags.any():
+        return flags
+    i = np.repeat(np.arange(n), 12)
+    j = matched.neighbours[:n, :12].ravel() % n
+    same = codes[i] == codes[j]
+    for members in groups(n, i[same], j[same], flags.copy()):
+        if len(members) >= min_size:
+            flags[members] = False
+    return flags
 
 
 def _chance(matched, codes, min_size=20):
