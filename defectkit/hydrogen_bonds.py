@@ -1,4 +1,4 @@
-"""Hydrogen bonds by geometry: which molecule gives one to which, and how many each has.
+"""Hydrogen bonds by geometry: which molecule donates one to which, and the class of each.
 
 The geometric criterion of Luzar and Chandler, Phys. Rev. Lett. 76, 928 (1996): two oxygens nearer
 than 3.5 Å, and an angle of less than 30 degrees between the O-H bond and the line to the other
@@ -15,7 +15,7 @@ OH = 1.6  # Å: a hydrogen farther than this from every oxygen belongs to none
 def hydrogen_bonds(atoms, distance=3.5, angle=30.0):
     """Donor oxygen, hydrogen and acceptor oxygen of every hydrogen bond in one frame.
 
-    A hydrogen belongs to the oxygen nearest to it and gives at most one bond, the straightest.
+    A hydrogen belongs to the oxygen nearest to it and donates at most one bond, the straightest.
 
     Parameters
     ----------
@@ -77,10 +77,10 @@ def hydrogen_bonds(atoms, distance=3.5, angle=30.0):
 
 
 def count_hydrogen_bonds(frames, distance=3.5, angle=30.0):
-    """Hydrogen bonds that each oxygen gives and takes.
+    """Hydrogen bonds that each oxygen donates and accepts.
 
-    In a sound ice crystal every molecule gives two and takes two. Around a vacancy two molecules
-    lack a donor (they take one too few) and two an acceptor (they give one too few).
+    In a perfect ice crystal every molecule donates two and accepts two (DDAA). Around a vacancy
+    two molecules accept one too few (DDA) and two donate one too few (DAA).
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def count_hydrogen_bonds(frames, distance=3.5, angle=30.0):
 
     Returns
     -------
-    given, taken : arrays (n_oxygens,) of int, or (n_frames, n_oxygens) for a sequence
+    donated, accepted : arrays (n_oxygens,) of int, or (n_frames, n_oxygens) for a sequence
         In the order of the oxygens in the frame.
 
     Raises as `hydrogen_bonds`; ValueError also where frames differ in their number of oxygens.
@@ -100,8 +100,8 @@ def count_hydrogen_bonds(frames, distance=3.5, angle=30.0):
     >>> from ase import Atoms
     >>> dimer = Atoms("OHHOHH", [[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0],
     ...                          [2.9, 0, 0], [3.3, 0.7, 0.5], [3.3, 0.2, -0.9]])
-    >>> given, taken = count_hydrogen_bonds(dimer)
-    >>> given.tolist(), taken.tolist()
+    >>> donated, accepted = count_hydrogen_bonds(dimer)
+    >>> donated.tolist(), accepted.tolist()
     ([1, 0], [0, 1])
     """
     single = hasattr(frames, "positions")
@@ -114,8 +114,41 @@ def count_hydrogen_bonds(frames, distance=3.5, angle=30.0):
         size, bonds = len(oxygen), hydrogen_bonds(atoms, distance, angle)
         counts.append([np.bincount(bonds[:, column], minlength=len(atoms))[oxygen]
                        for column in (0, 2)])
-    given, taken = np.array(counts).swapaxes(0, 1)
-    return (given[0], taken[0]) if single else (given, taken)
+    donated, accepted = np.array(counts).swapaxes(0, 1)
+    return (donated[0], accepted[0]) if single else (donated, accepted)
+
+
+def bonding_class(donated, accepted):
+    """Class of each molecule by its hydrogen bonds: "DDAA", "DDA", "DAA", "DA", ... or "none".
+
+    A D for each bond donated, an A for each accepted.
+
+    Parameters
+    ----------
+    donated, accepted : arrays of int, of one shape
+        From :func:`count_hydrogen_bonds`.
+
+    Returns
+    -------
+    array of str, of that shape
+
+    Raises
+    ------
+    ValueError
+        Arrays of different shape, or numbers below 0.
+
+    Examples
+    --------
+    >>> bonding_class([2, 2, 1, 0], [2, 1, 2, 0]).tolist()
+    ['DDAA', 'DDA', 'DAA', 'none']
+    """
+    donated, accepted = np.asarray(donated), np.asarray(accepted)
+    if donated.shape != accepted.shape or (donated < 0).any() or (accepted < 0).any():
+        raise ValueError(f"donated {donated.shape} and accepted {accepted.shape} must be counts "
+                         "of the same molecules; give both arrays of count_hydrogen_bonds.")
+    names = ["D" * d + "A" * a or "none" for d, a in
+             zip(donated.ravel().tolist(), accepted.ravel().tolist(), strict=True)]
+    return np.array(names, dtype=str).reshape(donated.shape)
 
 
 def _pairs(atoms, cutoff):

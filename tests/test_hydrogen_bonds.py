@@ -8,7 +8,7 @@ from ase.geometry import find_mic
 from scipy.spatial.transform import Rotation
 
 from defectkit import datasets
-from defectkit.hydrogen_bonds import count_hydrogen_bonds, hydrogen_bonds
+from defectkit.hydrogen_bonds import bonding_class, count_hydrogen_bonds, hydrogen_bonds
 
 DATA = datasets._DATA
 
@@ -65,22 +65,22 @@ def test_agrees_with_the_criterion_in_plain_loops(ice):
 
 
 def test_ice_obeys_the_ice_rules(ice):
-    given, taken = count_hydrogen_bonds(ice)
-    assert given.sum() == taken.sum() <= 2 * 360
-    assert np.mean((given == 2) & (taken == 2)) > 0.9  # of one frame at 250 K
+    donated, accepted = count_hydrogen_bonds(ice)
+    assert donated.sum() == accepted.sum() <= 2 * 360
+    assert np.mean((donated == 2) & (accepted == 2)) > 0.9  # of one frame at 250 K
 
 
 def test_molecules_around_a_removed_one_lack_its_bonds(ice):
-    given, taken = count_hydrogen_bonds(ice)
-    sound = np.flatnonzero((given == 2) & (taken == 2))
-    for gone in sound[:5]:
+    donated, accepted = count_hydrogen_bonds(ice)
+    perfect = np.flatnonzero((donated == 2) & (accepted == 2))
+    for gone in perfect[:5]:
         bonds = hydrogen_bonds(ice)
         donors = bonds[bonds[:, 2] == 3 * gone, 0] // 3
         acceptors = bonds[bonds[:, 0] == 3 * gone, 2] // 3
         damaged = ice.copy()
         del damaged[3 * gone:3 * gone + 3]
         after = np.insert(np.array(count_hydrogen_bonds(damaged)), gone, 0, axis=1)
-        change = np.array([given, taken]) - after
+        change = np.array([donated, accepted]) - after
         change[:, gone] = 0
         assert np.flatnonzero(change[0]).tolist() == sorted(donors)     # two give one less
         assert np.flatnonzero(change[1]).tolist() == sorted(acceptors)  # two take one less
@@ -104,9 +104,9 @@ def test_unchanged_when(change, ice):
 
 
 def test_a_sequence_gives_one_row_a_frame(ice):
-    given, taken = count_hydrogen_bonds([ice, ice])
-    assert given.shape == taken.shape == (2, 360)
-    assert (given[1] == count_hydrogen_bonds(ice)[0]).all()
+    donated, accepted = count_hydrogen_bonds([ice, ice])
+    assert donated.shape == accepted.shape == (2, 360)
+    assert (donated[1] == count_hydrogen_bonds(ice)[0]).all()
 
 
 def test_input_is_left_alone(ice):
@@ -129,3 +129,12 @@ def test_bad_input(atoms, options, text):
 def test_frames_of_different_size(ice):
     with pytest.raises(ValueError, match="Frame 1 has 2 oxygens, the first 360"):
         count_hydrogen_bonds([ice, dimer()])
+
+
+def test_bonding_class_of_perfect_ice_and_bad_counts():
+    donated, accepted = count_hydrogen_bonds(dimer())
+    assert bonding_class(donated, accepted).tolist() == ["D", "A"]
+    with pytest.raises(ValueError, match="give both arrays of count_hydrogen_bonds"):
+        bonding_class([1, 2], [1])
+    with pytest.raises(ValueError, match="must be counts of"):
+        bonding_class([-1], [1])

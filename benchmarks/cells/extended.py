@@ -306,7 +306,7 @@ def cells(seed):
 
 
 def nucleus_misses(atoms, inside, found):
-    """The radius must be right to 15 %, the centre to 1.5 Å, and nine atoms in ten belong to it."""
+    """Radius right to 15 %, centre to 1.5 Å, and nine of ten atoms belong to it."""
     from defectkit.nucleus import shape
 
     one = next((d for d in found if d.kind == "nucleus"), None)
