@@ -21,26 +21,45 @@ from .linking import FLOAT, FLOATS, INT, leaf, part
 from .records import BLOCK, TRIPLES_AT, WORK_AT
 
 
-@leaf(INT, INT, INT, FLOATS, INT, FLOAT, INT, INT, TRIPLES_AT, returns=INT)
-def queue_row(j, k0, k1, polar, size, rc, narrow, n, block):
-    """Appends the triples of neighbour j with k0 <= k < k1 to n others; returns the new number."""
-    p, queue = carray(polar, (8, size)), carray(block, 1)[0]
-    x, y, z, r = p[0, j], p[1, j], p[2, j], p[3, j]
-    limit = rc * rc if narrow else np.inf
-    first = n
-    for k in range(k0, k1):
+@leaf(INT, INT, INT, FLOATS, INT, FLOATS, FLOAT, FLOAT, INT, INT, TRIPLES_AT, WORK_AT,
+      returns=INT)
+def queue_row(j, k0, k1, polar, size, bare, rc, limit, envelope, n, block, work):
+    """Appends triples of neighbour j with k0 <= k < k1 to n others; returns the new number.
+
+    bare      cutoff function of each neighbour, where the channel has an `envelope`
+    rc        largest r_ik
+    limit     largest r_jk squared
+    """
+    p, f = carray(polar, (8, size)), carray(bare, size)
+    queue, w = carray(block, 1)[0], carray(work, 1)[0]
+    x, y, z, r, fj = p[0, j], p[1, j], p[2, j], p[3, j], f[j]
+    new = k1 - k0
+    for m in range(new):
+        k = k0 + m
         rk = p[3, k]
         c = x * p[0, k] + y * p[1, k] + z * p[2, k]
-        s = r * r + rk * (rk - 2.0 * r * c)
-        queue.k[n], queue.square[n], queue.cosine[n] = k, s, c
-        n += (s < limit) & (rk < rc)
+        sides = r * r + rk * rk
+        s = sides - 2.0 * r * rk * c
+        w.angle[m] = c
+        w.distance[m] = s if rk < rc else np.inf
+        w.radial[m] = sides + s
+    first = n
+    if envelope:
+        for m in range(new):
+            queue.k[n], queue.square[n], queue.cosine[n] = k0 + m, w.distance[m], w.angle[m]
+            queue.squares[n], queue.bare[n] = w.radial[m], fj * f[k0 + m]
+            n += w.distance[m] < limit
+    else:
+        for m in range(new):
+            queue.k[n], queue.square[n], queue.cosine[n] = k0 + m, w.distance[m], w.angle[m]
+            n += w.distance[m] < limit
     for m in range(first, n):
         queue.j[m] = j
     return n
 
 
 @part
-def queue_triples(channels, start, n_species, polar, blocks, filled, bounds):
+def queue_triples(channels, start, n_species, polar, F, blocks, filled, bounds, work):
     """Queues the triples of one centre; blocks bounds[c] to bounds[c + 1] are channel c's.
 
     filled  how many triples each block holds
@@ -49,7 +68,9 @@ def queue_triples(channels, start, n_species, polar, blocks, filled, bounds):
     for ch in range(channels.shape[0]):
         channel = channels[ch]
         bounds[ch] = block
-        e1, e2, rc = channel.first, channel.second, channel.rc
+        e1, e2, rc, base = channel.first, channel.second, channel.rc, channel.envelope
+        limit = rc * rc if channel.narrow else np.inf
+        bare = F[max(base, 0)]
         lo1, hi1 = (start[e1], start[e1 + 1]) if e1 >= 0 else (0, start[n_species])
         lo2, hi2 = (start[e2], start[e2 + 1]) if e2 >= 0 else (0, start[n_species])
         n = 0
@@ -61,9 +82,9 @@ def queue_triples(channels, start, n_species, polar, blocks, filled, bounds):
                 if n == BLOCK:
                     filled[block] = n
                     block, n = block + 1, 0
-                stop = min(hi2, k + BLOCK - n - 1) if BLOCK - n > 1 else k + 1
-                n = queue_row(j, k, stop, polar.ctypes, size, rc, channel.narrow, n,
-                              blocks[block:].ctypes)
+                stop = min(hi2, k + BLOCK - n)
+                n = queue_row(j, k, stop, polar.ctypes, size, bare.ctypes, rc, limit, base >= 0,
+                              n, blocks[block:].ctypes, work.ctypes)
                 k = stop
         if n:
             filled[block] = n
@@ -71,36 +92,37 @@ def queue_triples(channels, start, n_species, polar, blocks, filled, bounds):
     bounds[channels.shape[0]] = block
 
 
-@leaf(INT, TRIPLES_AT, FLOATS, INT, FLOATS, WORK_AT)
-def multiply_envelope(n, block, polar, size, bare, work):
-    """Sum of the squared sides and product of the three cutoff functions of each triple.
-
-    bare  the cutoff function of each neighbour; that of r_jk stands in `work`
-    """
-    q, w = carray(block, 1)[0], carray(work, 1)[0]
-    r, f = carray(polar, (8, size))[3], carray(bare, size)
-    for m in range(n):
-        j, k = q.j[m], q.k[m]
-        w.squares[m] = r[j] * r[j] + q.square[m] + r[k] * r[k]
-        w.cutoffs[m] = f[j] * f[k] * w.cutoff[m]
-
-
 @leaf(INT, TRIPLES_AT, WORK_AT)
 def third_sides(n, block, work):
-    """r_jk of each triple, and a radial factor of one for channels without."""
+    """r_jk of each triple."""
     q, w = carray(block, 1)[0], carray(work, 1)[0]
     for m in range(n):
         w.distance[m] = np.sqrt(q.square[m])
+
+
+@leaf(INT, WORK_AT)
+def no_third_factor(n, work):
+    """A radial factor of one for r_jk."""
+    w = carray(work, 1)[0]
+    for m in range(n):
         w.factor[m] = 1.0
         w.factor_slope[m] = 0.0
 
 
-@leaf(INT, FLOAT, WORK_AT)
-def radial_of_envelope(n, eta, work):
-    """Product of the three radial factors of a Gaussian."""
-    w = carray(work, 1)[0]
+@leaf(INT, TRIPLES_AT, WORK_AT)
+def multiply_envelope(n, block, work):
+    """Product of the three cutoff functions of each triple."""
+    q, w = carray(block, 1)[0], carray(work, 1)[0]
     for m in range(n):
-        w.radial[m] = w.cutoffs[m] * exponential(-eta * w.squares[m])
+        w.cutoffs[m] = q.bare[m] * w.cutoff[m]
+
+
+@leaf(INT, FLOAT, TRIPLES_AT, WORK_AT)
+def radial_of_envelope(n, eta, block, work):
+    """Product of the three radial factors of a Gaussian."""
+    q, w = carray(block, 1)[0], carray(work, 1)[0]
+    for m in range(n):
+        w.radial[m] = w.cutoffs[m] * exponential(-eta * q.squares[m])
 
 
 @leaf(INT, TRIPLES_AT, FLOATS, INT, WORK_AT)
@@ -158,15 +180,16 @@ def cut_third_sides(plan, row, n, slopes, work):
 
 
 @part
-def prepare(plan, ch, n, block, polar, F, slopes, work, A, dA):
+def prepare(plan, ch, n, block, slopes, work, A, dA):
     """What all radial factors of a channel need of a block; returns the envelope's row."""
     fill_angles(plan, ch, n, block, work, A, dA)
     third_sides(n, block.ctypes, work.ctypes)
     base = plan.channels[ch].envelope
     if base >= 0:
         cut_third_sides(plan, base, n, slopes, work)
-        multiply_envelope(n, block.ctypes, polar.ctypes, polar.shape[1], F[base].ctypes,
-                          work.ctypes)
+        multiply_envelope(n, block.ctypes, work.ctypes)
+    else:
+        no_third_factor(n, work.ctypes)
     return base
 
 
@@ -188,15 +211,15 @@ def third_factor(plan, ch, f, n, slopes, work):
 
 
 @part
-def add_values(plan, ch, n, block, polar, F, work, A, dA, out):
+def add_values(plan, ch, n, block, F, work, A, dA, out):
     """Adds a block of triples to the angular functions of its channel."""
-    base = prepare(plan, ch, n, block, polar, F, False, work, A, dA)
+    base = prepare(plan, ch, n, block, False, work, A, dA)
     channel = plan.channels[ch]
     member, last = channel.members
     for f in range(channel.factors[0], channel.factors[1]):
         row = plan.factors[f]
         if base >= 0:
-            radial_of_envelope(n, plan.radials[row].a, work.ctypes)
+            radial_of_envelope(n, plan.radials[row].a, block.ctypes, work.ctypes)
         else:
             if channel.narrow:
                 third_factor(plan, ch, f, n, False, work)

@@ -88,27 +88,75 @@ def arccos(c):
     return acute if c >= 0.0 else 3.141592653589793 - acute
 
 
+# Values and slopes at 0 <= x <= 1 of the steps 1 -> 0 of n2p2: four polynomials, exponential.
+
+
 @fast
-def _core(kind, x):
-    """Value and slope at 0 <= x <= 1 of the step 1 -> 0: 1-4 polynomials, 5 exponential."""
-    if kind == 1:
-        return (2.0 * x - 3.0) * x * x + 1.0, 6.0 * x * (x - 1.0)
-    if kind == 2:
-        q = x * x
-        return ((15.0 - 6.0 * x) * x - 10.0) * q * x + 1.0, q * ((60.0 - 30.0 * x) * x - 30.0)
-    if kind == 3:
-        q = x * x * x
-        return ((((20.0 * x - 70.0) * x + 84.0) * x - 35.0) * q * x + 1.0,
-                q * (((140.0 * x - 420.0) * x + 420.0) * x - 140.0))
-    if kind == 4:
-        q = x * x * x * x
-        return (((((315.0 - 70.0 * x) * x - 540.0) * x + 420.0) * x - 126.0) * q * x + 1.0,
-                q * ((((2520.0 - 630.0 * x) * x - 3780.0) * x + 2520.0) * x - 630.0))
+def _poly1(x):
+    return (2.0 * x - 3.0) * x * x + 1.0, 6.0 * x * (x - 1.0)
+
+
+@fast
+def _poly2(x):
+    q = x * x
+    return ((15.0 - 6.0 * x) * x - 10.0) * q * x + 1.0, q * ((60.0 - 30.0 * x) * x - 30.0)
+
+
+@fast
+def _poly3(x):
+    q = x * x * x
+    return ((((20.0 * x - 70.0) * x + 84.0) * x - 35.0) * q * x + 1.0,
+            q * (((140.0 * x - 420.0) * x + 420.0) * x - 140.0))
+
+
+@fast
+def _poly4(x):
+    q = x * x * x * x
+    return (((((315.0 - 70.0 * x) * x - 540.0) * x + 420.0) * x - 126.0) * q * x + 1.0,
+            q * ((((2520.0 - 630.0 * x) * x - 3780.0) * x + 2520.0) * x - 630.0))
+
+
+@fast
+def _bump(x):
     d = 1.0 - x * x
-    if d <= 0.0:
-        return 0.0, 0.0
-    f = exponential(1.0 - 1.0 / d)
-    return f, -2.0 * x * f / (d * d)
+    inverse = 1.0 / (d if d > 1e-3 else 1e-3)
+    f = exponential(1.0 - inverse)
+    f = f if d > 1e-3 else 0.0
+    return f, -2.0 * x * f * inverse * inverse
+
+
+def _step(core):
+    """`core` stretched over inner to inner + 1 / scale."""
+    @fast
+    def fill(inner, scale, n, r, f, df):
+        for m in range(n):
+            x = (r[m] - inner) * scale
+            x = x if x > 0.0 else 0.0
+            f[m], slope = core(x if x < 1.0 else 1.0)
+            df[m] = slope * scale
+
+    return fill
+
+
+def _window(core):
+    """`core` on both sides of a centre; `bend` 1 for the asymmetric variants, else 0."""
+    @fast
+    def fill(centre, scale, bend, n, x, f, df):
+        for m in range(n):
+            u = (x[m] - centre) * scale
+            sign = scale if u >= 0.0 else -scale
+            u = abs(u)
+            u = u if u < 1.0 else 1.0
+            f[m], step = core(u + bend * u * (1.0 - u))
+            df[m] = step * sign * (1.0 + bend * (1.0 - 2.0 * u))
+
+    return fill
+
+
+# One loop for each core: a choice within the loop would keep it from being vectorised.
+_CORES = _poly1, _poly2, _poly3, _poly4, _bump
+_step1, _step2, _step3, _step4, _step5 = map(_step, _CORES)
+_window1, _window2, _window3, _window4, _window5 = map(_window, _CORES)
 
 
 @leaf(INT, FLOAT, FLOAT, INT, FLOATS, INT, FLOATS, FLOATS)
@@ -137,34 +185,43 @@ def cutoff_values(kind, alpha, rc, n, distance, slopes, value, slope):
         scale = 1.0 / rc
         for m in range(n):
             x = 1.0 - r[m] * scale
-            t = _tanh(x if x > 0.0 else 0.0)
-            f[m] = norm * t * t * t
-            if slopes:
+            f[m] = _tanh(x if x > 0.0 else 0.0)
+        if slopes:
+            for m in range(n):
+                t = f[m]
                 df[m] = 3.0 * norm * t * t * (t * t - 1.0) * scale
-    else:
-        core = 5 if kind == 4 else kind - 4
         for m in range(n):
-            x = (r[m] - inner) * scale
-            x = x if x > 0.0 else 0.0
-            f[m], df[m] = _core(core, x if x < 1.0 else 1.0)
-            df[m] *= scale
+            t = f[m]
+            f[m] = norm * t * t * t
+    elif kind == 5:
+        _step1(inner, scale, n, r, f, df)
+    elif kind == 6:
+        _step2(inner, scale, n, r, f, df)
+    elif kind == 7:
+        _step3(inner, scale, n, r, f, df)
+    elif kind == 8:
+        _step4(inner, scale, n, r, f, df)
+    else:
+        _step5(inner, scale, n, r, f, df)
 
 
 @leaf(INT, FLOAT, FLOAT, INT, FLOATS, FLOATS, FLOATS)
 def compact_values(kind, left, right, n, at, value, slope):
     """Compact functions of n2p2 and their slopes, zero outside (left, right)."""
     x, f, df = carray(at, n), carray(value, n), carray(slope, n)
-    centre = 0.5 * (left + right)
-    scale = 2.0 / (right - left)
-    asymmetric = kind > 10
-    core = kind - 10 if asymmetric else kind
-    for m in range(n):
-        u = (x[m] - centre) * scale
-        sign = scale if u >= 0.0 else -scale
-        u = abs(u)
-        u = u if u < 1.0 else 1.0
-        f[m], step = _core(core, (2.0 - u) * u if asymmetric else u)
-        df[m] = step * sign * (2.0 - 2.0 * u if asymmetric else 1.0)
+    centre, scale = 0.5 * (left + right), 2.0 / (right - left)
+    bend = 1.0 if kind > 10 else 0.0
+    core = kind - 10 if kind > 10 else kind
+    if core == 1:
+        _window1(centre, scale, bend, n, x, f, df)
+    elif core == 2:
+        _window2(centre, scale, bend, n, x, f, df)
+    elif core == 3:
+        _window3(centre, scale, bend, n, x, f, df)
+    elif core == 4:
+        _window4(centre, scale, bend, n, x, f, df)
+    else:
+        _window5(centre, scale, bend, n, x, f, df)
 
 
 @leaf(FLOAT, FLOAT, INT, FLOATS, FLOATS, FLOATS, INT, FLOATS, FLOATS)
@@ -174,10 +231,12 @@ def gaussian_values(eta, centre, n, distance, cutoff, cutoff_slope, slopes, valu
     f, df = carray(value, n), carray(slope, n)
     for m in range(n):
         d = r[m] - centre
-        e = exponential(-eta * d * d)
-        f[m] = fc[m] * e
-        if slopes:
-            df[m] = (dfc[m] - 2.0 * eta * d * fc[m]) * e
+        f[m] = exponential(-eta * d * d)
+    if slopes:
+        for m in range(n):
+            df[m] = (dfc[m] - 2.0 * eta * (r[m] - centre) * fc[m]) * f[m]
+    for m in range(n):
+        f[m] *= fc[m]
 
 
 @leaf(INT, FLOATS, FLOATS, FLOATS)

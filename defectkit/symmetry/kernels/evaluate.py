@@ -122,13 +122,13 @@ def centre_values(i, first, neigh, shift, pos, cell, species, weight, plan, slop
     if n < 0:
         return n
     tabulate(plan, n, n_species, weight, slopes, space)
-    queue_triples(plan.channels, space.start, n_species, space.polar, space.blocks, space.filled,
-                  space.bounds)
+    queue_triples(plan.channels, space.start, n_species, space.polar, space.F, space.blocks,
+                  space.filled, space.bounds, work)
     add_pairs(plan, n, space.start, space.F, out)
     for ch in range(plan.channels.shape[0]):
         for b in range(space.bounds[ch], space.bounds[ch + 1]):
-            add_values(plan, ch, space.filled[b], space.blocks[b:b + 1], space.polar, space.F,
-                       work, space.A, space.dA, out)
+            add_values(plan, ch, space.filled[b], space.blocks[b:b + 1], space.F, work, space.A,
+                       space.dA, out)
     return n
 
 

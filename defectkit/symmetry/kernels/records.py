@@ -16,7 +16,10 @@ def _rows(kind, *names):
 TRIPLES = np.dtype([
     (VERSION, "u8"), *_rows("i4", "j", "k"),
     *_rows("f8", "square",  # r_jk^2
-           "cosine")])      # of the angle at i
+           "cosine",        # of the angle at i
+           # Of channels with an envelope:
+           "squares",       # r_ij^2 + r_ik^2 + r_jk^2
+           "bare")])        # product of the cutoff functions of r_ij and r_ik
 
 # Work arrays of one block of triples.
 WORK = np.dtype([
@@ -24,7 +27,6 @@ WORK = np.dtype([
     *_rows("f8", "distance",          # r_jk
            "cutoff", "cutoff_slope",  # of r_jk
            "factor", "factor_slope",  # radial factor F(r_jk)
-           "squares",                 # r_ij^2 + r_ik^2 + r_jk^2
            "cutoffs",                 # product of the three cutoff functions
            "radial",                  # product of the three radial factors
            "angle", "angle_slope",    # theta, and its slope in cos(theta)

@@ -35,12 +35,12 @@ def clear_slopes(n, work):
         w.along_ij[m] = w.along_ik[m] = w.along_jk[m] = 0.0
 
 
-@leaf(INT, FLOAT, WORK_AT)
-def add_envelope(n, eta, work):
+@leaf(INT, FLOAT, TRIPLES_AT, WORK_AT)
+def add_envelope(n, eta, block, work):
     """What one Gaussian of a channel with an envelope gives."""
-    w = carray(work, 1)[0]
+    q, w = carray(block, 1)[0], carray(work, 1)[0]
     for m in range(n):
-        e = exponential(-eta * w.squares[m])
+        e = exponential(-eta * q.squares[m])
         u = e * w.angular[m]
         w.by_radius[m] += u
         w.by_square[m] += eta * u
@@ -127,7 +127,7 @@ def scatter(n, block, polar, size, dense, radial, sideways, work):
 @part
 def add_slopes(plan, ch, n, block, polar, F, dF, work, A, dA, coef, dense, D, V):
     """Adds to D (dE/dr_ij) and V (dE/dx_j by way of r_jk) what a block of triples gives."""
-    base = prepare(plan, ch, n, block, polar, F, True, work, A, dA)
+    base = prepare(plan, ch, n, block, True, work, A, dA)
     clear_slopes(n, work.ctypes)
     channel, size = plan.channels[ch], polar.shape[1]
     member, last = channel.members
@@ -144,7 +144,7 @@ def add_slopes(plan, ch, n, block, polar, F, dF, work, A, dA, coef, dense, D, V)
             member += 1
         row = plan.factors[f]
         if base >= 0:
-            add_envelope(n, plan.radials[row].a, work.ctypes)
+            add_envelope(n, plan.radials[row].a, block.ctypes, work.ctypes)
         else:
             add_factors(n, block.ctypes, F[row].ctypes, dF[row].ctypes, size, work.ctypes)
     if base >= 0:
