@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc100, graphene
+from ase.neighborlist import neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vesin import ase_neighbor_list
@@ -11,6 +12,7 @@ from vesin import ase_neighbor_list
 import defectkit as dk
 from defectkit.clusters import NOT_LABELLED, describe
 from defectkit.neighbours import slabs as _slabs
+from defectkit.neighbours.lists import neighbour_list
 from defectkit.neighbours.slabs import slabs
 
 
@@ -41,6 +43,28 @@ def test_neighbours_in_slabs_are_those_of_the_whole_frame(seed, pbc, skew, outsi
     np.testing.assert_array_equal(np.sort(own), np.arange(150))
     cut = np.concatenate([pairs(part, 2.5, index, mine) for part, index, mine in parts])
     np.testing.assert_allclose(cut[np.lexsort(cut.T[::-1])], whole, atol=2e-8)
+
+
+@settings(max_examples=60, deadline=None)
+@pytest.mark.filterwarnings("ignore:the cutoff")
+@given(st.integers(0, 10**6), st.tuples(st.booleans(), st.booleans(), st.booleans()))
+def test_lists_are_those_of_ase(seed, pbc):
+    """Cells far smaller and far larger than the cutoff, skewed, with atoms outside of them."""
+    rng = np.random.default_rng(seed)
+    number, cutoff = rng.integers(1, 40), rng.uniform(1.5, 6.0)
+    cell = np.diag(rng.uniform(2, 15, 3)) + rng.integers(0, 2) * rng.uniform(-2, 2, (3, 3))
+    scaled = rng.random((number, 3)) + rng.integers(-2, 3, (number, 3))
+    atoms = Atoms(f"Ar{number}", scaled @ cell, cell=cell, pbc=pbc)
+    first, neighbour, shift = neighbour_list(atoms, cutoff)
+    ours = np.column_stack([np.repeat(np.arange(number), np.diff(first)), neighbour, shift])
+    ases = np.column_stack(neighbor_list("ijS", atoms, cutoff))
+    np.testing.assert_array_equal(ours[np.lexsort(ours.T)], ases[np.lexsort(ases.T)])
+
+
+def test_far_apart_atoms_take_no_memory():
+    atoms = Atoms("Ar3", [(0, 0, 0), (1, 0, 0), (9e6, 9e6, -9e6)])
+    first, neighbour, shift = neighbour_list(atoms, 2.0)
+    assert first.tolist() == [0, 1, 2, 2] and neighbour.tolist() == [1, 0] and not shift.any()
 
 
 def test_frames_are_cut_where_they_can_be():

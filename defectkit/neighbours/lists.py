@@ -69,10 +69,39 @@ def neighbour_list(atoms, cutoff, copy=True):
             warn(f"the cutoff ({cutoff:.2f} Å) exceeds the size of this open cluster "
                  f"({np.linalg.norm(extent):.2f} Å): every atom sees all others; for bulk "
                  "environments set the cell and pbc.", stacklevel=3)
-    centre, neighbour, shift = neighbour_pairs("ijS", atoms, cutoff, copy)
-    first = np.zeros(len(atoms) + 1, np.int64)
-    np.cumsum(np.bincount(centre, minlength=len(atoms)), out=first[1:])
-    return first, neighbour, shift
+    return _search(atoms, float(cutoff), copy)
+
+
+def _search(atoms, cutoff, copy):
+    """Sorts the atoms into cells and runs the compiled search, with more room if it needs it."""
+    from .search import find_pairs
+
+    box = _search_box(atoms, cutoff)
+    inverse = np.linalg.inv(box)
+    scaled = atoms.positions @ inverse
+    turns = np.floor(scaled)
+    height = 1.0 / np.linalg.norm(inverse, axis=0)
+    counts = np.maximum(height // cutoff, 1.0)
+    while counts.prod() > 2 * len(atoms) + 27:  # thin air would otherwise take memory
+        counts[counts.argmax()] = np.ceil(counts.max() / 2)
+    counts = counts.astype(np.int64)
+    reach = np.ceil(cutoff * counts / height * (1.0 + 1e-12)).astype(np.int64)
+    at = np.clip(((scaled - turns) * counts).astype(np.int64), 0, counts - 1)
+    number = np.ravel_multi_index(at.T, counts)
+    order = np.argsort(number, kind="stable")
+    edges = np.zeros(counts.prod() + 1, np.int64)
+    np.cumsum(np.bincount(number, minlength=counts.prod()), out=edges[1:])
+    points = ((scaled - turns) @ box)[order]
+    turns = turns.astype(np.int32)
+    first = np.empty(len(atoms) + 1, np.int64)
+    room = _local.__dict__.setdefault("room", (np.empty(0, np.int64), np.empty((0, 3), np.int32)))
+    found = find_pairs(first, *room, points, turns, order, box, edges, counts, reach, cutoff)
+    if found > len(room[0]):
+        size = found + found // 8
+        room = _local.room = np.empty(size, np.int64), np.empty((size, 3), np.int32)
+        find_pairs(first, *room, points, turns, order, box, edges, counts, reach, cutoff)
+    neighbour, shift = (array[:found] for array in room)
+    return (first, neighbour.copy(), shift.copy()) if copy else (first, neighbour, shift)
 
 
 def neighbour_pairs(quantities, atoms, cutoff, copy=True):
@@ -89,22 +118,19 @@ def neighbour_pairs(quantities, atoms, cutoff, copy=True):
     if key not in searches:
         searches[key] = vesin.NeighborList(cutoff=key[0], full_list=True, sorted=True,
                                            n_threads=key[1])
-    box, periodic = _search_box(atoms, key[0])
-    found = searches[key].compute(points=atoms.positions, box=box, periodic=periodic,
-                                  quantities=quantities, copy=copy)
+    found = searches[key].compute(points=atoms.positions, box=_search_box(atoms, key[0]),
+                                  periodic=True, quantities=quantities, copy=copy)
     return tuple(array.view(np.int64) if name in "ij" else array
                  for name, array in zip(quantities, found, strict=True))
 
 
 def _search_box(atoms, cutoff):
-    """Cell vectors and boundary conditions to search in, of which open axes are not a part.
+    """Vectors of a periodic box in which atoms have the neighbours that they have in the frame.
 
-    Where some axes are open, vesin compares all pairs of atoms.  A periodic axis with so much
-    vacuum that no image comes within the cutoff has the same neighbours.
+    Open axes become periodic ones with so much vacuum that no image comes within the cutoff:
+    where some axes are open, vesin would compare all pairs of atoms.
     """
-    if atoms.pbc.all() or not atoms.pbc.any():
-        return atoms.cell.complete().array, atoms.pbc
     box = Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete().array
     for axis in np.flatnonzero(~atoms.pbc):
         box[axis] *= np.ptp(atoms.positions @ box[axis]) + 1.1 * cutoff
-    return box, True
+    return box

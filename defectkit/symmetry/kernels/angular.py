@@ -9,6 +9,7 @@ multiply tabulated factors F(r_ij) F(r_ik) F(r_jk).
 import numpy as np
 from numba import carray
 
+from ..._compiled import FLOAT, FLOATS, INT, leaf, part
 from .cutoffs import (
     angle_values,
     compact_values,
@@ -17,7 +18,6 @@ from .cutoffs import (
     gaussian_values,
     power_values,
 )
-from .linking import FLOAT, FLOATS, INT, leaf, part
 from .records import BLOCK, TRIPLES_AT, WORK_AT
 
 

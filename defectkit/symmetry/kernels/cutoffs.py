@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import carray, njit, types
 from numba.extending import intrinsic
 
-from .linking import FLOAT, FLOATS, INT, fast, leaf
+from ..._compiled import FLOAT, FLOATS, INT, fast, leaf
 
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
 _TANH_NORM = 1.0 / np.tanh(1.0) ** 3

@@ -10,9 +10,9 @@ from collections import namedtuple
 
 import numpy as np
 
+from ..._compiled import kernel, part
 from .angular import add_values, queue_triples, total
 from .cutoffs import compact_values, cutoff_values, gaussian_values
-from .linking import kernel, part
 from .records import BLOCK, TRIPLES
 
 Space = namedtuple("Space", [

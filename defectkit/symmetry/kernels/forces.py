@@ -6,9 +6,9 @@ Importing this module compiles it, or loads what an earlier process compiled;
 
 import numpy as np
 
+from ..._compiled import kernel, part
 from .angular import dot, total
 from .evaluate import centre_values, make_space
-from .linking import kernel, part
 from .neural_network import propagate
 from .slopes import add_slopes
 

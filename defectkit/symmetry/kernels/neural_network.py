@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ..._compiled import part
 from .angular import dot
-from .linking import part
 
 
 @part

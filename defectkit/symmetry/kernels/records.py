@@ -1,10 +1,14 @@
 """The work arrays of a block of triples, by name."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 from numba import from_dtype, types
 
-from .linking import VERSION
-
+# A part of every record type, so that kept machine code is dropped when any kernel changes.
+VERSION = "of_" + hashlib.sha256(b"".join(
+    path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:12]
 BLOCK = 2048  # triples at a time: their work arrays stay in the second-level cache
 
 

@@ -6,9 +6,9 @@ no slope of a symmetry function is ever stored.
 
 from numba import carray
 
+from ..._compiled import FLOAT, FLOATS, INT, leaf, part
 from .angular import prepare, third_factor
 from .cutoffs import exponential
-from .linking import FLOAT, FLOATS, INT, leaf, part
 from .records import TRIPLES_AT, WORK_AT
 
 

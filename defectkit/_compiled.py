@@ -5,9 +5,7 @@ nested kernels takes most of the time of compiling.  A function made by `leaf` i
 itself; its callers know its address only, through a symbol.  Arrays pass as pointers.
 """
 
-import hashlib
 import sys
-from pathlib import Path
 from warnings import warn
 
 import llvmlite.binding as llvm
@@ -17,9 +15,6 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}  # sums may be reordered; NaN and 
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 FLOATS, INT, FLOAT = types.CPointer(types.float64), types.int64, types.float64
 NOTHING = types.void
-# A part of every record type, so that kept machine code is dropped when any kernel changes.
-VERSION = "of_" + hashlib.sha256(b"".join(
-    path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:12]
 
 compiled = {}  # name -> the compiled function, whose machine code has to stay in memory
 _state = {"keep": True, "said": False}
@@ -55,7 +50,7 @@ def leaf(*arguments, returns=NOTHING):
     signature = returns(*arguments)
 
     def decorate(function):
-        name = f"defectkit_{VERSION}_{function.__name__}"
+        name = f"defectkit_{function.__name__}"
         made = kept(lambda cache: cfunc(
             signature, cache=cache, fastmath=FAST, error_model="numpy")(function))
         if not made.cache_hits:

@@ -1,0 +1,69 @@
+"""Compiled search for neighbours: atoms in cells, each compared with those of the cells around.
+
+Importing this module compiles it, or loads what an earlier process compiled.
+"""
+
+import numpy as np
+
+from .._compiled import kernel
+
+
+@kernel
+def find_pairs(first, neighbour, shift, points, turns, index, box, edges, counts, reach, cutoff):
+    """Fills a list of neighbours sorted by centre; returns how many there are.
+
+    first      (n_atoms + 1,) where the neighbours of each atom begin
+    neighbour  (capacity,), shift (capacity, 3): filled while there is room; a larger number is
+               returned where there is not
+    points     (n_atoms, 3) positions within the box, in the order of the cells
+    turns      (n_atoms, 3) box vectors that were taken off each, in the order of the atoms
+    index      (n_atoms,) which atom each point is
+    box        (3, 3) vectors of the periodic box
+    edges      (n_cells + 1,) first point of each cell, cells in C order of their numbers
+    counts     (3,) cells along each vector; reach (3,) cells to look at on either side
+    """
+    n_atoms, capacity = points.shape[0], neighbour.shape[0]
+    place = np.empty(n_atoms, np.int64)
+    for p in range(n_atoms):
+        place[index[p]] = p
+    cell_of = np.empty(n_atoms, np.int64)
+    for c in range(edges.shape[0] - 1):
+        cell_of[edges[c]:edges[c + 1]] = c
+    limit, n = cutoff * cutoff, 0
+    for i in range(n_atoms):
+        first[i] = n
+        at = place[i]
+        x, y, z = points[at, 0], points[at, 1], points[at, 2]
+        cell = cell_of[at]
+        ca, rest = cell // (counts[1] * counts[2]), cell % (counts[1] * counts[2])
+        cb, cc = rest // counts[2], rest % counts[2]
+        for a in range(ca - reach[0], ca + reach[0] + 1):
+            sa = a // counts[0]
+            for b in range(cb - reach[1], cb + reach[1] + 1):
+                sb = b // counts[1]
+                row = ((a - sa * counts[0]) * counts[1] + b - sb * counts[1]) * counts[2]
+                c = cc - reach[2]
+                while c <= cc + reach[2]:
+                    # Cells that follow one another in the same image are one run of points.
+                    sc = c // counts[2]
+                    last = min(cc + reach[2], (sc + 1) * counts[2] - 1)
+                    low, high = edges[row + c - sc * counts[2]], edges[row + last - sc * counts[2]
+                                                                       + 1]
+                    ox = sa * box[0, 0] + sb * box[1, 0] + sc * box[2, 0] - x
+                    oy = sa * box[0, 1] + sb * box[1, 1] + sc * box[2, 1] - y
+                    oz = sa * box[0, 2] + sb * box[1, 2] + sc * box[2, 2] - z
+                    itself = sa == 0 and sb == 0 and sc == 0
+                    for q in range(low, high):
+                        dx, dy, dz = points[q, 0] + ox, points[q, 1] + oy, points[q, 2] + oz
+                        if dx * dx + dy * dy + dz * dz >= limit or (itself and q == at):
+                            continue
+                        if n < capacity:
+                            j = index[q]
+                            neighbour[n] = j
+                            shift[n, 0] = sa - turns[j, 0] + turns[i, 0]
+                            shift[n, 1] = sb - turns[j, 1] + turns[i, 1]
+                            shift[n, 2] = sc - turns[j, 2] + turns[i, 2]
+                        n += 1
+                    c = last + 1
+    first[n_atoms] = n
+    return n
