@@ -508,7 +508,7 @@ def test_maps_that_cannot_be_made_are_refused():
 @pytest.mark.parametrize("missing", ["jscatter", "nglview", "ipywidgets"])
 def test_missing_packages_say_what_to_install(monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=rf"need {missing}: pip install 'defectkit\[lab\]'"):
+    with pytest.raises(ImportError, match=rf"need {missing}: pip install nglview==4.0 ipywidgets"):
         view.explorer(FRAMES, labels=LABELS, maps=Y)
 
 

@@ -191,7 +191,7 @@ def test_frames_without_atoms_or_with_nan(diamond):
 @pytest.mark.parametrize("missing", ["nglview", "ipywidgets"])
 def test_missing_packages_say_what_to_install(diamond, monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
-    with pytest.raises(ImportError, match=rf"need {missing}: pip install 'defectkit\[lab\]'"):
+    with pytest.raises(ImportError, match=rf"need {missing}: pip install nglview==4.0 ipywidgets"):
         view.scene(diamond)
 
 

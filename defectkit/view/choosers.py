@@ -65,9 +65,9 @@ def require(name):
     try:
         return __import__(name)
     except ImportError as error:
-        raise ImportError(f"3D views and menus need {name}: pip install 'defectkit[lab]' (it pins "
-                          "nglview 4.0); plots.atoms3d and plots.embedding draw without "
-                          "it.") from error
+        raise ImportError(f"3D views and menus need {name}: pip install nglview==4.0 ipywidgets "
+                          "jupyter-scatter jupyterlab; plots.atoms3d and plots.embedding draw "
+                          "without it.") from error
 
 
 def _image(widgets):

@@ -1,7 +1,7 @@
 """Atoms to turn and zoom in a notebook.
 
 Every scene has a static twin, :func:`defectkit.plots.atoms3d`, for runs without a browser.
-nglview and ipywidgets come with ``pip install 'defectkit[lab]'``.
+nglview and ipywidgets come with ``pip install nglview==4.0 ipywidgets``.
 """
 
 import html
