@@ -17,11 +17,12 @@ from .separate import FEW, separate
 from .site_groups import WATER
 
 FURTHER = 1.27        # longer cutoff, in units of the first
+MOST_OF_ONE, MOST_OF_SEVERAL = 1_200_000, 200_000  # environments that are looked at
 MOST_LONGER = 20_000  # environments that are described anew with it
 
 
 def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centres=None,
-             topology=None, elements=None, max_points=20_000, max_environments=1_000_000,
+             topology=None, elements=None, max_points=20_000, max_environments=None,
              max_frames=50, seed=0, n_jobs=None, progress=True) -> Result:
     """Phases, defects, surfaces and interfaces in anyone's simulation, without labels.
 
@@ -52,8 +53,8 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     max_points : int
         Environments drawn for each map; the others get the label that most of their ten nearest
         neighbours in feature space have.
-    max_environments : int
-        Beyond this fewer windows of a trajectory are looked at, evenly spaced in time; and of
+    max_environments : int, optional
+        Default 200 000 of several frames, 1 200 000 of one. Beyond this fewer windows of a trajectory are looked at, evenly spaced in time; and of
         frames that are larger still a random choice of atoms. A warning says so.
     max_frames : int
         Frames, evenly spaced, in which names and defects are looked for; more make finer paths.
@@ -79,6 +80,7 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     method, seed = settings.check_method(method), settings.check_seed(seed)
     symmetry, dt = settings.check_symmetry(symmetry), settings.check_interval(dt)
     frames, said = read(source, topology, elements, progress)
+    max_environments = max_environments or (MOST_OF_ONE if len(frames) == 1 else MOST_OF_SEVERAL)
     groups, why = site_groups.site_groups(frames, centres)
     steps = [*said, f"groups: {why}"]
     broken = analysis.why_not_a_trajectory(frames)
