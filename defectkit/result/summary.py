@@ -79,7 +79,10 @@ def _defect_lines(result):
         return []
     analysed = result.info.get("analysed_frames", [0])
     if not len(table):
-        decided = any("point defects: a lattice" in step for step in result.steps)
+        decided = len(result.info.get("decided_frames", []))
+        if 0 < decided < len(analysed):
+            return [f"no point defect in the {decided} of {len(analysed)} frames that have a "
+                    "crystal to look in"]
         return ["no point defect"] if decided else []
     if len(analysed) == 1:
         rows = [_site(row) for _, row in table.iterrows()]

@@ -65,6 +65,7 @@ def named(frames, means, made, groups, info, connected, max_frames=50,
     extended = tables.extended(analyses)
     info["steps"] = [*info["steps"], *notes, *tables.notes(analyses, len(frames))]
     info["analysed_frames"] = [a.frame for a in analyses]
+    info["decided_frames"] = [a.frame for a in analyses if a.point.decided]
     tracks = tables.tracks(track, analyses, frames) if connected and len(analyses) > 2 else None
     return result.with_tables(phases=phases, defects=defects, extended=extended, tracks=tracks)
 

@@ -37,21 +37,31 @@ def structure_of_environments(made, analyses):
     return result
 
 
-def compound_name(analyses, water):
-    """Name of the crystal of a compound as a whole: (name, confidence, basis), or None.
+def compound_names(analyses, water):
+    """{frame: (name, confidence, basis) or None} of the crystal as a whole, up to 20 frames.
 
-    The commonest over up to 20 analysed frames. Elements and water give None: their crystals are
-    named atom by atom.
+    None for elements and water: their crystals are named atom by atom.
     """
-    found = []
+    found = {}
     for a in analyses[:: 1 + len(analyses) // MOST_COMPOUNDS]:
-        if len(set(a.atoms.numbers.tolist())) > 1 and not water:
-            found.append(prototype(a.atoms, a.structure))
-    if not found:
-        return None
-    names = [p.name for p in found]
-    best = next(p for p in found if p.name == max(set(names), key=names.count))
-    return best.name + _formula(best, analyses[0].atoms), float(best.margin), best.words
+        if water or len(set(a.atoms.numbers.tolist())) < 2:
+            found[a.frame] = None
+        else:
+            known = prototype(a.atoms, a.structure)
+            found[a.frame] = (known.name + _formula(known, a.atoms), float(known.margin),
+                              known.words)
+    return found
+
+
+def _compound_of(label, made, compounds):
+    """The compound of most of a cluster's atoms, or None."""
+    weight = {}
+    for frame, known in compounds.items():
+        name = None if known is None else known[0]
+        weight[name] = weight.get(name, 0) + len(_rows(label, made, frame))
+    best = max(weight, key=weight.get)
+    return next(known for known in compounds.values()
+                if (None if known is None else known[0]) == best)
 
 
 def _formula(found, atoms):
@@ -77,12 +87,13 @@ def disorder_name(analyses, connected, dt):
     return "liquid or amorphous", "no crystal order"
 
 
-def cluster_name(label, made, analyses, row, compound, disorder):
+def cluster_name(label, made, analyses, row, compounds, disorder):
     """Name, confidence (0 to 1) and basis of one cluster.
 
-    row                 what is known of its atoms (`coordination`)
-    compound, disorder  of `compound_name` and `disorder_name`
+    row                  what is known of its atoms (`coordination`)
+    compounds, disorder  of `compound_names` and `disorder_name`
     """
+    compound = _compound_of(label, made, compounds)
     kind, share = _extended_kind(label, made, analyses)
     if share >= MAJORITY:
         return kind, share, f"{share:.0%} of its atoms are in one"
@@ -99,7 +110,7 @@ def cluster_name(label, made, analyses, row, compound, disorder):
         return disorder[0], share, (f"{disorder[1]}; {share:.0%} of its atoms fit no crystal, "
                                     f"{coherent:.0%} of neighbours are oriented alike")
     if compound is not None:
-        sure = compound[0] != "unknown crystal"
+        sure = not compound[0].startswith("unknown")
         called = compound[0] if sure else f"unknown crystal, {row['coordination']:.1f} neighbours"
         return called, compound[1], compound[2]
     if share >= MAJORITY and name != "other":

@@ -26,7 +26,7 @@ TRACKS = ["kind", "first_frame", "last_frame", "frames_seen", "jumps", "net_disp
 
 def phases(result, analyses, made, connected) -> pd.DataFrame:
     """One row per cluster, noise last."""
-    compound = names.compound_name(analyses, result.followers is not None)
+    compounds = names.compound_names(analyses, result.followers is not None)
     disorder, rows = names.disorder_name(analyses, connected, result.info["dt"]), []
     for row in _described(result, analyses):
         label = row["label"]
@@ -34,7 +34,7 @@ def phases(result, analyses, made, connected) -> pd.DataFrame:
         if label < 0:
             name, sure, basis = "noise", 0.0, "between the clusters of the map"
         else:
-            name, sure, basis = names.cluster_name(label, made, analyses, row, compound,
+            name, sure, basis = names.cluster_name(label, made, analyses, row, compounds,
                                                    disorder)
         rows.append({
             "cluster": label, "name": name, "elements": _elements(result, mine),
