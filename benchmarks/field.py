@@ -79,7 +79,9 @@ def point_misses(atoms, truth, found):
 def family(name, truth):
     """Row of the table that a cell of `extended.cells` belongs to."""
     for word, row in (("hot ", "phases at 0.8 of melting"), ("dislocation", "dislocations"),
-                      ("boundary", "grain and twin boundaries"), ("twin", "stacking faults, twins"),
+                      ("Sigma", "grain boundaries"), ("(112) twin", "grain boundaries"),
+                      ("twin", "stacking faults, twins"),
+                      ("insic", "stacking faults, twins"),
                       ("fault", "stacking faults, twins"), ("adatom", "slabs"), ("step", "slabs"),
                       ("flat", "slabs"), ("vacancy", "slabs"), ("nucleus", "nucleus in melt"),
                       ("liquid", "liquid"), ("alloy", "random alloy")):

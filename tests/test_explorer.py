@@ -560,4 +560,5 @@ def test_a_compound_is_explored_with_its_maps_side_by_side():
     Y = box.maps["pca", 1]
     first, second = (Y[(result.group == g) & np.isfinite(Y[:, 0])] for g in (0, 1))
     assert first[:, 0].max() < second[:, 0].min()
-    assert box.data.rows(1, lambda *_: None, lambda: False).shape[1] == len(result.info["features"])
+    X = box.data.rows(1, lambda *_: None, lambda: False)
+    assert X.shape[1] == len(result.info["features"])

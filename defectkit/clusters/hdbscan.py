@@ -33,7 +33,8 @@ def cluster(Y, min_size=None, gap=2.5, k=None) -> np.ndarray:
         Map coordinates. Scale, orientation and order of the points do not matter.
     min_size : int, optional
         Smallest cluster; 0.2 % of the points but at least 20, of fewer than 80 points a quarter.
-        One interstitial in 216 atoms is 0.5 %. UMAP and PaCMAP can tear off islands of about as many points as neighbours.
+        One interstitial in 216 atoms is 0.5 %. UMAP and PaCMAP can tear off islands of about as
+        many points as neighbours.
     gap : float
         Smallest gap in units of the typical spacing. 2 splits more, 3 less.
     k : int, optional

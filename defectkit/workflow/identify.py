@@ -54,8 +54,9 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
         Environments drawn for each map; the others get the label that most of their ten nearest
         neighbours in feature space have.
     max_environments : int, optional
-        Default 200 000 of several frames, 1 200 000 of one. Beyond this fewer windows of a trajectory are looked at, evenly spaced in time; and of
-        frames that are larger still a random choice of atoms. A warning says so.
+        Default 200 000 of several frames, 1 200 000 of one. Beyond this fewer windows of a
+        trajectory are looked at, evenly spaced in time; and of frames that are larger still a
+        random choice of atoms. A warning says so.
     max_frames : int
         Frames, evenly spaced, in which names and defects are looked for; more make finer paths.
     seed, n_jobs, progress

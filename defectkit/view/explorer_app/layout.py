@@ -28,8 +28,8 @@ def layout(box, widgets):
                           widgets.VBox([box.atoms_place, box.atoms_note], layout=half)]),
             row([c["frame"], c["atoms"], box.add, box.edit["none"]]), box.legend,
             row([box.edit["clusters"], widgets.VBox([
-                row([box.edit["name"], *(box.edit[k] for k in ("rename", "merge", "choose",
-                                                               "part_off", "cluster_map", "undo", "redo"))]),
+                row([box.edit["name"], *(box.edit[k] for k in (
+                    "rename", "merge", "choose", "part_off", "cluster_map", "undo", "redo"))]),
                 row([box.edit["path"], box.edit["export"]])])]), box.status]
 
 
