@@ -248,9 +248,10 @@ DIES = """
 import os, signal, sys
 from defectkit import streaming
 from defectkit.io import atomic_write as _files
-streaming.RECORD_EVERY = 0
+from defectkit.streaming import output
+output.RECORD_EVERY = 0
 at, where = int(sys.argv[4]), sys.argv[5]
-append, count = streaming._Writer._append, [0]
+append, count = output.Writer._append, [0]
 
 def half(self, which, text):
     count[0] += 1
@@ -263,7 +264,7 @@ def half(self, which, text):
         os.kill(os.getpid(), signal.SIGKILL)
     append(self, which, text)
 
-streaming._Writer._append = half
+output.Writer._append = half
 streaming.classify_trajectory(sys.argv[1], sys.argv[2], output=sys.argv[3], progress=False)
 """
 

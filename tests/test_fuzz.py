@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import defectkit as dk
-from defectkit import streaming
 from defectkit.parametric import EnvironmentClassifier, ParametricMap, load_model
+from defectkit.streaming.output import read_progress
 
 FUZZ = settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -277,10 +277,11 @@ def test_a_planted_pickle_is_never_run(tmp_path, saved, name):
 @given(data=st.data())
 def test_a_damaged_progress_file_is_refused_clearly(tmp_path, data):
     path = tmp_path / "out.extxyz.progress"
-    good = {"done": 3, "bytes": [10, 20], "run": {"source": "a", "window": 3}}
+    good = {"done": 3, "bytes": [10, 20], "read": 5, "frames": "ab",
+            "run": {"source": "a", "window": 3}}
     path.write_text(json.dumps(spoilt(data.draw, good)))
     try:
-        state = streaming._progress(path)
+        state = read_progress(path)
     except ValueError as error:
         assert clear(error), error
     else:

@@ -1,7 +1,11 @@
 """Labels while the trajectory streams: bounded memory, no frame lost, many workers, ASE runs."""
 
+import copy
+import csv
+import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +24,7 @@ from ase.neighborlist import neighbor_list
 import defectkit as dk
 from defectkit.parametric import EnvironmentClassifier
 from defectkit.streaming import classify_trajectory, label_observer, read_table
+from defectkit.streaming.table import class_columns
 
 WINDOW = 3
 
@@ -44,9 +49,10 @@ def saved(model, tmp_path_factory):
 def trajectory(path, n_frames, repeat=2):
     start = bulk("Si", cubic=True) * (repeat, repeat, repeat)
     with open(path, "w") as file:
-        for n in range(n_frames):
+        for n in range(n_frames):  # every fourth atom shakes so much that it looks molten
             atoms = start.copy()
-            atoms.rattle(0.03 if n % 8 < 5 else 0.45, seed=n)
+            width = np.where(np.arange(len(atoms)) % 8 < 3, 0.45, 0.03)[:, None]
+            atoms.positions += width * np.random.default_rng(n).normal(size=(len(atoms), 3))
             ase.io.write(file, atoms, format="extxyz")
     return path
 
@@ -115,8 +121,8 @@ def test_the_site_of_a_planted_vacancy_is_in_the_table(tmp_path):
 
 RUN = """
 import resource, sys
-import defectkit.streaming
-defectkit.streaming.RECORD_EVERY = 0.02  # so that a kill amid a short run finds a record
+import defectkit.streaming.output
+defectkit.streaming.output.RECORD_EVERY = 0.02  # so that a kill amid a short run finds a record
 defectkit.streaming.classify_trajectory(sys.argv[1], sys.argv[2], output=sys.argv[3],
                                         progress=False)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
@@ -228,8 +234,12 @@ def test_wrong_calls_are_refused_before_the_work(tmp_path, movie, model):
         classify_trajectory(movie, model, output=tmp_path / "out.txt")
     with pytest.raises(ValueError, match="fewer frames than window=50"):
         classify_trajectory(movie, model, 50, tmp_path / "long.extxyz", progress=False)
+    assert not list(tmp_path.glob("long*"))  # so that a shorter window finds nothing in its way
+    for window in (0, -1, 2.5, "5", True):
+        with pytest.raises(ValueError, match="has to be a whole number of frames, at least 1"):
+            classify_trajectory(movie, model, window, tmp_path / "window.extxyz")
     classify_trajectory(ase.io.read(movie, ":4"), model, output=out, progress=False)
-    with pytest.raises(ValueError, match="made by another call"):
+    with pytest.raises(ValueError, match="made by another call: another file; give another"):
         classify_trajectory(movie, model, output=out)
     with pytest.raises(ValueError, match="exists; give another output"):
         label_observer(bulk("Si"), model, out)
@@ -244,3 +254,252 @@ def test_a_crystal_is_seen_to_melt(tmp_path, model):
     assert truth[0] > 0.45 and truth[-1] == 0
     assert np.corrcoef(share, truth)[0, 1] > 0.95
     assert share[-1] < 0.05
+
+
+# going on only with the same input and model
+
+def refitted(model, **changes):
+    """The same net, with other parts."""
+    made = copy.deepcopy(model)
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+@pytest.fixture
+def begun(tmp_path, movie, model):
+    """An output, and a function that calls again; both of a file in a folder of its own."""
+    (tmp_path / "a").mkdir()
+    path = tmp_path / "a" / "movie.extxyz"
+    path.write_bytes(movie.read_bytes())
+    output = tmp_path / "out.extxyz"
+    classify_trajectory(path, model, output=output, progress=False)
+
+    def again(source=path, model=model, window=None, **options):
+        return classify_trajectory(source, model, window, output, progress=False, **options)
+
+    return path, again
+
+
+def test_a_file_of_the_same_name_in_another_folder_is_refused(tmp_path, begun):
+    path, again = begun
+    (tmp_path / "b").mkdir()
+    other = tmp_path / "b" / "movie.extxyz"
+    other.write_bytes(path.read_bytes())
+    with pytest.raises(ValueError, match="was made by another call: another file; give another"):
+        again(other)
+    before = Path.cwd()
+    os.chdir(path.parent)
+    try:
+        assert len(again("movie.extxyz")) == 38  # the same file by another way
+    finally:
+        os.chdir(before)
+
+
+def test_a_replaced_or_shorter_file_is_refused_and_a_longer_one_goes_on(begun):
+    path, again = begun
+    text = path.read_bytes()
+    lines = text.splitlines(keepends=True)
+    middle = 66 * 20 + 9  # an atom of frame 20; the file stays as long as it is
+    changed = re.sub(rb"[1-8](?=\d* *\n)", b"9", lines[middle], count=1)
+    assert len(changed) == len(lines[middle]) and changed != lines[middle]
+    path.write_bytes(b"".join([*lines[:middle], changed, *lines[middle + 1:]]))
+    with pytest.raises(ValueError, match="was made from other frames .the first 40 frames are not "
+                                         "the same.; give another output, or delete it"):
+        again()
+    path.write_bytes(b"".join(lines[:66 * 39]))
+    with pytest.raises(ValueError, match="made of 40 frames and here are 39"):
+        again()
+    path.write_bytes(b"".join(lines[66:]))
+    with pytest.raises(ValueError, match="was made from other frames"):
+        again()
+    path.write_bytes(text + b"".join(lines[-66:]))  # the simulation has gone on
+    assert len(again()) == 39
+
+
+def test_another_list_of_frames_is_refused(tmp_path, movie, model):
+    frames = ase.io.read(movie, ":12")
+
+    def label(frames):
+        return classify_trajectory(frames, model, output=tmp_path / "out.extxyz", progress=False)
+
+    table = label(frames[:10])
+    assert label(iter(frames[:10])) == table  # the same frames in another wrapping
+    moved = [atoms.copy() for atoms in frames[:10]]
+    moved[4].positions[0] += 1e-6
+    for other in (moved, frames[1:11], frames[:9], frames[::-1]):
+        with pytest.raises(ValueError, match="was made from other frames"):
+            label(other)
+    assert len(label(frames)) == 10
+
+
+def test_another_model_is_refused_also_where_its_net_is_the_same(begun, model):
+    _, again = begun
+    first = model.novelty_[0]
+    others = [
+        refitted(model, symmetry=dk.SymmetryFunctions.for_elements(["Si"])),
+        refitted(model, classes_=np.array(["diamond", "melt"])),
+        refitted(model, mean_=model.mean_ + 1e-9),
+        refitted(model, novelty_=[dataclasses.replace(first, threshold=first.threshold - 1),
+                                  *model.novelty_[1:]]),
+        refitted(model, weights_=[(w, b + 1e-3) for w, b in model.weights_])]
+    for other in others:
+        with pytest.raises(ValueError, match="call: another model .its net, symmetry func"):
+            again(model=other)
+    with pytest.raises(ValueError, match="another call: another window and another defect"):
+        again(window=2, defect="liquid")
+    with pytest.raises(ValueError, match="another call: another topology, elements or unit"):
+        again(elements=["Si"])
+    assert len(again(model=copy.deepcopy(model))) == 38
+
+
+# the order of the atoms
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_atoms_in_another_order_are_not_averaged(tmp_path, movie, model, shared):
+    frames = ase.io.read(movie, ":20")
+    frames[11:] = [atoms[np.random.default_rng(n).permutation(len(atoms))]
+                   for n, atoms in enumerate(frames[11:])]
+    output = tmp_path / "out.extxyz"
+    client = Inline() if shared else None
+    with pytest.raises(ValueError, match="^frame 11: .*label those before frame 11 and those from "
+                                         "it on apart, or use window=1"):
+        classify_trajectory(frames, model, output=output, client=client, chunk=4, progress=False)
+    rows = read_table(f"{output}.csv")
+    assert [row["frame"] for row in rows] == list(range(1, 10))  # windows before the break
+    trusted = classify_trajectory(frames, model, output=tmp_path / "trusted.extxyz",
+                                  trust_order=True, progress=False)
+    assert len(trusted) == 18
+    single = classify_trajectory(frames, model, 1, tmp_path / "single.extxyz", progress=False)
+    assert len(single) == 20
+
+
+class Inline:
+    """As a Dask client, but at once and here."""
+
+    def nthreads(self):
+        return {"here": 2}
+
+    def submit(self, function, *arguments, pure):
+        made = function(*arguments)
+        return type("Future", (), {"result": lambda self: made})()
+
+
+# names that anybody may type
+
+NAMES = ["a,b", 'say "x"', "two\nlines", "=1+1", "@sum", "+", "-2x", "'quoted", "'=x", "frame",
+         "class frame", "novel", "sites", "unlike", "vacancies", "", " ", "\t", "Å", "-3"]
+
+
+def test_class_names_of_every_kind_come_back(tmp_path, movie, model):
+    named = refitted(model, classes_=np.array(NAMES))
+    weight, bias = model.weights_[-1]
+    more = np.zeros((len(weight), len(NAMES) - 2), np.float32)
+    named.weights_ = [*model.weights_[:-1], (np.hstack([weight, more]), np.append(
+        bias, np.full(len(NAMES) - 2, -1e3, np.float32)))]
+    output = tmp_path / "out.extxyz"
+    rows = classify_trajectory(ase.io.read(movie, ":4"), named, output=output, defect="=1+1",
+                               progress=False)
+    assert rows == read_table(f"{output}.csv")
+    columns = list(rows[0])
+    assert len(set(columns)) == len(columns) == len(NAMES) + 5
+    assert columns[0] == "frame"
+    assert columns[-4:] == ["novel", "vacancies", "interstitials", "sites"]
+    assert rows[0]["a,b"] + rows[0]['say "x"'] == 64
+    assert set(NAMES) - set(columns) == {"unlike"}  # there it is "class unlike"
+    with open(f"{output}.csv", newline="", encoding="utf-8") as file:
+        head, *lines = csv.reader(file)
+    assert len(lines) == 2 and all(len(line) == len(head) for line in lines)
+    assert not [name for name in head if name[:1] in "=+@\t\r" and name]
+    assert len(ase.io.read(output, ":")) == 2
+
+
+def test_the_old_name_of_a_column_still_works(tmp_path, movie, model):
+    row = classify_trajectory(ase.io.read(movie, ":3"), model, output=tmp_path / "out.extxyz",
+                              progress=False)[0]
+    with pytest.warns(DeprecationWarning, match="the column unlike is now called novel"):
+        assert row["unlike"] == row["novel"]
+    with pytest.raises(KeyError):
+        row["ice"]
+
+
+def test_what_frames_say_of_themselves_does_not_break_the_output(tmp_path, movie, model):
+    frames = ase.io.read(movie, ":4")
+    for atoms in frames:
+        atoms.info = {"note": "two\nlines", "Lattice": "fcc", "Properties": "x", "fine": "a b",
+                      "time": 0.5, "odd key": 1, "object": object(), "quote": 'say "x" \\',
+                      ("a", 1): 2, "texts": np.array(["a b", "c"])}
+        atoms.arrays |= {"kind": np.array(["a b"] * 64), "empty": np.array([""] * 64),
+                         "element": np.array(["Si"] * 64), "shift": np.zeros(64),
+                         "object": np.array([None] * 64), "species": np.zeros(64)}
+    classify_trajectory(frames, model, 1, tmp_path / "out.extxyz", progress=False)
+    again = ase.io.read(tmp_path / "out.extxyz", ":")
+    assert len(again) == 4
+    assert again[1].info == {"fine": "a b", "time": 0.5, "frame": 1}
+    assert {"element", "shift", "label"} <= set(again[1].arrays)
+    assert not {"kind", "empty", "object"} & set(again[1].arrays)
+    assert np.allclose(again[1].positions, frames[1].positions)
+    assert np.allclose(again[1].cell, frames[1].cell)
+
+
+def test_a_damaged_table_is_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("frame,novel\n1,2\n3\n")
+    (tmp_path / "b.csv").write_text("frame,novel\n1,x\n")
+    (tmp_path / "c.csv").write_text("frame,sites\n1," + "[" * 10**5 + "\n")
+    for name in ("a.csv", "b.csv", "c.csv"):
+        with pytest.raises(ValueError, match="is not a table of labels or is damaged"):
+            read_table(tmp_path / name)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        read_table(tmp_path / "absent.csv")
+
+
+# one writer at a time
+
+def test_two_calls_do_not_write_one_output(tmp_path, movie, model):
+    output, frames = tmp_path / "out.extxyz", ase.io.read(movie, ":12")
+    refused = []
+
+    def meanwhile():
+        for n, atoms in enumerate(frames):
+            if n == 6:
+                with pytest.raises(ValueError, match="is being written by another call at this "
+                                                     "moment; wait for it to end, or give"):
+                    classify_trajectory(frames, model, output=output, progress=False)
+                refused.append(n)
+            yield atoms
+
+    rows = classify_trajectory(meanwhile(), model, output=output, progress=False)
+    assert refused and len(rows) == 10 and len(ase.io.read(output, ":")) == 10
+    assert rows == classify_trajectory(frames, model, output=tmp_path / "alone.extxyz",
+                                       progress=False)
+
+
+def test_the_lock_of_a_killed_process_is_gone(tmp_path, saved):
+    movie = trajectory(tmp_path / "movie.extxyz", 200)
+    output = tmp_path / "out.extxyz"
+    run = start(movie, saved, output)
+    end = time.monotonic() + 100
+    while not output.with_name(output.name + ".progress").exists():
+        assert time.monotonic() < end and run.poll() is None
+        time.sleep(0.002)
+    other = start(movie, saved, output)
+    assert other.wait(timeout=100) == 1
+    other.stdout.close()
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+    assert len(classify_trajectory(movie, saved, output=output, progress=False)) == 198
+
+
+def test_two_observers_do_not_write_one_output(tmp_path, movie, model):
+    atoms = ase.io.read(movie, 0)
+    one, two = (label_observer(atoms, model, tmp_path / "run.extxyz", 1) for _ in range(2))
+    assert one()["frame"] == 0
+    with pytest.raises(ValueError, match="exists; give another output"):
+        two()
+    assert one()["frame"] == 1 and len(read_table(tmp_path / "run.extxyz.csv")) == 2
+
+
+def test_a_table_has_the_columns_of_its_classes():
+    assert class_columns(["ice", "frame", "class frame", 3]) == [
+        "ice", "class frame", "class class frame", "3"]

@@ -1,5 +1,6 @@
 """Fitted nets as one file: arrays beside a JSON description, see `io.archive`."""
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -16,7 +17,8 @@ from ..symmetry.kernel_tables import Function
 from ..symmetry.n2p2_files import ARGUMENTS, SUBTYPES, Scaling
 from .novelty import Space
 
-__all__ = ["read_model", "symmetry_as_dict", "symmetry_from_dict", "write_model"]
+__all__ = ["fingerprint", "read_model", "symmetry_as_dict", "symmetry_from_dict",
+           "write_model"]
 
 FORMAT = 2  # raise it when an older defectkit could not read the file
 _MARK = "defectkit model"
@@ -26,6 +28,22 @@ _SPACE = ("scale", "centre", "factor", "mean", "whiten", "constant")
 
 def write_model(path: str | Path, model) -> None:
     """Writes a fitted estimator; the file appears only when it is whole."""
+    header, arrays = _described(model)
+    write_archive(path, header, arrays, compress=False)
+
+
+def fingerprint(model) -> str:
+    """Digest of all that decides what a fitted estimator answers, and of what it is fitted to."""
+    header, arrays = _described(model)
+    wanted = ("kind", "symmetry", "centres", "n_features", "classes", "thresholds", "line")
+    digest = hashlib.sha256(json.dumps([header.get(name) for name in wanted]).encode())
+    for name in sorted(arrays):
+        digest.update(f"{name}{arrays[name].shape}".encode()
+                      + np.ascontiguousarray(arrays[name]).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _described(model):
     arrays = {"mean": model.mean_, "factor": model.factor_}
     for n, (weight, bias) in enumerate(model.weights_):
         arrays |= {f"weight{n}": weight, f"bias{n}": bias}
@@ -45,7 +63,7 @@ def write_model(path: str | Path, model) -> None:
                    "left_out": list(model.left_out_.items())}
     else:
         header |= {"line": model.line_}
-    write_archive(path, header, arrays, compress=False)
+    return header, arrays
 
 
 def read_model(path: str | Path, kinds: Iterable[type], symmetry: SymmetryFunctions | None = None

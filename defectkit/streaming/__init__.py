@@ -1,0 +1,6 @@
+"""Labels of atoms while their trajectory is read, or still running, or spread over machines."""
+
+from .classify import classify_trajectory, label_observer
+from .table import read_table
+
+__all__ = ["classify_trajectory", "label_observer", "read_table"]
