@@ -26,7 +26,11 @@ def styled(function):
     @wraps(function)
     def drawn(*args, **kwargs):
         with plt.style.context(STYLE):
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            interactive = plt.isinteractive()
+        if interactive != plt.isinteractive():  # a notebook's backend, loaded meanwhile, set it
+            (plt.ion if interactive else plt.ioff)()
+        return result
     return drawn
 
 
