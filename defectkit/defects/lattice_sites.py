@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 from .geometry import distances, ghosts, groups_of, wrap
 from .translations import hermite
 
-FILLED = 0.65      # a site is one of the crystal if so many of its images hold an atom
+FILLED = 0.58      # a site is one of the crystal if so many of its images hold an atom
 CLUSTER = 0.45     # spacings: radius of a site's atoms, laid over each other
 OFF_SITE = 0.75    # spacings: an atom further from every free site has none
 REGION = 1.6       # spacings: sites around a vacant one that are assigned again
@@ -57,7 +57,7 @@ class Sites:
 def basis_sites(frame, lattice, seed=0):
     """Places (n, 3) in Å of the sites in a primitive cell, from the atoms folded into it.
 
-    Each holds at least 0.65 of its images' atoms. Places may overlap in no case: less than 0.45
+    Each holds at least 0.58 of its images' atoms. Places may overlap in no case: less than 0.45
     spacings apart they are one.
     """
     periodic = np.ones(3, bool)

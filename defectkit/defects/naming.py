@@ -11,8 +11,10 @@ from .sites import Site
 SHELL_GAP = 1.13     # a step in distance by more than this ends the first shell
 SHELL_MAX = 1.30     # of the nearest distance: no first shell is wider
 HALF_WAY = 0.38      # of the way into a vacancy: the atom belongs to both sites
-SHARES_SITE = 0.34   # spacings: an owner further from its site than this may share it,
-AS_FAR = 0.55        # if it is at least so far from it, of how far the extra atom is
+SHARES_SITE = 0.25   # spacings: an owner further from its site than this may share it,
+AS_FAR = 0.45        # if it is at least so far from it, of how far the extra atom is,
+OPPOSITE = -0.35     # on the other side (cosine of the angle between them at most this),
+NEARER = 0.8         # and the extra atom is not as near to the next site (fraction of that)
 PAIR = 1.3           # nearest distances: vacant sites nearer than this are one divacancy
 EXTRA_PAIR = 1.9     # spacings: extra atoms nearer than this are one di-interstitial
 OUTSIDE = 0.45       # mean direction to the atoms around: an extra atom on a surface
@@ -161,8 +163,7 @@ def _extra_atom(namer, atom):
     heat = max(namer.crystal.rms, 0.02 * namer.spacing)
     place, members, kind = frame.positions[atom], [atom], "interstitial"
     off, owner = np.linalg.norm(sites.off[atom]), sites.owner[sites.nearest[atom]]
-    shared = np.linalg.norm(sites.off[owner]) if owner >= 0 else 0.0
-    if shared > SHARES_SITE * namer.spacing and shared > AS_FAR * off:
+    if owner >= 0 and _shares(namer, atom, owner):
         kind, members = "dumbbell", [atom, owner]
         place = sites.positions[sites.nearest[atom]] + sites.off[members].mean(axis=0)
     near, closest = namer.around(place, members)
@@ -172,6 +173,20 @@ def _extra_atom(namer, atom):
             "evidence": f"all sites around are taken; {off:.2f} Å off the nearest, where the "
                         f"atoms on sites are {heat:.2f} Å off (rms); the next atom is at "
                         f"{closest:.2f} Å"}
+
+
+def _shares(namer, atom, owner):
+    """Whether an atom without a site and the owner of the nearest are two about that site."""
+    sites = namer.sites
+    one, two = sites.off[atom], sites.off[owner]
+    off, shared = np.linalg.norm(one), np.linalg.norm(two)
+    if shared < max(SHARES_SITE * namer.spacing, AS_FAR * off):
+        return False
+    if one @ two > OPPOSITE * off * shared:
+        return False
+    away = namer.site_tree.query(wrap(namer.frame.positions[[atom]], namer.frame.cell,
+                                      namer.frame.pbc)[0], k=2)[0]
+    return away[0] < NEARER * away[1]
 
 
 def _outside(namer, place):
