@@ -9,8 +9,9 @@ instead, with nothing but the features to say which that is.
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from . import embedding
 from .clusters import hdbscan as clusters
-from .embedding import methods as embedding
+from .embedding.scaling import feature_table
 
 _NEIGHBORS = 10
 _STRATA = 20
@@ -55,7 +56,7 @@ def equalised_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
     >>> len(chosen), bool((chosen >= 5000).mean() > 0.08)   # of all it was 0.02
     (1000, True)
     """
-    X = embedding._table(X, "X")
+    X = feature_table(X, "X")
     if not 0 < n <= len(X):
         raise ValueError(f"n={n} of {len(X)} environments cannot be kept; use 1 to {len(X)}.")
     if strata < 2:
@@ -110,7 +111,7 @@ def embed_equalised(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options)
     ValueError
         As `equalised_sample`, `embed` and `cluster` do.
     """
-    X = embedding._table(X, "X")
+    X = feature_table(X, "X")
     Z = embedding.standardise(X)
     chosen = equalised_sample(Z, n, strata=strata, seed=seed, standardise=False)
     here = embedding.embed(X[chosen], method, seed=seed, **options)

@@ -5,6 +5,8 @@ import logging
 import re
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -15,8 +17,17 @@ from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
 from defectkit.clusters import agreement, cluster
-from defectkit.embedding import INITS, embed, embed_all, standardise, umap_cache
-from defectkit.embedding import methods as embedding
+from defectkit.embedding import (
+    INITS,
+    METHODS,
+    canonical_order,
+    embed,
+    embed_all,
+    libraries,
+    standardise,
+    umap_cache,
+    worker,
+)
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +91,14 @@ def test_reference_must_have_the_same_features():
 # embed: bad input
 
 @pytest.mark.parametrize("n, arguments, text", [
-    (10, {"method": "umap"}, "n_neighbors=15 needs more than 15 environments, got 10; use "
-                             "n_neighbors <= 9"),
-    (10, {"method": "pacmap"}, "n_neighbors=10 needs more than 10 environments, got 10"),
+    (10, {"method": "umap", "n_neighbors": 15}, "n_neighbors=15 needs more than 15 environments, "
+                                                "got 10; use n_neighbors <= 9"),
+    (5, {"method": "umap"}, "a map by umap needs at least 6 environments, got 5; add frames or"),
+    (7, {"method": "PaCMAP"}, "a map by pacmap needs at least 8 environments, got 7; add frames"),
+    (50, {"seed": None}, "seed=None must be a whole number from 0 to 4294967295, so that the map"),
+    (50, {"seed": 0.5}, "seed=0.5 must be a whole number"),
+    (50, {"seed": -1}, "seed=-1 must be a whole number"),
+    (50, {"method": 3}, "unknown method 3; use one of pca, umap, pacmap"),
     (50, {"method": "umap", "n_neighbors": 1}, "n_neighbors=1 is too few; use at least 2"),
     (50, {"method": "tsne"}, "unknown method 'tsne'; use one of pca, umap, pacmap"),
     (50, {"method": "pacmap", "init": "spectral"}, "pacmap has no initialisation 'spectral'; use "
@@ -90,7 +106,7 @@ def test_reference_must_have_the_same_features():
     (50, {"method": "umap", "snapshots": [0]}, "snapshots are kept by pacmap only"),
     (50, {"method": "pacmap", "snapshots": [451]}, "snapshots must be iterations from 0 to 450"),
     (50, {"method": "pca", "n_neighbors": 5}, "pca takes no n_neighbors"),
-    (2, {"method": "pca"}, "a map needs at least 3 environments, got 2"),
+    (2, {"method": "pca"}, "a map by pca needs at least 3 environments, got 2"),
 ])
 def test_bad_settings_are_refused(n, arguments, text):
     with pytest.raises(ValueError, match=re.escape(text)):
@@ -221,9 +237,9 @@ def test_pacmap_leaves_no_trace_in_global_state(blobs, caplog):
 
 @pytest.mark.parametrize("n, exact_up_to", [(500, 30_000), (5000, 30_000), (5000, 0)])
 def test_umap_gets_the_nearest_neighbours(monkeypatch, n, exact_up_to):
-    monkeypatch.setattr(embedding, "_EXACT_UP_TO", exact_up_to)
+    monkeypatch.setattr(libraries, "_EXACT_UP_TO", exact_up_to)
     X = np.random.default_rng(1).normal(size=(n, 6)).astype(np.float32)
-    index, distance = embedding._nearest(X, 15)
+    index, distance = libraries._nearest(X, 15)
     known_distance, known = NearestNeighbors(n_neighbors=15).fit(X).kneighbors(X)
     found = np.mean([np.isin(a, b).mean() for a, b in zip(index, known, strict=True)])
     assert found > (0.9999 if exact_up_to else 0.999) and np.array_equal(index[:, 0], np.arange(n))
@@ -235,7 +251,7 @@ def test_close_and_identical_environments_keep_their_order():
     """Squares of float32 lose distances of 1e-4 beside coordinates of 30."""
     X = np.linspace(0, 1e-2, 101)[:, None] * [[1.0, 0, 0]] + [[0, 30, -30]]
     X = np.concatenate([X, X[:1], -X]).astype(np.float32)
-    index, distance = embedding._nearest(X, 3)
+    index, distance = libraries._nearest(X, 3)
     assert index[50].tolist() in ([50, 49, 51], [50, 51, 49])
     assert index[0].tolist() == [0, 101, 1] and distance[0, 1] == 0
 
@@ -266,7 +282,7 @@ def test_all_methods_of_few_environments_are_those_of_embed(blobs):
 @pytest.mark.parametrize("cores", [1, 2])
 @pytest.mark.parametrize("standardise", [True, False])
 def test_two_methods_side_by_side_are_those_of_embed(monkeypatch, cores, standardise):
-    monkeypatch.setattr(embedding, "cpu_count", lambda: cores)
+    monkeypatch.setattr(worker, "cpu_count", lambda: cores)
     X, truth = three_groups()
     maps = embed_all(X, ("umap", "pacmap"), seed=3, standardise=standardise)
     for method, Y in maps.items():
@@ -275,10 +291,8 @@ def test_two_methods_side_by_side_are_those_of_embed(monkeypatch, cores, standar
 
 
 def test_without_another_process_all_is_done_in_this_one(monkeypatch):
-    from defectkit.embedding import worker as _map_job
-
-    monkeypatch.setattr(embedding, "cpu_count", lambda: 2)
-    monkeypatch.setattr(_map_job.sys, "executable", "/absent/python")
+    monkeypatch.setattr(worker, "cpu_count", lambda: 2)
+    monkeypatch.setattr(worker.sys, "executable", "/absent/python")
     X, truth = three_groups()
     assert agreement(cluster(embed_all(X, ("pacmap", "umap"))["pacmap"]), truth) > 0.99
 
@@ -289,8 +303,8 @@ def test_a_failure_ends_the_other_process(monkeypatch, error):
     def fails(*_):
         raise error
 
-    monkeypatch.setattr(embedding, "cpu_count", lambda: 2)
-    monkeypatch.setattr(embedding, "_umap", fails)
+    monkeypatch.setattr(worker, "cpu_count", lambda: 2)
+    monkeypatch.setattr(libraries, "_umap", fails)
     with pytest.raises(error):
         embed_all(three_groups()[0], ("umap", "pacmap"))
 
@@ -298,6 +312,145 @@ def test_a_failure_ends_the_other_process(monkeypatch, error):
 def test_all_methods_are_checked_before_the_first_begins():
     with pytest.raises(ValueError, match="unknown method 'tsne'"):
         embed_all(np.zeros((50, 3)), ("pca", "tsne"))
+
+
+# any caller, any thread, any surroundings
+
+def test_the_name_of_a_method_is_known_in_capitals(blobs):
+    X, _ = blobs
+    assert np.array_equal(embed(X, "PCA"), embed(X, "pca"))
+    maps = embed_all(X, ("PCA", "PaCMAP"))
+    assert list(maps) == ["PCA", "PaCMAP"]
+    assert np.array_equal(maps["PaCMAP"], embed(X, "pacmap"))
+    assert METHODS["pacmap"].axes == ("PaCMAP 1", "PaCMAP 2")
+
+
+@pytest.mark.filterwarnings("ignore:.*environments are")
+@pytest.mark.parametrize("n", [8, 11, 16, 30])
+@pytest.mark.parametrize("method", METHODS)
+def test_few_environments_have_a_map(method, n):
+    X = np.random.default_rng(0).normal(size=(n, 5))
+    X[n // 2:] += 20
+    Y = embed(X, method)
+    assert Y.shape == (n, 2) and np.isfinite(Y).all()
+    assert cluster(Y).shape == (n,)
+
+
+def test_few_environments_are_said_to_be_few():
+    with pytest.warns(UserWarning, match="16 environments are few for a map by umap: it keeps 5 "
+                                         "neighbours of each close instead of 15"):
+        embed(np.random.default_rng(0).normal(size=(16, 4)), "umap")
+
+
+def test_maps_of_three_threads_are_those_of_one(blobs):
+    from concurrent.futures import ThreadPoolExecutor
+
+    work = [(blobs[0], "pacmap", s) for s in (1, 2, 3)] + [(blobs[0], "umap", 4),
+                                                          (blobs[0], "pca", 0)]
+    alone = [embed(X, method, seed=seed) for X, method, seed in work]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda w: embed(w[0], w[1], seed=w[2]), work))
+    for a, b in zip(alone, together, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_pandas_output_of_scikit_learn_changes_nothing(blobs):
+    import sklearn
+
+    expected = {m: embed(blobs[0], m) for m in METHODS}
+    with sklearn.config_context(transform_output="pandas"):
+        for method, Y in expected.items():
+            assert np.array_equal(embed(blobs[0], method), Y)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_permutation_of_the_rows_is_a_permutation_of_the_map(blobs, method):
+    X, order = blobs[0], np.random.default_rng(0).permutation(400)
+    assert np.array_equal(embed(X[order], method, canonical=True),
+                          embed(X, method, canonical=True)[order])
+
+
+def test_the_canonical_order_knows_no_round_off_and_no_rows():
+    X = np.random.default_rng(0).normal(size=(500, 4))
+    X[:, 0] = 7.0  # a feature that does not vary
+    X[:, 1] = np.round(X[:, 1])  # ties
+    order = np.random.default_rng(1).permutation(500)
+    sorted_rows = X[canonical_order(X)]
+    again = (X * (1 + 1e-13))[order]
+    assert np.allclose(again[canonical_order(again)], sorted_rows, rtol=1e-9, atol=0)
+    assert canonical_order(np.ones((5, 3))).tolist() == [0, 1, 2, 3, 4]
+
+
+# the other process
+
+CHILD_OF = """
+import sys, numpy as np
+from defectkit.embedding import worker
+X = np.random.default_rng(0).normal(size=(20000, 12))
+popen = worker.subprocess.Popen
+def noted(*args, **options):
+    child = popen(*args, **options)
+    print(child.pid, flush=True)
+    return child
+worker.subprocess.Popen = noted
+worker.compute(X, "pacmap")
+"""
+
+
+def test_a_map_process_ends_with_its_parent():
+    parent = subprocess.Popen([sys.executable, "-c", CHILD_OF], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    time.sleep(1.0)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    end = time.monotonic() + 30
+    while alive(child) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not alive(child)
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def test_an_interrupt_ends_the_other_process_at_once(monkeypatch):
+    started = []
+
+    def endless(*_, stop, **__):
+        started.append(True)
+        while not stop():
+            time.sleep(0.01)
+        raise worker.Stopped
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(worker, "cpu_count", lambda: 2)
+    monkeypatch.setattr(worker, "compute", endless)
+    monkeypatch.setattr(libraries, "_umap", lambda X, *_: X[:, :2])
+    monkeypatch.setattr("concurrent.futures.Future.result", interrupted)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        embed_all(three_groups()[0], ("umap", "pacmap"))
+    assert started and time.monotonic() - start < 5
+
+
+def test_a_library_of_that_name_in_the_current_folder_is_not_run(tmp_path, monkeypatch):
+    (tmp_path / "faiss.py").write_text("raise SystemExit('the file in the folder was run')\n")
+    monkeypatch.chdir(tmp_path)
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    assert np.array_equal(worker.compute(X, "pacmap", 1), embed(X, "pacmap", seed=1))
+
+
+def test_without_an_interpreter_all_is_done_in_this_process(monkeypatch):
+    monkeypatch.setattr(worker, "cpu_count", lambda: 2)
+    monkeypatch.setattr(worker.sys, "executable", None)
+    X, truth = three_groups()
+    assert agreement(cluster(embed_all(X, ("pacmap", "umap"))["pacmap"]), truth) > 0.99
 
 
 # UMAP's compiled functions

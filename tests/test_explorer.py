@@ -375,9 +375,9 @@ def test_what_goes_wrong_in_the_background_is_shown_and_raised(monkeypatch):
 
 
 def test_another_process_is_ended_at_once_and_its_errors_are_told(monkeypatch):
-    monkeypatch.setattr(_map_job, "__spec__", type("Spec", (), {"name": "http.server"}))
-    with pytest.raises(RuntimeError, match="umap failed: "):
-        _map_job.compute(np.eye(3), "umap")  # not its arguments: ends with an error
+    monkeypatch.setattr(_map_job, "_START", "raise ValueError('no map')")
+    with pytest.raises(RuntimeError, match="umap failed: ValueError: no map"):
+        _map_job.compute(np.eye(3), "umap")
     code = "import time; time.sleep(60)"
     monkeypatch.setattr(_map_job.subprocess, "Popen", lambda args, **kw: _popen(
         [sys.executable, "-c", code], **kw))

@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
 
-from ..embedding.methods import standardise
+from ..embedding.scaling import standardise
 
 _LEAST = 25  # environments of a population
 _FITTED = 20_000  # rows that the mixture is fitted to

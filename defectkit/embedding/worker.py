@@ -1,20 +1,34 @@
 """Maps computed in a process of their own, so that they can be stopped and a notebook stays awake.
 
-Run as ``python -m defectkit.embedding.worker FOLDER METHOD SEED STANDARDISE``: reads X.npy,
-writes Y.npy.
+The process reads X.npy in a folder and writes Y.npy there. It ends with its parent, however that
+ends: its standard input is a pipe that closes then.
 """
 
+import os
 import re
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from joblib import cpu_count
 
-from .methods import embed
+from .methods import check_seed, check_settings, embed, method_name
+from .scaling import feature_table
+from .scaling import standardise as scaled
+
+__all__ = ["Stopped", "compute", "embed_all", "share_done"]
 
 _LAST = 450  # PaCMAP's iterations
+_BESIDE_FROM = 4096  # environments; below, starting a process takes longer than the map
+_ROOT = str(Path(__file__).resolve().parents[2])
+# With -P neither the current folder nor the script's is searched, where a file may have the name
+# of a library. The package's own folder comes last, for a checkout that is not installed.
+_START = ("import sys; sys.path.append(sys.argv.pop(1)); "
+          "from defectkit.embedding.worker import main; main(*sys.argv[1:])")
 
 
 class Stopped(Exception):
@@ -22,7 +36,7 @@ class Stopped(Exception):
 
 
 def compute(X, method, seed=0, report=lambda share, text: None, stop=lambda: False,
-            standardise=True):
+            standardise=True) -> np.ndarray:
     """The map :func:`defectkit.embedding.embed` gives, from another process.
 
     Parameters
@@ -33,20 +47,27 @@ def compute(X, method, seed=0, report=lambda share, text: None, stop=lambda: Fal
         Told the share done (None: unknown) and what is going on.
     stop : callable
         Asked often; once it returns True the process is ended and Stopped is raised.
+
+    Raises
+    ------
+    Stopped, RuntimeError (the process failed), OSError (no process to be had)
     """
-    if method == "pca":  # done before another process would have started
+    method = method_name(method)
+    if method == "pca" or not sys.executable:  # done before another process would have started
         return embed(X, method, seed=seed, standardise=standardise)
     with TemporaryDirectory() as folder:
         np.save(Path(folder) / "X.npy", X)
         output = Path(folder) / "output.txt"
         with open(output, "wb") as file:
-            child = subprocess.Popen([sys.executable, "-m", __spec__.name, folder, method,
-                                      str(seed), str(int(standardise))], stdout=file, stderr=file)
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START, _ROOT, folder, method, str(check_seed(seed)),
+                 str(int(standardise))], stdin=subprocess.PIPE, stdout=file, stderr=file)
         try:
             _follow(child, output, method, report, stop)
         finally:
             child.kill()
             child.wait()
+            child.stdin.close()
         return np.load(Path(folder) / "Y.npy", allow_pickle=False)
 
 
@@ -84,11 +105,69 @@ def share_done(method, text):
 
 
 def main(folder, method, seed, standardise):
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = Path(folder)
     Y = embed(np.load(folder / "X.npy", allow_pickle=False), method, seed=int(seed), verbose=True,
               standardise=bool(int(standardise)))
     np.save(folder / "Y.npy", Y)
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+def _end_with_parent():
+    """Ends this process once the pipe from its parent is closed."""
+    while os.read(0, 1024):
+        pass
+    os._exit(1)
+
+
+def embed_all(X, methods=("pca", "umap", "pacmap"), *, seed=0, standardise=True) -> dict:
+    """Coordinates of every environment under several methods, for comparing them.
+
+    Bit by bit the maps of :func:`embed` with its settings. From 4096 environments on, and where
+    there is a second core, PaCMAP works in a process of its own beside UMAP.
+
+    Parameters
+    ----------
+    X : array (n, n_features)
+    methods : sequence of str
+    seed : int
+    standardise : bool
+
+    Returns
+    -------
+    dict {method: array (n, 2), float64}
+
+    Raises
+    ------
+    ValueError
+        As :func:`embed`, before the work begins.
+    """
+    X, names = feature_table(X, "X"), [method_name(m) for m in methods]
+    for name in names:
+        check_settings(len(X), name)
+    check_seed(seed)
+    X = scaled(X) if standardise else X
+
+    def one(name):
+        return embed(X, name, seed=seed, standardise=False)
+
+    beside = (len(X) >= _BESIDE_FROM and cpu_count() > 1 and bool(sys.executable)
+              and {"umap", "pacmap"} <= set(names))
+    maps = _two_at_once(X, names, seed, one) if beside else {n: one(n) for n in names}
+    return {given: maps[name] for given, name in zip(methods, names, strict=True)}
+
+
+def _two_at_once(X, names, seed, one):
+    """Maps of all methods, PaCMAP's from another process; ended at once if anything is raised."""
+    ended = threading.Event()
+    pool = ThreadPoolExecutor(1)
+    try:
+        beside = pool.submit(compute, X, "pacmap", seed, stop=ended.is_set, standardise=False)
+        maps = {n: one(n) for n in names if n != "pacmap"}
+        try:
+            maps["pacmap"] = beside.result()
+        except (OSError, RuntimeError):  # no other process to be had
+            maps["pacmap"] = one("pacmap")
+    finally:
+        ended.set()
+        pool.shutdown()
+    return maps
