@@ -160,7 +160,7 @@ def ice_nucleus():
     classes = np.array(data.info["chill_plus_classes"])[np.array(list(data.info["chill_plus"]),
                                                                  int)]
     ice = nucleus.connected(water, np.isin(classes, ("hexagonal", "cubic", "interfacial")), 3.5)
-    chosen = dk.equalised_sample(X, 1000, seed=SEED)
+    chosen = dk.density_balanced_sample(X, 1000, seed=SEED)
     return X[chosen], np.where(np.isin(chosen, ice[0]), "ice", "water")
 
 

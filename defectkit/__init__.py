@@ -17,8 +17,8 @@ _HOME = {
     "standardise": "embedding",
     "embed": "embedding",
     "embed_all": "embedding",
-    "equalised_sample": "imbalance",
-    "embed_equalised": "imbalance",
+    "density_balanced_sample": "imbalance",
+    "embed_density_balanced": "imbalance",
     "cluster": "clusters",
     "stability_report": "stability",
     "ParametricMap": "parametric",
@@ -38,7 +38,12 @@ _MODULES = ("averaging", "clusters", "datasets", "defects", "embedding", "hydrog
 __all__ = sorted(_HOME)
 
 
+_OLD = {"equalised_sample": "imbalance", "embed_equalised": "imbalance"}
+
+
 def __getattr__(name):
+    if name in _OLD:  # the module says what it is called now
+        return getattr(import_module(f"{__name__}.{_OLD[name]}"), name)
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     if name in _MODULES:

@@ -6,18 +6,29 @@ paper adds environments of the rare kind from elsewhere; here the common kind is
 instead, with nothing but the features to say which that is.
 """
 
+import warnings
+
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from . import embedding
-from .clusters import hdbscan as clusters
+from . import clusters, embedding
 from .embedding.scaling import feature_table
+
+__all__ = ["density_balanced_sample", "embed_density_balanced", "shared_out"]
 
 _NEIGHBORS = 10
 _STRATA = 20
+_OLD = {"equalised_sample": "density_balanced_sample", "embed_equalised": "embed_density_balanced"}
 
 
-def equalised_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
+def __getattr__(name):
+    if name in _OLD:
+        warnings.warn(f"{name} is now called {_OLD[name]}.", DeprecationWarning, stacklevel=2)
+        return globals()[_OLD[name]]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def density_balanced_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
     """Indices of environments that show every local density equally often, rare kinds kept whole.
 
     The local density of an environment is told by the distance to its tenth neighbour in the
@@ -52,7 +63,7 @@ def equalised_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
 
     >>> rng = np.random.default_rng(0)
     >>> X = np.concatenate([rng.normal(0, 1, (5000, 5)), rng.normal(3, 0.05, (100, 5))])
-    >>> chosen = equalised_sample(X, 1000)
+    >>> chosen = density_balanced_sample(X, 1000)
     >>> len(chosen), bool((chosen >= 5000).mean() > 0.08)   # of all it was 0.02
     (1000, True)
     """
@@ -78,8 +89,8 @@ def equalised_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
                                    for k in range(strata)]))
 
 
-def embed_equalised(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options):
-    """Map and clusters of all environments, made from an equalised sample of `n`.
+def embed_density_balanced(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options):
+    """Map and clusters of all environments, made from a density-balanced sample of `n`.
 
     The sample is mapped by `method` and clustered. Every other environment joins the cluster of
     most of its ten nearest in the sample (in the space of standardised features) and lies in the
@@ -90,11 +101,11 @@ def embed_equalised(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options)
     ----------
     X : array (n_environments, n_features)
     n : int
-        Environments in the sample: a thousand, or a few; see :func:`equalised_sample`. The fewer,
-        the larger the share of what is rare.
+        Environments in the sample: a thousand, or a few; see :func:`density_balanced_sample`. The
+        fewer, the larger the share of what is rare.
     method : "pacmap", "umap" or "pca"
     strata, seed
-        As :func:`equalised_sample` takes them.
+        As :func:`density_balanced_sample` takes them.
     **options
         Passed to :func:`defectkit.embedding.embed`.
 
@@ -109,11 +120,11 @@ def embed_equalised(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options)
     Raises
     ------
     ValueError
-        As `equalised_sample`, `embed` and `cluster` do.
+        As `density_balanced_sample`, `embed` and `cluster` do.
     """
     X = feature_table(X, "X")
     Z = embedding.standardise(X)
-    chosen = equalised_sample(Z, n, strata=strata, seed=seed, standardise=False)
+    chosen = density_balanced_sample(Z, n, strata=strata, seed=seed, standardise=False)
     here = embedding.embed(X[chosen], method, seed=seed, **options)
     found = clusters.cluster(here)
     Y, labels = np.empty((len(X), 2)), np.full(len(X), -1)

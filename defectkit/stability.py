@@ -9,80 +9,14 @@ import json
 import numpy as np
 from tqdm.auto import tqdm
 
-from .clusters import agreement, cluster, cluster_error, knn_error, lof_error
-from .embedding.methods import INITS, embed
+from .clusters import agreement, cluster, cluster_error, knn_error
+from .embedding import METHODS, embed, method_name
 from .io.atomic_write import atomic_write, user_path
 
-__all__ = ["read_table", "repeat", "stability_report", "summary", "text_table", "write_table"]
+__all__ = ["read_table", "stability_report", "summary", "text_table", "write_table"]
 
 _UNKNOWN = -2  # an environment that was not in the first map
-_VOTERS = 10
-# Settings that the report changes two-fold, and what they are unless told otherwise.
-_SETTINGS = {"umap": {"n_neighbors": 15, "min_dist": 0.1},
-             "pacmap": {"n_neighbors": 10, "MN_ratio": 0.5, "FP_ratio": 2.5},
-             "pca": {}}
-
-
-def repeat(X, method="pacmap", seeds=range(10), inits=None, truth=None, reference=None,
-           fraction=1.0, progress=True, **options):
-    """How much the clusters depend on seed and initialisation.
-
-    Every run maps and clusters anew. Its labels are compared with `reference`, or else with those
-    of the first seed of the same initialisation.
-
-    Parameters
-    ----------
-    X : array (n, n_features)
-    method : str
-    seeds : iterable of int
-    inits : sequence of str, optional
-        Default: PCA, and the one the paper warns of (UMAP "spectral", PaCMAP "random").
-    truth : array (n,), optional
-        Known phases; adds agreement with them and the two error rates.
-    reference : array (n,), optional
-        Labels to compare with, for instance those of other settings.
-    fraction : float
-        Map only this part of the environments, drawn anew for each seed; labels are compared
-        where both maps have them.
-    progress : bool
-    **options
-        Passed to :func:`defectkit.embedding.embed`.
-
-    Returns
-    -------
-    list of dict, one for each run: init, seed, n_clusters, noise (fraction), ari_to_first (or
-    ari_to_reference), and with `truth` ari_to_truth, vote_error, lof_error.
-
-    Raises
-    ------
-    ValueError
-        No seeds, a fraction outside (0, 1], lengths that differ.
-    """
-    seeds, X = list(seeds), np.asarray(X)
-    inits = INITS.get(method, ("pca",))[:2] if inits is None else inits
-    if not seeds or not 0 < fraction <= 1:
-        raise ValueError(f"{len(seeds)} seeds and fraction={fraction}: give at least one seed and "
-                         "0 < fraction <= 1.")
-    _check_lengths(len(X), truth=truth, reference=reference)
-    compared = "ari_to_first" if reference is None else "ari_to_reference"
-    runs = []
-    with tqdm(total=len(inits) * len(seeds), desc=f"{method} runs", disable=not progress) as bar:
-        for init in inits:
-            first = None if reference is None else np.asarray(reference)
-            for seed in seeds:
-                Y, labels, part = _mapped(X, method, seed, init, fraction, options)
-                first = _spread(labels, part, len(X)) if first is None else first
-                row = {"init": init, "seed": seed, "n_clusters": int(labels.max()) + 1,
-                       "noise": float((labels < 0).mean()),
-                       compared: _agreement(labels, part, first)}
-                if truth is not None:
-                    phases = np.asarray(truth)[part]
-                    row |= {"ari_to_truth": agreement(labels, phases),
-                            "vote_error": knn_error(Y, phases)[0],
-                            "lof_error": lof_error(Y, phases)[0]}
-                runs.append(row)
-                bar.update()
-    return runs
+_NEIGHBORS = 10
 
 
 def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progress=True, **options):
@@ -120,7 +54,7 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
     list of dict: test, init, seed, n (environments mapped), n_clusters, noise (fraction),
     ari_to_first (adjusted Rand index to the first run of the same test and start),
     ari_to_default (to the default map); with `truth` also ari_to_truth, misclassified
-    (:func:`defectkit.clusters.cluster_error`) and vote_error (of the map, NaN where a phase has
+    (:func:`defectkit.clusters.cluster_error`) and knn_error (of the map, NaN where a phase has
     no more than 10 environments). :func:`summary` condenses it, :func:`text_table` prints it,
     :func:`write_table` keeps it.
 
@@ -142,8 +76,7 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
     if not seeds or halves < 0:
         raise ValueError(f"{len(seeds)} seeds and {halves} halves: give at least one seed and no "
                          "negative number of halves.")
-    if method not in INITS:
-        raise ValueError(f"unknown method {method!r}; use one of {', '.join(INITS)}.")
+    method = method_name(method)
     _check_lengths(len(X), truth=truth)
     plan = _plan(method, seeds, halves, options)
     rows, firsts = [], {}
@@ -160,17 +93,17 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
             phases = np.asarray(truth)[part]
             row |= {"ari_to_truth": agreement(labels, phases),
                     "misclassified": cluster_error(labels, phases).overall,
-                    "vote_error": _vote_error(Y, phases)}
+                    "knn_error": _knn_error(Y, phases)}
         rows.append(row)
     return rows
 
 
 def _plan(method, seeds, halves, options):
     """Test, start, seed, fraction and changed settings of each run; the default map first."""
-    inits = INITS[method][:2]
+    inits = METHODS[method].inits[:2]
     plan = [("seed", init, seed, 1.0, {}) for init in inits
-            for seed in (seeds if method != "pca" else seeds[:1])]
-    for name, value in _SETTINGS[method].items():
+            for seed in (seeds if METHODS[method].random else seeds[:1])]
+    for name, value in METHODS[method].settings.items():
         value = options.get(name) or value
         for factor in (0.5, 2):
             scaled = factor * value
@@ -202,11 +135,11 @@ def _agreement(labels, part, first):
     return agreement(labels[known != _UNKNOWN], known[known != _UNKNOWN])
 
 
-def _vote_error(Y, phases):
+def _knn_error(Y, phases):
     sizes = np.unique(phases, return_counts=True)[1]
-    if len(sizes) < 2 or sizes.min() <= _VOTERS:
+    if len(sizes) < 2 or sizes.min() <= _NEIGHBORS:
         return float("nan")
-    return knn_error(Y, phases, _VOTERS)[0]
+    return knn_error(Y, phases, _NEIGHBORS).overall
 
 
 def _check_lengths(n, **given):

@@ -223,14 +223,14 @@ def test_shortest_window_separates_phases_it_was_not_told(two_phases):
                                     progress=False)
     rows = {row["window"]: row for row in curve}
     assert list(rows) == windows and rows[8]["time_ps"] == 0.08
-    assert not rows[1]["accepted"] and rows[1]["vote_error"] > 0.05
+    assert not rows[1]["accepted"] and rows[1]["knn_error"] > 0.05
     assert rows[window]["n_clusters"] == 2
-    assert rows[window]["vote_error"] <= 0.02 and rows[window]["ari_to_truth"] > 0.93
+    assert rows[window]["knn_error"] <= 0.02 and rows[window]["ari_to_truth"] > 0.93
     shorter = max(w for w in windows if w < window)
-    assert rows[shorter]["vote_error"] > rows[window]["vote_error"]
+    assert rows[shorter]["knn_error"] > rows[window]["knn_error"]
     again, blind = shortest_window(two_phases, windows=windows, progress=False)
     assert again == window  # the known phases play no part in the choice
-    assert [r["lasting"] for r in blind] == [r["lasting"] for r in curve]
+    assert [r["persistence"] for r in blind] == [r["persistence"] for r in curve]
 
 
 def test_one_phase_has_no_window():
@@ -262,8 +262,8 @@ def test_silicon_phases_get_apart_by_averaging():
     window, curve = shortest_window(runs, dt=data.dt, windows=[1, 8, 16, 24, 30], truth=truth,
                                     progress=False)
     rows = {row["window"]: row for row in curve}
-    assert rows[1]["vote_error"] > 0.03
-    assert rows[window]["vote_error"] <= 0.015
+    assert rows[1]["knn_error"] > 0.03
+    assert rows[window]["knn_error"] <= 0.015
     assert rows[window]["n_clusters"] == 2
 
 

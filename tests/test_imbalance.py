@@ -20,7 +20,7 @@ def crystal_in_liquid(n_liquid, n_crystal, seed=0, width=0.1):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_rare_dense_kind_is_kept_whole(seed):
     X, kind = crystal_in_liquid(4000, 80, seed)
-    chosen = dk.equalised_sample(X, 800, seed=seed)
+    chosen = dk.density_balanced_sample(X, 800, seed=seed)
     assert len(chosen) == len(np.unique(chosen)) == 800
     assert (kind[chosen] == 1).sum() == 80
 
@@ -28,37 +28,37 @@ def test_a_rare_dense_kind_is_kept_whole(seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_a_rare_thin_kind_is_kept_whole(seed):
     X, kind = crystal_in_liquid(80, 4000, seed)
-    chosen = dk.equalised_sample(X, 800, seed=seed)
+    chosen = dk.density_balanced_sample(X, 800, seed=seed)
     assert (kind[chosen] == 0).sum() == 80
 
 
 def test_kinds_as_frequent_and_as_dense_stay_balanced():
     rng = np.random.default_rng(3)
     X = np.concatenate([rng.normal(0, 1, (2000, 6)), rng.normal(6, 1, (2000, 6))])
-    chosen = dk.equalised_sample(X, 1000)
+    chosen = dk.density_balanced_sample(X, 1000)
     assert abs((chosen < 2000).mean() - 0.5) < 0.06
 
 
 def test_all_are_kept_where_all_are_asked_for_and_copies_do_no_harm():
     X, _ = crystal_in_liquid(300, 40)
-    assert dk.equalised_sample(X, len(X)).tolist() == list(range(len(X)))
+    assert dk.density_balanced_sample(X, len(X)).tolist() == list(range(len(X)))
     X[:50] = X[0]
-    chosen = dk.equalised_sample(X, 100)
+    chosen = dk.density_balanced_sample(X, 100)
     assert len(chosen) == 100
 
 
 def test_the_seed_decides_and_input_stays():
     X, _ = crystal_in_liquid(500, 50)
     before = X.copy()
-    assert (dk.equalised_sample(X, 100, seed=1) == dk.equalised_sample(X, 100, seed=1)).all()
-    assert (dk.equalised_sample(X, 100, seed=1) != dk.equalised_sample(X, 100, seed=2)).any()
+    one, again, other = (dk.density_balanced_sample(X, 100, seed=s) for s in (1, 1, 2))
+    assert (one == again).all() and (one != other).any()
     assert (X == before).all()
 
 
 @pytest.mark.parametrize("method", ["pacmap", "umap"])
 def test_map_and_clusters_of_all_from_the_sample(method):
     X, kind = crystal_in_liquid(3000, 60)
-    Y, labels, chosen = dk.embed_equalised(X, 600, method)
+    Y, labels, chosen = dk.embed_density_balanced(X, 600, method)
     assert Y.shape == (3060, 2) and np.isfinite(Y).all()
     assert (Y[chosen] == dk.embed(X[chosen], method)).all()
     assert adjusted_rand_score(labels, kind) > 0.95
@@ -66,7 +66,7 @@ def test_map_and_clusters_of_all_from_the_sample(method):
 
 def test_a_sample_of_all_is_the_plain_map():
     X, _ = crystal_in_liquid(300, 60)
-    Y, labels, chosen = dk.embed_equalised(X, len(X))
+    Y, labels, chosen = dk.embed_density_balanced(X, len(X))
     plain = dk.embed(X)
     assert (Y == plain).all() and (labels == dk.cluster(plain)).all() and len(chosen) == len(X)
 
@@ -82,4 +82,11 @@ def test_a_sample_of_all_is_the_plain_map():
 def test_samples_that_cannot_be(change, message):
     arguments = {"X": crystal_in_liquid(300, 50)[0], "n": 100, "standardise": False} | change
     with pytest.raises(ValueError, match=message):
-        dk.equalised_sample(**arguments)
+        dk.density_balanced_sample(**arguments)
+
+
+def test_old_names_still_work_and_say_so():
+    for old, new in (("equalised_sample", "density_balanced_sample"),
+                     ("embed_equalised", "embed_density_balanced")):
+        with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}"):
+            assert getattr(dk, old) is getattr(dk, new)

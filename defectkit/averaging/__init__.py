@@ -5,16 +5,18 @@ from .means import (
     frame_index,
     moving_average,
     neighbour_average,
-    shortest_window,
     stream_average,
     window_from_ps,
 )
+from .persistence import persistence
+from .window_search import shortest_window
 
 __all__ = [
     "average_positions",
     "frame_index",
     "moving_average",
     "neighbour_average",
+    "persistence",
     "shortest_window",
     "stream_average",
     "window_from_ps",

@@ -8,13 +8,11 @@ from collections import deque
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.sparse import csr_array
-from tqdm.auto import tqdm
 
 from ..neighbours.lists import neighbour_pairs
-from .persistence import choice, kept_apart, lasting
 
 __all__ = ["average_positions", "frame_index", "moving_average", "neighbour_average",
-           "shortest_window", "stream_average", "window_from_ps"]
+           "stream_average", "window_from_ps"]
 
 
 def moving_average(features, window):
@@ -42,8 +40,8 @@ def moving_average(features, window):
     >>> moving_average([0.0, 2.0, 4.0, 12.0], 2)
     array([1., 3., 8.])
     """
-    features = _frames(features)
-    window = _checked(window, len(features))
+    features = check_frames(features)
+    window = check_window(window, len(features))
     # Sums of deviations from the first frame stay small, so that a large offset costs no digits.
     origin = np.where(np.isfinite(features[0]), features[0], 0.0)
     with np.errstate(invalid="ignore"):
@@ -125,7 +123,7 @@ def frame_index(n_frames, window, mode="centred"):
     """
     if mode not in ("centred", "trailing"):
         raise ValueError(f"unknown mode {mode!r}; use centred or trailing.")
-    window = _checked(window, n_frames)
+    window = check_window(window, n_frames)
     shift = (window - 1) // 2 if mode == "centred" else window - 1
     return np.arange(n_frames - window + 1) + shift
 
@@ -200,8 +198,8 @@ def average_positions(positions, cell, window, pbc=True):
     >>> average_positions(wrapped, 10 * np.eye(3), 2).tolist()
     [[[10.0, 0.0, 0.0]]]
     """
-    positions, cell = _frames(positions), np.asarray(cell, dtype=float)
-    window = _checked(window, len(positions))
+    positions, cell = check_frames(positions), np.asarray(cell, dtype=float)
+    window = check_window(window, len(positions))
     if positions.ndim != 3 or positions.shape[2] != 3:
         raise ValueError(f"positions must be (n_frames, n_atoms, 3), got {positions.shape}.")
     if cell.shape not in ((3, 3), (len(positions), 3, 3)):
@@ -239,90 +237,11 @@ def stream_average(frames, window):
     >>> [float(mean) for mean in stream_average(iter([0, 2, 4, 12]), 2)]
     [1.0, 3.0, 8.0]
     """
-    return _stream(frames, _checked(window))
+    return _stream(frames, check_window(window))
 
 
-def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=0.97,
-                    allow_splits=False, truth=None, seed=0, max_points=8000, progress=True,
-                    **options):
-    """Shortest average over time at which the map falls into lasting clusters.
-
-    Widens the window step by step, as the paper did by eye. No labels are used. A window is long
-    enough if
-
-    - there are at least two clusters;
-    - they last: an atom is found in the same cluster in the next, not overlapping window, apart
-      from a chance-corrected fraction (Cohen's kappa) of at most 1 - `threshold`;
-    - they are final: every wider window groups the atoms in the same way (adjusted Rand index at
-      least `threshold`). So the widest window only serves to confirm the others. Long averages
-      also tell apart what differs in strain or proton order; `allow_splits` takes clusters that
-      wider windows divide further but do not mix.
-
-    All windows use the same number of environments, which do not overlap in time.
-
-    Parameters
-    ----------
-    features : array (n_frames, n_atoms, n_features), or a list of these, one per trajectory
-    dt : float, optional
-        Time between frames (ps); adds the time to the curve.
-    windows : sequence of int, optional
-        Frames; by default 1, 2, 3, 4, 6, 8, 12, ... up to a quarter of the shortest trajectory.
-    method, seed, options
-        Of :func:`defectkit.embedding.embed`.
-    threshold : float
-        0.97 allows about 1 % of the atoms to be misplaced.
-    allow_splits : bool
-    truth : optional
-        Known phase of each trajectory, or of each atom of each trajectory. It is not used for the
-        choice; adds vote_error and ari_to_truth to the curve.
-    max_points : int
-        Take a random choice of atoms if there are more environments.
-
-    Returns
-    -------
-    window : int or None
-        In frames; None if no window is long enough.
-    curve : list of dict, one for each window: window, time_ps, n_clusters, noise, lasting, final
-        (NaN for the widest), accepted.
-
-    Raises
-    ------
-    ValueError
-        No window, one that does not fit twice into each trajectory, differing features.
-    """
-    from ..clusters import agreement, cluster, knn_error
-    from ..embedding.methods import embed
-
-    runs = [_frames(f) for f in ([features] if hasattr(features, "ndim") else features)]
-    windows = _windows(windows, runs)
-    runs, known = choice(runs, truth, windows[-1], max_points, seed)
-    if truth is not None and len(np.unique(np.concatenate(known))) < 2:
-        raise ValueError("truth names only one phase; leave it out.")
-    starts = [windows[-1] * np.arange(len(r) // windows[-1]) for r in runs]
-    curve, grouped = [], []
-    for window in tqdm(windows, desc="windows", disable=not progress):
-        means = [moving_average(r, window)[s] for r, s in zip(runs, starts, strict=True)]
-        Y = embed(np.concatenate([m.reshape(-1, m.shape[2]) for m in means]), method, seed=seed,
-                  **options)
-        labels = cluster(Y)
-        grouped.append(labels)
-        curve.append({"window": window, "time_ps": None if dt is None else window * dt,
-                      "n_clusters": int(labels.max()) + 1, "noise": float((labels < 0).mean()),
-                      "lasting": lasting(labels, means)})
-        if truth is not None:
-            phases = np.concatenate([np.tile(k, len(s))
-                                     for k, s in zip(known, starts, strict=True)])
-            curve[-1] |= {"ari_to_truth": agreement(labels, phases),
-                          "vote_error": knn_error(Y, phases)[0]}
-    same = kept_apart if allow_splits else agreement
-    for n, row in enumerate(curve):
-        row["final"] = min((same(grouped[n], g) for g in grouped[n + 1:]), default=float("nan"))
-        row["accepted"] = (row["n_clusters"] > 1 and row["lasting"] >= threshold
-                           and row["final"] >= threshold)
-    return next((row["window"] for row in curve if row["accepted"]), None), curve
-
-
-def _frames(features):
+def check_frames(features) -> np.ndarray:
+    """Frames as float64; raises ValueError for none or for frames of changing size."""
     try:
         features = np.asarray(features, dtype=float)
     except ValueError:
@@ -345,7 +264,8 @@ def _unwrapped(scaled, pbc):
     return np.where(np.isfinite(scaled), filled, scaled)
 
 
-def _checked(window, n_frames=None):
+def check_window(window, n_frames=None) -> int:
+    """A window as int; raises ValueError for one that is none or does not fit."""
     if int(window) != window or window < 1:
         raise ValueError(f"window={window} must be a whole number of frames, at least 1; "
                          "window_from_ps converts a time.")
@@ -376,21 +296,4 @@ def _stream(frames, window):
         if count >= window:
             yield origin + total / window
     if count < window:
-        _checked(window, count)
-
-
-def _windows(windows, runs):
-    shortest = min(map(len, runs), default=0)
-    if shortest == 0:
-        raise ValueError("there are no trajectories; give at least one array of features.")
-    if any(r.ndim != 3 or r.shape[2] != runs[0].shape[2] for r in runs):
-        raise ValueError("features must be (n_frames, n_atoms, n_features) with the same "
-                         f"n_features, got shapes {[r.shape for r in runs]}.")
-    if windows is None:
-        steps = sorted({s << p for p in range(30) for s in (2, 3)} | {1})
-        windows = [w for w in steps if w <= max(1, shortest // 4)]
-    windows = sorted(_checked(w) for w in windows)
-    if not windows or 2 * windows[-1] > shortest:
-        raise ValueError(f"windows {windows} must fit twice into the shortest trajectory of "
-                         f"{shortest} frames; use windows <= {shortest // 2} or load more frames.")
-    return windows
+        check_window(window, count)

@@ -1,4 +1,4 @@
-"""Whether clusters last: the labels of the same atoms in one window and the next."""
+"""Whether clusters persist: the labels of the same atoms in one window and the next."""
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def kept_apart(labels, finer):
     return _kappa(labels, coarse)
 
 
-def lasting(labels, means):
+def persistence(labels, means):
     """Cohen's kappa between the labels of the same atoms in consecutive windows."""
     before, after, at = [], [], 0
     for m in means:

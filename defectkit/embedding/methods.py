@@ -134,12 +134,12 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
     X, method = feature_table(X, "X"), method_name(method)
     n_neighbors = check_settings(len(X), method, init, n_neighbors, snapshots, options)
     seed = check_seed(seed)
-    X = _standardise(X) if standardise else X
+    order = canonical_order(X) if canonical else np.arange(len(X))
+    X = _standardise(X[order]) if standardise else X[order]
     if np.ptp(X, axis=0).max() == 0:
         raise ValueError(f"all {len(X)} environments have the same features, so there is nothing "
                          "to map; add other structures or a thermal trajectory.")
-    order = canonical_order(X) if canonical else np.arange(len(X))
-    placed = libraries.place(X[order], method, seed, init, n_neighbors, snapshots, options)
+    placed = libraries.place(X, method, seed, init, n_neighbors, snapshots, options)
     Y = np.empty_like(placed)
     Y[..., order, :] = placed
     if not np.isfinite(Y).all():
