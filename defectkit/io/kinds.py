@@ -101,7 +101,7 @@ def _text(path, text):
         return "gro"
     if full and full[0][:6].ljust(6) in _PDB or ending in (".pdb", ".ent"):
         return "pdb"
-    if any(re.fullmatch(r"\s*\d+\s+atoms\s*(#.*)?", line) for line in lines[1:40]):
+    if any(re.fullmatch(r"\s*\d+\s+atoms\s*(#.*)?", line) for line in lines[:40]):
         return "data"
     if len(first) == 1 and first[0].isdigit():
         return "extxyz"

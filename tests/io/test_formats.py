@@ -318,7 +318,8 @@ V4 = V5.replace("Na Cl\n", "")
 
 
 @pytest.mark.parametrize(("name", "text", "options"), [
-    ("POSCAR", V5, {}), ("a.vasp", V5, {}), ("CONTCAR", V5 + "\n 0 0 0\n 0 0 0\n", {}),
+    ("POSCAR", V5, {}), ("a.vasp", V5.replace("Na Cl\n1 1", "Na Cl ! names\n1 1 ! n"), {}),
+    ("CONTCAR", V5 + "\n 0 0 0\n 0 0 0\n", {}),
     ("named_otherwise.txt", V5, {}), ("POSCAR", V4, {"elements": ["Na", "Cl"]}),
     ("POSCAR", V4.replace("c\n", "Na Cl\n", 1), {}),
     ("POSCAR", V4.replace("0 0 0\n.5 .5 .5", "0 0 0 Na\n.5 .5 .5 Cl"), {}),
@@ -377,6 +378,7 @@ FULL = "3 1 2 -0.5 2.5 2.5 0\n1 1 1 0.5 0 0 0\n2 2 1 0.5 0 2.5 2.5\n4 2 2 -0.5 2
     ("a.data", data(FULL), "Si2O2"), ("a.data", data(FULL, "  # full"), "Si2O2"),
     ("a.data", data(ATOMIC, masses="1 1.0 # Al\n2 1.0 # Cu"), "Al2Cu2"),
     ("a.data", data(ATOMIC).replace("\n", "\r\n"), "Si2O2"),
+    ("a.data", data(ATOMIC).replace("0.0 5.0 ylo", "0D0 5.0D+00 ylo"), "Si2O2"),
     ("a.data", data(ATOMIC, tilt="1.0 0 0 xy xz yz"), "Si2O2")])
 def test_data_files_of_many_kinds_are_read(tmp_path, name, text, formula):
     frames, _ = read(tmp_path / name, text)

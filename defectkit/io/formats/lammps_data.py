@@ -80,7 +80,7 @@ def _split(text):
 
 
 def _number(head, pattern, where):
-    found = next((m for row in head[1:] if (m := re.match(r"\s*" + pattern, row))), None)
+    found = next((m for row in head if (m := re.match(r"\s*" + pattern, row))), None)
     if found is None:
         raise ValueError(f"{where} does not say how many atoms and types it has; write it again.")
     return int(found[1])
@@ -96,7 +96,7 @@ def _box(head, where):
     number = r"([-+.\dEeDd]+)"
     found = {}
     for row in head:
-        plain = row.split("#")[0]
+        plain = re.sub(r"(?<=[\d.])[dD](?=[+-]?\d)", "E", row.split("#")[0])
         for axis in "xyz":
             if m := re.match(rf"\s*{number}\s+{number}\s+{axis}lo\s+{axis}hi", plain):
                 found[axis] = float(m[1]), float(m[2])

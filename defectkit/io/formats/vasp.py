@@ -82,7 +82,7 @@ def parse(text, where, elements, unit, line):
         positions = positions * _scale(rows[1], cell, rows[2:5], line)
     else:
         positions = positions @ cell
-    names = (rows[5].split() if named else
+    names = (rows[5].split("!")[0].split() if named else
              _names_elsewhere(rows[0], block, counts, elements, where))
     if len(names) != len(counts):
         raise ValueError(f"line {line + 5}: {len(names)} elements for {len(counts)} numbers of "
