@@ -268,6 +268,12 @@ def test_ordered_vacancies_of_a_compound_are_not_reported():
     assert find_point_defects(bixbyite).sites == []
 
 
+def test_a_frame_that_would_take_too_long_is_left_with_a_reason():
+    found = find_point_defects(CRYSTALS["fcc Cu"](), max_seconds=0.001)
+    assert not found.decided and "108 atoms take about 0 s, more than" in found.reason
+    assert find_point_defects(CRYSTALS["fcc Cu"](), max_seconds=60).decided
+
+
 @pytest.mark.parametrize("change, message", [
     (lambda a: a.positions.__setitem__((3, 1), np.nan), "1 atoms are not finite, the first is"),
     (lambda a: a.set_cell(np.diag([9.0, 9.0, np.inf])), "The cell is not finite; set atoms.cell"),

@@ -39,13 +39,14 @@ BINARY = {
     "cesiumchloride": {"CsCl": 4.123, "NiAl": 2.887, "CuZn": 2.95, "TlBr": 3.986},
     "fluorite": {"CaF2": 5.463, "UO2": 5.471, "CeO2": 5.411, "SrCl2": 6.98},
 }
-WURTZITE = {"GaN": (3.189, 5.185), "ZnO": (3.25, 5.207), "AlN": (3.11, 4.98), "CdS": (4.137, 6.714)}
+WURTZITE = {"GaN": (3.189, 5.185), "ZnO": (3.25, 5.207), "AlN": (3.11, 4.98),
+            "CdS": (4.137, 6.714)}
 PEROVSKITE = {"SrTiO3": 3.905, "BaTiO3": 4.0, "KTaO3": 3.989, "CsPbI3": 6.29, "LaAlO3": 3.79}
 RUTILE = {"TiO2": (4.594, 2.959, 0.305), "SnO2": (4.737, 3.186, 0.306)}
 SHEETS = {"MoS2": (3.16, 3.17), "WSe2": (3.28, 3.34)}
 
 
-def _other(name, rng):
+def _other(name):
     """Crystals of lower symmetry or with larger primitive cells."""
     if name == "Ni3Al":
         return crystal(["Al", "Ni"], [(0, 0, 0), (0, 0.5, 0.5)], spacegroup=221,
@@ -68,11 +69,9 @@ def _other(name, rng):
         return crystal(["Mg", "Al", "O"], [(0.125,) * 3, (0.5,) * 3, (0.2624,) * 3],
                        spacegroup=227, setting=2, cellpar=[8.083] * 3 + [90] * 3) * (2, 1, 1)
     if name == "Cu2O":
-        return crystal(["Cu", "O"], [(0.25,) * 3, (0, 0, 0)], spacegroup=224, setting=1,
-                       cellpar=[4.27] * 3 + [90] * 3) * (2, 2, 2) if False else \
-            Atoms("Cu4O2", scaled_positions=[(.25, .25, .25), (.75, .75, .25), (.75, .25, .75),
-                                             (.25, .75, .75), (0, 0, 0), (.5, .5, .5)],
-                  cell=[4.27] * 3, pbc=True) * (3, 3, 2)
+        return Atoms("Cu4O2", cell=[4.27] * 3, pbc=True,
+                     scaled_positions=[(.25, .25, .25), (.75, .75, .25), (.75, .25, .75),
+                                       (.25, .75, .75), (0, 0, 0), (.5, .5, .5)]) * (3, 3, 2)
     raise ValueError(name)
 
 
@@ -131,7 +130,7 @@ def perfect_cell(prototype, rng):
                                        (0, .5, .5)])
     elif prototype == "rutile":
         name, (a, c, u) = _pick(rng, RUTILE)
-        unit = crystal(list(name[:2]) and [name[:2], "O"], [(0, 0, 0), (u, u, 0)], spacegroup=136,
+        unit = crystal([name[:2], "O"], [(0, 0, 0), (u, u, 0)], spacegroup=136,
                        cellpar=[a, a, c, 90, 90, 90])
     elif prototype == "sheet":
         if rng.random() < 0.6:
@@ -147,7 +146,7 @@ def perfect_cell(prototype, rng):
         return atoms, name
     else:
         name = OTHERS[rng.integers(len(OTHERS))]
-        return _other(name, rng), name
+        return _other(name), name
     return _supercell(unit, rng), name
 
 
@@ -214,7 +213,8 @@ def push_out(atoms, members, least):
             step, away = find_mic(atoms.positions - atoms.positions[m], atoms.cell, atoms.pbc)
             near = (away > 1e-3) & (away < least)
             near[members] = False
-            atoms.positions[near] += (0.5 * (least - away[near]) / away[near])[:, None] * step[near]
+            part = 0.5 * (least - away[near]) / away[near]
+            atoms.positions[near] += part[:, None] * step[near]
 
 
 def plant(atoms, kind, rng):
