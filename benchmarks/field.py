@@ -124,7 +124,8 @@ def extended_misses(atoms, truth, result):
         wrong.append(f"named {dict(kinds)} for {dict(Counter(truth['kinds']))}")
     if truth["atoms"] is not None and truth["atoms"].any():
         least = 0.8 if "nucleus" in truth["kinds"] else 0.95
-        recall = np.isin(named[truth["atoms"]], (*PLANAR, "nucleus", "around point defects")).mean()
+        own = (*PLANAR, "nucleus", "around point defects")
+        recall = np.isin(named[truth["atoms"]], own).mean()
         if recall < least:
             wrong.append(f"{recall:.0%} of the defect's {truth['atoms'].sum()} atoms in a cluster "
                          "of their own")
@@ -185,7 +186,7 @@ def table(rows, title):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--judge", action="store_true", help="judging seeds only")
-    parser.add_argument("--seeds", type=int, nargs="*", help="these seeds only, nothing is written")
+    parser.add_argument("--seeds", type=int, nargs="*", help="these seeds; nothing is written")
     parser.add_argument("--only", default="", help="kinds with this in their name")
     given = parser.parse_args()
     if given.seeds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -18,8 +18,11 @@ from .sheets import edges
 from .site_groups import WATER
 
 MOST_ATOMS = 2_000_000     # of all frames in which names and defects are looked for
-LEAST_WATER = 150          # atoms of water in a frame that has a surface
 SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one layer has not
+DISTURBED = (*SURFACES, "step", "edge", "grain boundary", "phase boundary", "dislocation",
+             "disordered region", "adatom island")
+STRAINED = ("step", "grain boundary", "phase boundary", "dislocation")  # three shells further
+LEAST_WATER = 150          # atoms of water in a frame that has a surface
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ def _analysed(frames, means, made, water, max_frames, progress):
         crystalline = is_compound_crystal or np.mean(structure.codes > 0) > 0.5
         point = find_point_defects(
             atoms, flagged=_hints(made, n, len(atoms)) if crystalline else None)
+        point = without_disturbed(point, extended, structure)
         if is_sheet and named_as is not None:
             extended += edges(atoms, point.flagged)
         found.append(FrameAnalysis(int(n), atoms, structure, point, extended))
@@ -108,6 +112,32 @@ def _hints(made, frame, n_atoms):
         part = here & mine & (made["labels"] != bulk) & (made["labels"] != NOT_LABELLED)
         odd[made["atom"][part]] = True
     return odd if 0 < odd.sum() <= 0.3 * n_atoms else None
+
+
+def without_disturbed(point, extended, structure):
+    """The point defects that are not the disorder of a surface, a boundary or a core.
+
+    A site is left out where most atoms around it belong to such an extended defect: the step of
+    a surface is no divacancy, the core of a dislocation no interstitial.
+    """
+    n_atoms = len(structure.codes)
+    disturbed, strained = np.zeros(n_atoms, bool), np.zeros(n_atoms, bool)
+    for defect in extended:
+        if defect.kind in DISTURBED:
+            disturbed[defect.atoms] = True
+        if defect.kind in STRAINED:
+            strained[defect.atoms] = True
+    for _ in range(3):
+        strained |= strained[structure.neighbours[:, :12]].any(axis=1)
+    disturbed |= strained
+    if not disturbed.any() or not point.sites:
+        return point
+    kept = [s for s in point.sites if not len(s.neighbours) + len(s.atoms)
+            or disturbed[np.union1d(s.neighbours, s.atoms).astype(int)].mean() <= 0.5]
+    flagged = np.zeros(n_atoms, bool)
+    for site in kept:
+        flagged[site.atoms] = flagged[site.neighbours] = True
+    return replace(point, sites=kept, flagged=flagged)
 
 
 def n_elements(atoms) -> int:

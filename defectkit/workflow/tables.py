@@ -106,7 +106,7 @@ def _orientation(label, made, analyses):
 
 def defects(analyses) -> pd.DataFrame:
     """One row per point defect and frame."""
-    rows = [{"frame": a.frame, "kind": s.kind, "element": s.element,
+    rows = [{"frame": a.frame, "kind": _kind(a, s), "element": s.element,
              "position_A": tuple(round(float(x), 3) for x in s.position),
              "neighbours": len(s.neighbours), "atoms": tuple(int(i) for i in s.atoms),
              "confidence": float(s.confidence), "evidence": s.evidence}
@@ -121,11 +121,21 @@ def defects(analyses) -> pd.DataFrame:
     return table.sort_values("frame", kind="stable", ignore_index=True)
 
 
+def _kind(analysis, site):
+    """Kind of a point defect; a vacancy where one of a surface was found is that one."""
+    if site.kind == "vacancy":
+        for d in analysis.extended:
+            if d.kind == "surface vacancy" and find_mic(
+                    d.position - site.position, analysis.atoms.cell, analysis.atoms.pbc)[1] < 1.5:
+                return d.kind
+    return site.kind
+
+
 def _symbols(atoms, index):
     return " ".join(sorted(set(atoms.symbols[index])))
 
 
-def _known(analysis, position, limit=1.0):
+def _known(analysis, position, limit=1.5):
     """Whether a point defect was found at that place already."""
     atoms = analysis.atoms
     return any(find_mic(s.position - position, atoms.cell, atoms.pbc)[1] < limit
