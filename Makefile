@@ -50,10 +50,10 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# docs/_build/html/index.html, from docstrings and notebooks as they are; examples are tested.
+# docs/_build/html/index.html, from docstrings and notebooks as they are. The examples of the pages
+# and of the docstrings are run by make test.
 docs: install
 	$(PIP) -e '.[docs]'
-	$(BIN)/python -m sphinx -W --keep-going -q -b doctest docs docs/_build/doctest
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 linkcheck: install

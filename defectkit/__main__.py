@@ -132,6 +132,7 @@ def _window(text):
 
 
 def main(arguments=None):
+    """What `python -m defectkit` does with these arguments."""
     parser = argparse.ArgumentParser(prog="python -m defectkit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser("demo", help="silicon phases on the embedded data, no browser")

@@ -6,6 +6,7 @@ the environment variable DEFECTKIT_CACHE, or the user's usual cache folder.
 """
 
 import gzip
+import html
 import io
 import json
 import os
@@ -65,7 +66,7 @@ _POTENTIALS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Frames with what is known about them.
 
@@ -85,6 +86,28 @@ class Dataset:
     citation: str
     description: str
     info: dict
+
+    def _facts(self):
+        """Few lines about the set: (what, text)."""
+        atoms = [len(frame) for frame in self.frames] or [0]
+        size = f"{min(atoms)} to {max(atoms)}" if min(atoms) < max(atoms) else f"{atoms[0]}"
+        time = f", {self.dt:g} ps apart" if self.dt else ""
+        return [("frames", f"{len(self.frames)} of {size} atoms{time}"),
+                ("classes", ", ".join(map(str, self.classes))),
+                ("truth", ", ".join(f"{name} {np.shape(values)}"
+                                    for name, values in self.truth.items())),
+                ("licence", f"{self.licence}; {self.citation}")]
+
+    def __repr__(self):
+        lines = [f"Dataset {self.name}: {self.description}"]
+        return "\n".join(lines + [f"  {what}: {text}" for what, text in self._facts()])
+
+    def _repr_html_(self):
+        rows = "".join(f"<tr><th style='text-align: left'>{what}</th>"
+                       f"<td style='text-align: left'>{html.escape(text)}</td></tr>"
+                       for what, text in self._facts())
+        return (f"<b>{html.escape(self.name)}</b>: {html.escape(self.description)}"
+                f"<table>{rows}</table>")
 
 
 def cache_folder():

@@ -1,14 +1,17 @@
-"""Writes the pictures and the table of README.md from the executed notebooks and their results.
+"""Writes what README.md and docs/gallery.md show of executed notebooks, benchmarks and examples.
 
-    python recipes/readme.py
+    python recipes/readme.py         # pictures, tables, speed
+    python recipes/readme.py run     # also runs the examples and keeps what they print
 
-tests/test_readme.py fails where README.md or a picture is older than the notebooks.
+tests/test_readme.py fails where a page or picture is older than the files it is made from.
 """
 
 import base64
+import contextlib
 import hashlib
 import io
 import json
+import sys
 from pathlib import Path
 
 from PIL import Image
@@ -17,6 +20,8 @@ from PIL.PngImagePlugin import PngInfo
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 PICTURES = NOTEBOOKS / "results" / "pictures"
+EXAMPLES = ROOT / "docs" / "examples"
+BENCHMARKS = ROOT / "benchmarks" / "results"
 SIZE = 260  # pixels, the longer edge
 IN_A_ROW = 3
 
@@ -38,13 +43,16 @@ TABLE = [
      "{umap_lof_error_percent:.2f} / {pacmap_lof_error_percent:.2f} %"),
     ("si_vacancy", "vacancy located", "100 %", "{umap_located_percent:.1f} %, "
      "{umap_median_error_A:.2f} Å from Wigner-Seitz"),
-    ("si_vacancy", "exactly its four neighbours", "89 %", "{umap_exactly_four_percent:.1f} %"),
+    ("si_vacancy", "exactly its four neighbours flagged", "89 %",
+     "{umap_exactly_four_percent:.1f} %"),
     ("si_vacancy", "vacancy that hops at 1000 K, averaged over 0.5 ps", "",
      "{moving_0.5ps_located_percent:.1f} %"),
-    ("si_interstitial", "interstitial found", "a cluster",
-     "{umap_located_percent:.1f} %; moving at 1000 K {moving_0.5ps_located_percent:.1f} %"),
-    ("si_surface", "surface atoms flagged by UMAP", "a cluster",
-     "{surface_atoms_flagged_percent:.1f} %"),
+    ("si_interstitial", "interstitial located", "a cluster", "{umap_located_percent:.1f} %"),
+    ("si_interstitial", "interstitial that moves at 600 / 800 / 1000 K, averaged over 0.5 ps", "",
+     "{moving_600K_0.5ps_located_percent:.1f} / {moving_800K_0.5ps_located_percent:.1f} / "
+     "{moving_1000K_0.5ps_located_percent:.1f} %"),
+    ("si_surface", "atoms of a surface, recall / precision (UMAP)", "a cluster",
+     "{surface_recall_percent:.1f} / {surface_precision_percent:.1f} %"),
     ("water_ice", "water / ice misclassified, PaCMAP, 0.375 ps", "1.14 / 0.68 %",
      "{pacmap_0.375ps_water_error_percent:.2f} / {pacmap_0.375ps_ice_error_percent:.2f} %"),
     ("water_ice", "the same, 0.75 ps", "0.34 / 0.14 %",
@@ -54,16 +62,35 @@ TABLE = [
     ("ice_defects", "vacancy in ice, two miss a donor, two an acceptor (UMAP)", "per structure",
      "{vacancy_two_miss_a_donor_umap_percent:.1f} / "
      "{vacancy_two_miss_an_acceptor_umap_percent:.1f} %"),
-    ("ice_defects", "interstitial in ice found", "99.3 %",
+    ("ice_defects", "interstitial in ice located", "99.3 %",
      "{interstitial_umap_located_percent:.1f} %"),
-    ("ice_nucleus", "ice nucleus, PaCMAP alone", "hinted at", "{pacmap_recall_percent:.0f} %"),
-    ("ice_nucleus", "PaCMAP from an equalised sample, recall / precision", "",
+    ("ice_nucleus", "ice nucleus of {chill_molecules:d} molecules, recall, PaCMAP alone",
+     "hinted at", "{pacmap_recall_percent:.0f} %"),
+    ("ice_nucleus", "PaCMAP from a density-balanced subsample, recall / precision", "",
      "{pacmap_equalised_recall_percent:.1f} / {pacmap_equalised_precision_percent:.1f} %"),
-    ("parametric_pacmap", "unseen environments in the right cluster (4000)", "reproduced",
-     "{right_cluster_percent:.1f} %"),
+    ("parametric_pacmap", "unseen environments in the right cluster ({n_unseen:d})",
+     "reproduced", "{right_cluster_percent:.1f} %"),
 ]
+# What the examples of README.md are; what they print is kept in docs/examples.
+LOOP = """\
+import numpy as np
+import pandas as pd
+import defectkit as dk
+
+data = dk.load("si-phases")                           # dk.available() lists all sets
+G = np.concatenate(dk.features(data.frames, dk.SymmetryFunctions.silicon(), progress=False))
+Y = dk.embed(G, method="pacmap", seed=0)              # (n, 2); "umap", "pca"
+labels = dk.cluster(Y)                                # 0, 1, ... by size; -1 noise
+dk.plots.embedding(Y, labels)
+phase = np.take(data.classes, data.truth["phase"])    # only to see how well it went
+print(pd.crosstab(labels, phase, rownames=["cluster"], colnames=[""]))
+"""
+RUNS = {"loop": LOOP}
+# page: its parts
+PAGES = {"README.md": ("loop", "field", "results", "speed"),
+         "docs/gallery.md": ("pictures",)}
 MARKS = {name: (f"<!-- {name}: written by recipes/readme.py -->", f"<!-- end of {name} -->")
-         for name in ("pictures", "results")}
+         for parts in PAGES.values() for name in parts}
 
 
 def picture(name):
@@ -85,23 +112,71 @@ def source_of(png):
     return Image.open(io.BytesIO(png)).text["source"]
 
 
-def gallery():
+def pictures():
+    """The gallery, for a page of docs."""
     names = list(GALLERY)
-    rows = []
+    rows = ["| | | |", "|:-:|:-:|:-:|"]
     for start in range(0, len(names), IN_A_ROW):
-        cells = [f'<td align="center"><a href="notebooks/{n}.ipynb"><img height="{SIZE * 2 // 3}" '
-                 f'src="notebooks/results/pictures/{n}.png" alt="{GALLERY[n][1]}"></a><br>'
-                 f"{GALLERY[n][1]}</td>" for n in names[start:start + IN_A_ROW]]
-        rows.append("<tr>" + "\n".join(cells) + "</tr>")
-    return "<table>\n" + "\n".join(rows) + "\n</table>"
+        cells = [f"[![{GALLERY[n][1]}](../notebooks/results/pictures/{n}.png)]"
+                 f"(notebooks/{n}.ipynb)<br>{GALLERY[n][1]}"
+                 for n in names[start:start + IN_A_ROW]]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
-def table():
+def results():
     lines = ["| result | article | here |", "|---|---|---|"]
     for case, result, article, ours in TABLE:
         numbers = json.loads((NOTEBOOKS / "results" / f"{case}.json").read_text())
-        lines.append(f"| {result} | {article} | {filled(ours, numbers)} |")
+        lines.append(f"| {filled(result, numbers)} | {article} | {filled(ours, numbers)} |")
     return "\n".join(lines)
+
+
+def field():
+    """What was found in cells that nobody had tuned anything on; nothing until it is measured."""
+    path = BENCHMARKS / "field.json"
+    if not path.exists():
+        return "What it finds in cells it has not seen is not measured yet."
+    kept = json.loads(path.read_text())
+    rows = kept["rows"] if isinstance(kept, dict) else kept
+    lines = ["On cells it had not seen (`benchmarks/results/field.json`):", "",
+             "| kind | cells | right | false alarms | seeds |", "|---|---|---|---|---|"]
+    for row in rows:
+        false = row["false_alarms_percent"]  # None where no cell of the kind is perfect
+        seeds = row["seeds"] if isinstance(row["seeds"], int) else len(row["seeds"])
+        lines.append(f"| {row['kind']} | {row['n']} | {row['right_percent']:.0f} % | "
+                     f"{'' if false is None else f'{false:.0f} %'} | {seeds} |")
+    return "\n".join(lines)
+
+
+def speed():
+    forces = json.loads((BENCHMARKS / "forces.json").read_text())
+    acsf = json.loads((BENCHMARKS / "symmetry_functions.json").read_text())
+    ratio = {name: f"{kept[key]['ratio_median']:.1f}" for name, kept, key in (
+        ("n2p2", forces, "n2p2 over defectkit, features"),
+        ("forces", forces, "n2p2 over defectkit, forces"),
+        ("dscribe", acsf, "ACSF over defectkit, all atoms"))}
+    return (f"Speed, one core, water box of {forces['n_atoms']} atoms: symmetry functions "
+            f"{ratio['n2p2']} times faster than n2p2 and {ratio['dscribe']} times faster than "
+            f"DScribe's ACSF; a step of molecular dynamics {ratio['forces']} times faster than "
+            "n2p2. [All measurements](benchmarks/results/table.md); `make bench` repeats them.")
+
+
+def example(name):
+    kept = EXAMPLES / f"{name}.txt"
+    return (f"```python\n{RUNS[name].rstrip()}\n```\n\n```text\n"
+            f"{kept.read_text(encoding='utf-8').rstrip()}\n```")
+
+
+def printed(code, folder):
+    """What an example prints when it runs in `folder`."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    out = io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out):
+        exec(compile(code, "example", "exec"), {})
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
 def filled(text, numbers):
@@ -117,23 +192,35 @@ def filled(text, numbers):
     return text
 
 
-def parts(readme):
-    """README.md with its two written parts as they should be."""
-    for name, content in (("pictures", gallery()), ("results", table())):
+def content(name):
+    made = {"pictures": pictures, "results": results, "field": field, "speed": speed}
+    return made[name]() if name in made else example(name)
+
+
+def parts(page, text):
+    """A page's text with its written parts as they should be."""
+    for name in PAGES[page]:
         start, end = MARKS[name]
-        before, _, rest = readme.partition(start)
+        before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)
-        readme = f"{before}{start}\n{content}\n{end}{after}"
-    return readme
+        text = f"{before}{start}\n{content(name)}\n{end}{after}"
+    return text
 
 
-def main():
+def main(run):
+    import tempfile
+
     PICTURES.mkdir(parents=True, exist_ok=True)
     for name in GALLERY:
         (PICTURES / f"{name}.png").write_bytes(picture(name))
-    path = ROOT / "README.md"
-    path.write_text(parts(path.read_text(encoding="utf-8")), encoding="utf-8")
+    EXAMPLES.mkdir(parents=True, exist_ok=True)
+    for name, code in RUNS.items() if run else ():
+        with tempfile.TemporaryDirectory() as folder:
+            (EXAMPLES / f"{name}.txt").write_text(printed(code, folder), encoding="utf-8")
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(parts(page, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(run="run" in sys.argv[1:])

@@ -3,6 +3,7 @@
     python tests/run_notebooks.py              # all of them
     python tests/run_notebooks.py 04 07        # those whose names begin so
     python tests/run_notebooks.py --keep OUT   # leaves notebooks and results in OUT to look at
+    python tests/run_notebooks.py --renew 04   # takes notebook and results over into the checkout
 
 The checkout stays as it is. A number fails that is not the one of notebooks/results within the
 tolerance below: the results and README are then older than the code (CONTRIBUTING says how to
@@ -63,7 +64,7 @@ def names(beginnings):
     return sorted(stems, key=lambda stem: -took.get(stem, 0.0))
 
 
-def run(folder, stems, jobs, timeout=900):
+def run(folder, stems, jobs, timeout=1800):
     """pytest's exit status; notebooks and their results are in `folder` afterwards."""
     (folder / "results").mkdir(parents=True, exist_ok=True)
     for stem in stems:
@@ -90,17 +91,36 @@ def compare(folder):
     return wrong
 
 
+def renew(folder, stems):
+    """Copies executed notebooks, without the widgets' state, and their results to the checkout."""
+    for stem in stems:
+        notebook = json.loads((folder / f"{stem}.ipynb").read_text(encoding="utf-8"))
+        notebook["metadata"].pop("widgets", None)
+        for cell in notebook["cells"]:
+            cell["metadata"].pop("execution", None)
+        (NOTEBOOKS / f"{stem}.ipynb").write_text(
+            json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for path in (folder / "results").glob("*.json"):
+        shutil.copy2(path, NOTEBOOKS / "results")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
+    parser.add_argument("--renew", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="notebooks-") as temporary:
         folder = (given.keep or Path(temporary)).resolve()
-        status = run(folder, names(given.names), given.jobs)
+        stems = names(given.names)
+        status = run(folder, stems, given.jobs)
         wrong = compare(folder)
+        if given.renew and not status:
+            renew(folder, stems)
+            print("taken over; now run python recipes/readme.py")
+            return
     if wrong:
         print(f"{wrong} results differ from notebooks/results")
     sys.exit(status or int(wrong > 0))

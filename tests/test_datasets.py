@@ -1,5 +1,6 @@
 """Data sets: what is embedded is what it says, and what is fetched is checked."""
 
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -510,3 +511,15 @@ def test_results_are_written_to_four_digits(tmp_path):
     datasets.write_results(tmp_path / "results" / "case.json", {"n": 3, "error_percent": 0.123456})
     found = json.loads((tmp_path / "results" / "case.json").read_text())
     assert found == {"n": 3, "error_percent": 0.1235}
+
+
+def test_a_data_set_tells_what_it_is_in_few_lines():
+    data = datasets.load("si-phases-test", kinds=["diamond"])
+    lines = repr(data).splitlines()
+    assert lines[0] == f"Dataset si-phases-test: {data.description}"
+    assert len(lines) == 5 and lines[1].strip().startswith(f"frames: {len(data.frames)} of ")
+    assert "phase" in lines[3] and data.licence in lines[4]
+    page = data._repr_html_()
+    assert page.count("<tr>") == 4 and "<b>si-phases-test</b>" in page
+    odd = dataclasses.replace(data, description="<script>", frames=[])
+    assert "&lt;script&gt;" in odd._repr_html_() and "0 of 0 atoms" in repr(odd)

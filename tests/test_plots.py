@@ -125,6 +125,18 @@ def test_the_style_sheet_is_one_and_leaves_the_users_settings_alone(some_map):
     assert not ax.get_legend().get_frame_on()
 
 
+def test_a_backend_chosen_while_drawing_stays(some_map, monkeypatch):
+    with plt.rc_context({"interactive": False}):  # as the first figure of a notebook does
+        subplots = plt.subplots
+
+        def first(*args, **kwargs):
+            plt.rcParams["interactive"] = True
+            return subplots(*args, **kwargs)
+        monkeypatch.setattr(plt, "subplots", first)
+        plots.embedding(*some_map)
+        assert plt.rcParams["interactive"]
+
+
 # atoms3d
 
 def picture(*args, **kwargs):

@@ -1,6 +1,7 @@
-"""README.md says what the notebooks measured, and names what there is."""
+"""README.md and the gallery say what was measured, and name what there is."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -10,16 +11,39 @@ import defectkit as dk
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 spec = importlib.util.spec_from_file_location("readme", ROOT / "recipes" / "readme.py")
 readme = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(readme)
-STALE = "is older than the notebooks; run python recipes/readme.py"
+STALE = "is older than what it is made from; run python recipes/readme.py"
+#: A number that somebody measured: with a unit, or a multiple.
+MEASURED = re.compile(r"\d+(?:\.\d+)?\s?(?:%|Å\b|times\b|x\b|µs\b|ms\b|s\b|minutes\b|GB\b|MB\b)")
 
 
-def test_table_and_gallery_are_those_of_the_notebooks():
-    assert readme.parts(README) == README, f"README.md {STALE}"
+def prose(text):
+    """A page without its written parts and without code."""
     for start, end in readme.MARKS.values():
-        assert README.count(start) == README.count(end) == 1
+        text = re.sub(re.escape(start) + ".*?" + re.escape(end), "", text, flags=re.DOTALL)
+    return re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", readme.PAGES)
+def test_written_parts_are_those_of_notebooks_benchmarks_and_examples(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert readme.parts(page, text) == text, f"{page} {STALE}"
+    for name in readme.PAGES[page]:
+        assert all(text.count(mark) == 1 for mark in readme.MARKS[name])
+
+
+@pytest.mark.parametrize("text", [README, CHANGELOG], ids=["README", "CHANGELOG"])
+def test_no_measured_number_is_written_by_hand(text):
+    assert MEASURED.findall(prose(text)) == [], "let recipes/readme.py write it from its file"
+
+
+def test_a_number_written_by_hand_is_seen():
+    assert MEASURED.search("it is 7.5 times faster") and MEASURED.search("found in 98 %")
+    assert not MEASURED.search("Python 3.11 to 3.13, CC BY 4.0, 2x1 dimers in ten lines")
 
 
 @pytest.mark.parametrize("name", readme.GALLERY)
@@ -34,14 +58,51 @@ def test_a_key_that_no_notebook_writes_is_refused():
         readme.filled("{b:.1f}", {"a": 1.0})
 
 
-def test_every_notebook_and_module_is_named():
+def test_unseen_cells_are_shown_once_they_are_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme, "BENCHMARKS", tmp_path)
+    assert "not measured yet" in readme.field()
+    row = {"kind": "vacancy, fcc", "n": 40, "right_percent": 97.5, "false_alarms_percent": 0.0,
+           "seeds": [0, 1, 2]}
+    (tmp_path / "field.json").write_text(json.dumps([row]))
+    assert "| vacancy, fcc | 40 | 98 % | 0 % | 3 |" in readme.field()
+    (tmp_path / "field.json").write_text(json.dumps([row | {"false_alarms_percent": None}]))
+    assert "| vacancy, fcc | 40 | 98 % |  | 3 |" in readme.field()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", readme.RUNS)
+def test_examples_print_what_the_readme_shows(name, tmp_path):
+    shown = (readme.EXAMPLES / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    printed = readme.printed(readme.RUNS[name], tmp_path).splitlines()
+    words = [re.sub(r"[\d.,]+", "#", line).split() for line in shown]
+    assert [re.sub(r"[\d.,]+", "#", line).split() for line in printed] == words
+    for one, other in zip(printed, shown, strict=True):
+        numbers = [[float(n) for n in re.findall(r"\d+(?:\.\d+)?", line)] for line in (one, other)]
+        # An atom more or less at the rim of a cluster, where processors round differently.
+        assert numbers[0] == pytest.approx(numbers[1], rel=0.01, abs=10), STALE
+
+
+def test_every_notebook_package_and_module_is_named():
+    gallery = (ROOT / "docs" / "gallery.md").read_text(encoding="utf-8")
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         assert f"`{path.stem}`" in README
-    for path in (ROOT / "defectkit").glob("*.py"):
-        if not path.name.startswith("__"):
-            assert f"`{path.name}`" in README, f"README's table of modules misses {path.name}"
+        assert f"`{path.stem}`" in gallery
+    for path in (ROOT / "defectkit").iterdir():
+        if path.suffix == ".py" and not path.name.startswith("__"):
+            assert f"`{path.name}`" in CONTRIBUTING, f"CONTRIBUTING's table misses {path.name}"
+        elif (path / "__init__.py").exists():
+            assert f"`{path.name}/`" in CONTRIBUTING, f"CONTRIBUTING's table misses {path.name}/"
 
 
-def test_public_names_in_the_readme_exist():
-    for name in set(re.findall(r"\bdk\.([A-Za-z_]+)", README)):
+def test_links_lead_to_files_of_the_checkout():
+    for text in (README, CONTRIBUTING):
+        for target in re.findall(r"\]\(([^)]+)\)|src=\"([^\"]+)\"", text):
+            name = (target[0] or target[1]).partition("#")[0]
+            if "://" not in name:
+                assert (ROOT / name).exists(), name
+
+
+def test_public_names_in_the_pages_exist():
+    pages = [README, *(p.read_text(encoding="utf-8") for p in (ROOT / "docs").rglob("*.md"))]
+    for name in set(re.findall(r"\bdk\.([A-Za-z_]+)", "".join(pages))):
         assert hasattr(dk, name), name

@@ -28,6 +28,21 @@ def test_results_are_compared_by_file(tmp_path, capsys):
     assert "si_phases.json: umap_ari is 0.5" in capsys.readouterr().out
 
 
+def test_renewed_notebooks_come_without_widget_state(tmp_path, monkeypatch):
+    checkout = tmp_path / "checkout"
+    (checkout / "results").mkdir(parents=True)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a.json").write_text("{}")
+    cell = {"cell_type": "code", "metadata": {"execution": {}, "tags": []}, "source": []}
+    made = {"metadata": {"widgets": {"big": 1}, "kernelspec": {}}, "cells": [cell]}
+    (tmp_path / "00_a.ipynb").write_text(json.dumps(made))
+    monkeypatch.setattr(run_notebooks, "NOTEBOOKS", checkout)
+    run_notebooks.renew(tmp_path, ["00_a"])
+    kept = json.loads((checkout / "00_a.ipynb").read_text())
+    assert kept["metadata"] == {"kernelspec": {}} and (checkout / "results" / "a.json").exists()
+    assert kept["cells"][0]["metadata"] == {"tags": []}
+
+
 def test_the_longest_notebooks_come_first_and_unknown_ones_are_refused():
     every = {path.stem for path in run_notebooks.NOTEBOOKS.glob("*.ipynb")}
     assert set(run_notebooks.names([])) == every

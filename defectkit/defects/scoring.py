@@ -82,8 +82,10 @@ def score(found, truth, cells, tolerance=0.7, pbc=True, halves=None, truth_atoms
 
 
 def _paired(away, tolerance):
-    """Errors and (frame, found one) of the pairs that count, false alarms per frame, share of
-    the frames with all found."""
+    """Errors and (frame, found one) of the pairs that count, false alarms, complete frames.
+
+    False alarms per frame; the fraction of the frames with all found.
+    """
     errors, hits, false, complete = [], [], 0, []
     for frame, distance in enumerate(away):
         i, j = linear_sum_assignment(np.minimum(distance, 2 * tolerance) ** 2)

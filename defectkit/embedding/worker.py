@@ -105,6 +105,7 @@ def share_done(method, text):
 
 
 def main(folder, method, seed, standardise):
+    """The map of ``X.npy`` in `folder`, as the process of its own that `compute` starts."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = Path(folder)
     Y = embed(np.load(folder / "X.npy", allow_pickle=False), method, seed=int(seed), verbose=True,

@@ -44,7 +44,8 @@ def write_archive(path: str | Path, header: Mapping[str, Any], arrays: Mapping[s
                              "make it one of numbers or texts.")
     text = np.frombuffer(json.dumps(header).encode(), np.uint8)
     with atomic_write(path) as partial, open(partial, "wb") as file:
-        (np.savez_compressed if compress else np.savez)(file, **{_HEADER: text}, **arrays)
+        written = dict(arrays, **{_HEADER: text})
+        (np.savez_compressed if compress else np.savez)(file, **written)  # type: ignore[arg-type]
 
 
 def read_archive(path: str | Path, what: str,

@@ -66,6 +66,7 @@ class OrderCheck:
         self._steps = deque(maxlen=_STEPS)
 
     def __call__(self, atoms: Atoms) -> Break | None:
+        """The break between the frame before and this one, if there is one."""
         last, self._last = self._last, atoms.copy()
         frame, self._n = self._n, self._n + 1
         if last is None:

@@ -8,7 +8,7 @@ import os
 import zlib
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .atomic_write import user_path
 
@@ -31,7 +31,7 @@ class Raw(NamedTuple):
 
     where: str
     kind: str
-    content: object
+    content: Any
     elements: object = None
     unit: float | None = None
     line: int = 1

@@ -1,14 +1,19 @@
 """What all figures share: colours and names of clusters, the style sheet, edges of a cell."""
 
+from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import product
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import rc_params_from_file
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
+#: Names of clusters: of 0, 1, ... or of those with a name of their own.
+Names = Sequence[str] | dict[int, str] | None
 STYLE = Path(__file__).with_name("defectkit.mplstyle")
 #: Colours by cluster number, from Okabe and Ito's and Paul Tol's sets, in an order chosen so that
 #: neighbours and noise stay apart also with red-green colour vision deficiency.
@@ -21,20 +26,26 @@ METHODS = {"pca": ("#555555", "s"), "umap": ("#D55E00", "o"), "pacmap": ("#0072B
 EDGE = (0.35, 0.35, 0.35)
 
 
-def styled(function):
-    """The function with the style sheet ``defectkit.mplstyle`` in force while it draws."""
+def styled(function: Callable) -> Callable:
+    """The function with the style sheet ``defectkit.mplstyle`` in force while it draws.
+
+    Only the settings of the sheet are put back: matplotlib chooses its backend at the first
+    figure, and ``plt.style.context`` would undo that choice, so that notebooks show no more.
+    """
+    style = rc_params_from_file(STYLE, use_default_template=False)
+
     @wraps(function)
     def drawn(*args, **kwargs):
-        with plt.style.context(STYLE):
-            result = function(*args, **kwargs)
-            interactive = plt.isinteractive()
-        if interactive != plt.isinteractive():  # a notebook's backend, loaded meanwhile, set it
-            (plt.ion if interactive else plt.ioff)()
-        return result
+        before = {name: plt.rcParams[name] for name in style}
+        plt.rcParams.update(style)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            plt.rcParams.update(before)
     return drawn
 
 
-def colours(labels):
+def colours(labels: ArrayLike) -> np.ndarray:
     """Colour of each environment's cluster.
 
     Parameters
@@ -58,7 +69,7 @@ def colours(labels):
     return table[np.where(labels < 0, len(PALETTE), labels % len(PALETTE))]
 
 
-def pale(rgb):
+def pale(rgb: ArrayLike) -> np.ndarray:
     """Paler colours (n, 3) of the same hue, for atoms that should recede.
 
     Examples
@@ -69,19 +80,19 @@ def pale(rgb):
     return 0.45 * np.asarray(rgb) + 0.55
 
 
-def check_names(labels, names):
+def check_names(labels: np.ndarray, names: Names) -> None:
     """Raises ValueError where a list of names does not reach to the last label."""
     if names is not None and not isinstance(names, dict) and labels.max() >= len(names):
         raise ValueError(f"{len(names)} names are too few for cluster {labels.max()}; name them "
                          "all or none.")
 
 
-def count(n):
+def count(n: int) -> str:
     """A whole number with thin spaces between thousands, as legends show it."""
     return f"{n:,}".replace(",", "\u2009")
 
 
-def cluster_name(label, names=None):
+def cluster_name(label: int, names: Names = None) -> str:
     """What a legend calls a label; `names` is a list, or a dict of those with names of their own.
 
     Examples
@@ -96,7 +107,7 @@ def cluster_name(label, names=None):
     return names[label]
 
 
-def legend_handles(labels, names, counted=True):
+def legend_handles(labels: ArrayLike, names: Names, counted: bool = True) -> list[Line2D]:
     """One dot a label for a legend, noise last; `counted`: with the number of environments."""
     handles = []
     for label in sorted(set(np.asarray(labels).tolist()), key=lambda c: (c < 0, c)):
@@ -108,7 +119,7 @@ def legend_handles(labels, names, counted=True):
     return handles
 
 
-def cell_edges(cell):
+def cell_edges(cell: ArrayLike) -> np.ndarray:
     """Edges (n, 2, 3) of a cell (3, 3) from end to end, in Å; none along a vector of length 0.
 
     Examples

@@ -3,14 +3,20 @@
 A cluster has the same colour in every figure: ``PALETTE[label]``, noise is grey.
 """
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
-from .colours import METHODS, PALETTE, check_names, colours, legend_handles, styled
+from .colours import METHODS, PALETTE, Names, check_names, colours, legend_handles, styled
 
 
 @styled
-def embedding(Y, labels=None, names=None, ax=None, title=None, size=None, legend=True):
+def embedding(Y: ArrayLike, labels: ArrayLike | None = None, names: Names = None,
+              ax: Axes | None = None, title: str | None = None, size: float | None = None,
+              legend: bool = True) -> Axes:
     """One map, coloured by cluster or known phase, with the number of environments of each.
 
     Points are drawn in a shuffled order, so that no cluster hides another, and rasterised.
@@ -31,11 +37,11 @@ def embedding(Y, labels=None, names=None, ax=None, title=None, size=None, legend
     -------
     matplotlib axes
     """
-    Y, labels = _points(Y, labels, names)
+    points, labels = _points(Y, labels, names)
     ax = plt.subplots(figsize=(4, 4.4), layout="constrained")[1] if ax is None else ax
-    order = np.random.default_rng(0).permutation(len(Y))
-    ax.scatter(*Y[order].T, c=colours(labels)[order], linewidths=0, rasterized=True,
-               s=np.clip(2e4 / len(Y), 0.6, 12) if size is None else size)
+    points = points[order := np.random.default_rng(0).permutation(len(points))]
+    ax.scatter(points[:, 0], points[:, 1], c=colours(labels)[order], linewidths=0, rasterized=True,
+               s=np.clip(2e4 / len(points), 0.6, 12) if size is None else size)
     ax.set_aspect("equal", adjustable="datalim")
     ax.set(xticks=[], yticks=[], title=title)
     ax.spines[:].set(color=plt.rcParams["axes.edgecolor"],
@@ -49,7 +55,8 @@ def embedding(Y, labels=None, names=None, ax=None, title=None, size=None, legend
 
 
 @styled
-def embeddings(maps, labels=None, names=None, axes=None):
+def embeddings(maps: dict[str, ArrayLike], labels: ArrayLike | dict | None = None,
+               names: Names = None, axes: np.ndarray | None = None) -> np.ndarray:
     """Several maps of the same environments side by side, with one legend below.
 
     Parameters
@@ -90,7 +97,8 @@ def embeddings(maps, labels=None, names=None, axes=None):
 
 
 @styled
-def snapshots(states, iterations, labels=None, names=None, axes=None):
+def snapshots(states: np.ndarray, iterations: Sequence[int], labels: ArrayLike | None = None,
+              names: Names = None, axes: np.ndarray | None = None) -> np.ndarray:
     """PaCMAP's map at several iterations of its optimisation (the paper's Fig. S6).
 
     Parameters
@@ -112,7 +120,9 @@ def snapshots(states, iterations, labels=None, names=None, axes=None):
 
 
 @styled
-def error_curve(x, errors, xlabel="averaging window (ps)", chosen=None, log=False, ax=None):
+def error_curve(x: ArrayLike, errors: dict[str, ArrayLike], xlabel: str = "averaging window (ps)",
+                chosen: float | dict | None = None, log: bool = False,
+                ax: Axes | None = None) -> Axes:
     """Misclassified environments against temperature or averaging window, one line a method.
 
     Parameters

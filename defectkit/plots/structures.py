@@ -1,14 +1,21 @@
 """Atoms in three dimensions as a static figure, drawn without OpenGL."""
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 import numpy as np
+from ase import Atoms
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
 
-from .colours import EDGE, cell_edges, colours, legend_handles, pale, styled
+from .colours import EDGE, Names, cell_edges, colours, legend_handles, pale, styled
 
 
 @styled
-def atoms3d(atoms, labels=None, names=None, ax=None, faint=(), bonds=None, radius=0.75,
-            rotation="12z,-78x", resolution=900, legend=True, rgb=None):
+def atoms3d(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None,
+            ax: Axes | None = None, faint: Sequence[int] = (), bonds: float | None = None,
+            radius: float = 0.75, rotation: str = "12z,-78x", resolution: int = 900,
+            legend: bool = True, rgb: ArrayLike | None = None) -> Axes:
     """Atoms as shaded spheres coloured by cluster: the static figure of a scene in the viewer.
 
     Parallel projection with true occlusion, drawn without OpenGL.

@@ -69,6 +69,7 @@ def table_head(row: dict) -> str:
 
 
 def table_line(values: Iterable) -> str:
+    """One line of a CSV file, with quotes where a value needs them."""
     line = io.StringIO()
     csv.writer(line, lineterminator="\n").writerow(values)
     return line.getvalue()

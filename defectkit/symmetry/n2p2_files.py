@@ -101,6 +101,7 @@ def read_elements(path, keywords):
 
 
 def read_cutoff(path, keywords):
+    """Type of the cutoff function and its inner radius, as an input.nn states them."""
     number, words = keywords.get("cutoff_type", [(0, ["2"])])[0]
     try:
         kind, inner = int(words[0]), float(words[1]) if len(words) > 1 else 0.0

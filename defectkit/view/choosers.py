@@ -2,6 +2,7 @@
 
 import html
 import io
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
 from numbers import Number
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from .. import plots
 
 
-def chooser(options, draw, precompute=False):
+def chooser(options: dict[str, Sequence], draw: Callable, precompute: bool = False):
     """A figure that follows menus and sliders; each choice is drawn once and then kept.
 
     Numbers get a slider, anything else a menu. While `draw` works the line below the figure says

@@ -7,15 +7,18 @@ nglview and ipywidgets come with ``pip install nglview==4.0 ipywidgets``.
 import html
 import json
 import uuid
+from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
 from ase.geometry import find_mic
 from ase.utils import rotate
 from matplotlib.colors import to_hex
+from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from .. import plots
+from ..plots.colours import Names
 from .choosers import require
 
 _STYLES = ("auto", "ball+stick", "spacefill", "point")
@@ -24,8 +27,10 @@ _SPHERES = 20_000
 _CODE = 0x100  # first character of the string that gives each atom's colour
 
 
-def scene(atoms, labels=None, names=None, style="auto", cell=True, sites=None,
-          max_atoms=50_000, *, faint=(), radius=0.75, rotation="12z,-78x", height="420px"):
+def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, style: str = "auto",
+          cell: bool = True, sites: ArrayLike | None = None, max_atoms: int = 50_000, *,
+          faint: Sequence[int] = (), radius: float = 0.75, rotation: str = "12z,-78x",
+          height: str = "420px"):
     """One frame in three dimensions, its atoms coloured by cluster, in a notebook.
 
     The colours are those of :func:`defectkit.plots.colours`. Beyond `max_atoms` only a part is
@@ -67,9 +72,9 @@ def scene(atoms, labels=None, names=None, style="auto", cell=True, sites=None,
     ValueError
         No atoms, NaN positions, an unknown style, or labels, names or sites that do not fit.
     """
-    labels, sites = _check(atoms, labels, names, style, sites, max_atoms)
+    of_atoms, places = _check(atoms, labels, names, style, sites, max_atoms)
     nglview, widgets = require("nglview"), require("ipywidgets")
-    shown, left_out = reduced(atoms, labels, names, sites, max_atoms)
+    shown, left_out = reduced(atoms, of_atoms, names, places, max_atoms)
     if style == "auto":
         style = ("ball+stick" if len(shown) <= _BONDS else
                  "spacefill" if len(shown) <= _SPHERES else "point")
@@ -81,21 +86,21 @@ def scene(atoms, labels=None, names=None, style="auto", cell=True, sites=None,
     box = widgets.VBox([view, widgets.HTML()])
     box.view, box.caption = box.children
     box.shown, box.left_out, box.faint, box.n_atoms = shown, left_out, faint, len(atoms)
-    colour = {} if labels is None else {"color": _add_scheme(box, labels)}
-    pale = np.zeros(len(shown), bool) if labels is None else np.isin(labels[shown], faint)
+    colour = {} if of_atoms is None else {"color": _add_scheme(box, of_atoms)}
+    pale = np.zeros(len(shown), bool) if of_atoms is None else np.isin(of_atoms[shown], faint)
     view.add_representation(style, **colour, **_sizes(style, radius, pale))
-    _legend(box, labels, names)
+    _legend(box, of_atoms, names)
     edges = plots.cell_edges(atoms.cell.array).tolist() if cell else []
     _add_shape(view, [["cylinder", a, b, [0.35] * 3, 0.06] for a, b in edges])
-    if sites is not None:
-        _add_shape(view, [["sphere", site, [0.1] * 3, 1.6 * radius] for site in sites.tolist()],
+    if places is not None:
+        _add_shape(view, [["sphere", site, [0.1] * 3, 1.6 * radius] for site in places.tolist()],
                    opacity=0.4)
     view._set_size("100%", height)
     _look(view, np.vstack([part.positions, *edges]), rotation)
     return box
 
 
-def recolour(box, labels, names=None):
+def recolour(box, labels: ArrayLike, names: Names = None) -> None:
     """The same scene coloured by other labels, seen from the same point.
 
     Parameters

@@ -24,7 +24,7 @@ _MAGIC = {b"\x00\x00\x07\xcb": "XTC", b"\x00\x00\x07\xe7": "XTC", b"\x00\x00\x07
 
 
 def kind_of(head):
-    """ "XTC", "TRR" or "DCD" from the first bytes of a file, else None."""
+    """Kind of a file by its first bytes: "XTC", "TRR" or "DCD", else None."""
     if head[:4] in _MAGIC:
         return _MAGIC[head[:4]]
     return "DCD" if b"CORD" in (head[4:8], head[8:12]) or b"VELD" in (head[4:8],) else None

@@ -114,8 +114,10 @@ def make_space(plan, centres, first, n_species):
 @part
 def centre_values(i, first, neigh, shift, pos, cell, species, weight, plan, slopes, space, work,
                   out):
-    """Adds the functions of atom i to `out`; returns its number of neighbours, -1 if one
-    coincides with it."""
+    """Adds the functions of atom i to `out`; returns its number of neighbours.
+
+    -1 if one of them coincides with it.
+    """
     n_species = weight.shape[0]
     n = load_neighbours(i, first, neigh, shift, pos, cell, species, n_species, plan.rc[0],
                         space.polar, space.index, space.start)

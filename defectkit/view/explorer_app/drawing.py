@@ -46,8 +46,11 @@ def connect(box):
 
 @contextmanager
 def following(box):
-    """Widgets that are set within call nothing; what a user does meanwhile, in JupyterLab in a
-    thread of its own, waits for the lock and counts."""
+    """Widgets that are set within call nothing.
+
+    What a user does meanwhile, in JupyterLab in a thread of its own, waits for the lock and
+    counts.
+    """
     with box.lock:
         before, box.following = box.following, get_ident()
         try:
@@ -57,6 +60,7 @@ def following(box):
 
 
 def follows(box):
+    """Whether this thread is setting widgets, so that their callbacks do nothing."""
     return box.following == get_ident()
 
 
@@ -169,6 +173,7 @@ def marked(box):
 
 
 def mark_map(box):
+    """The chosen points stand out in the map."""
     if not _ready(box):
         return draw_map(box)
     with following(box):
@@ -194,6 +199,7 @@ def map_colours(box):
 
 
 def colours(box):
+    """Number of each environment's colour, and the colours, by the present choice."""
     values, kind, _ = values_of(box)
     return env.shades(values, kind)
 
