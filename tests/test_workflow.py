@@ -394,3 +394,44 @@ def test_rare_environments_are_drawn_and_order_does_not_matter():
     assert len(chosen) == 2000 and (chosen >= 40_000).sum() == 30
     order = rng.permutation(len(X))
     assert set(order[draw(X[order], 2000, seed=0)]) == set(chosen)
+
+
+def test_a_sheet_has_edges_and_no_surface():
+    from ase.build import graphene, mx2
+    sheet = mx2("MoS2", a=3.16, thickness=3.17) * (6, 6, 1)
+    sheet.center(vacuum=8.0, axis=2)
+    sheet.pbc = True
+    result = dk.identify(sheet, progress=False)
+    assert not len(result.extended) and "no point defect" in result.summary()
+    ribbon = sheet[np.abs(sheet.get_scaled_positions()[:, 1] - 0.4) < 0.36]
+    kinds = set(dk.identify(ribbon, progress=False).extended["kind"])
+    assert kinds == {"edge"}
+    carbon = graphene("C2", a=2.46) * (6, 6, 1)
+    carbon.center(vacuum=8.0, axis=2)
+    del carbon[20]
+    result = dk.identify(carbon, progress=False)
+    assert list(result.defects["kind"]) == ["vacancy"] and not len(result.extended)
+
+
+def test_what_stands_on_a_slab_is_named():
+    from ase.build import add_adsorbate, fcc111
+    slab = fcc111("Al", (5, 5, 7), vacuum=9.0)
+    add_adsorbate(slab, "Al", 2.2, "fcc", offset=(2, 2))
+    slab.rattle(0.04, seed=2)
+    result = dk.identify(slab, progress=False)
+    assert sorted(result.surfaces["kind"]) == ["adatom", "surface", "surface"]
+    assert list(result.defects["kind"]) == ["adatom"]
+    assert "(111) surface of fcc" in result.summary()
+
+
+def test_the_judge_agrees_on_a_crystal_with_a_fault():
+    table = dk.identify(dk.load("cu-fault").frames[0], progress=False).check()
+    assert list(table["method"]) == ["polyhedral template matching", "common neighbour analysis"]
+    assert (table["agreement"] > 0.9).all()
+
+
+def test_ice_beside_water_is_told_apart_in_one_frame():
+    frames = [dk.load(name).frames[40] for name in ("water-ice", "water-liquid")]
+    result = dk.identify([f[f.numbers == 8] for f in frames], progress=False)
+    named = np.array([result.names[int(c)] for c in result.labels])
+    assert (np.char.startswith(named, "ice") == (result.frame == 0)).mean() > 0.97

@@ -31,9 +31,10 @@ def classical_types(atoms) -> dict[str, np.ndarray]:
     if len(points.positions) <= _mdapy.NEIGHBOURS:
         return {}
     neighbours = _mdapy.nearest(points)[0]
-    codes, _, rmsd, _ = _mdapy.match_templates(points, neighbours, largest=0.15)
+    codes, _, rmsd, _ = _mdapy.match_templates(points, neighbours, max_rmsd=0.15)
     codes = np.where(rmsd > 0.15, 0, codes)[:points.size]
     result = {"polyhedral template matching": np.array(_mdapy.TEMPLATES)[codes]}
-    cna, diamond = CNA[_mdapy.common_neighbours(points)], DIAMOND[_mdapy.diamond_types(points)]
+    cna = CNA[_mdapy.common_neighbours(points, neighbours)]
+    diamond = DIAMOND[_mdapy.diamond_types(points, neighbours)]
     found = max((cna, diamond), key=lambda types: (types != "other").sum())
     return result | {"common neighbour analysis": found}

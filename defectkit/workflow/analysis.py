@@ -14,11 +14,12 @@ from ..phases import extended_defects, prototype, structure_types
 from ..result import Result
 from . import names, tables
 from .refine import refined
-from .sheets import edges
+from .sheets import edges, is_sheet
 from .site_groups import WATER
 
 MOST_ATOMS = 2_000_000     # of all frames in which names and defects are looked for
 SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one layer has not
+ON_SHEETS = (*SURFACES, "adatom", "adatom island", "step", "surface vacancy")
 DISTURBED = (*SURFACES, "step", "edge", "grain boundary", "phase boundary", "dislocation",
              "disordered region", "adatom island")
 STRAINED = ("step", "grain boundary", "phase boundary", "dislocation")  # three shells further
@@ -83,17 +84,16 @@ def _analysed(frames, means, made, water, max_frames, progress):
         atoms = means[n]
         structure = structure_types(atoms)
         named_as = prototype(atoms, structure) if n_elements(atoms) > 1 and not water else None
-        is_sheet = (named_as is not None and "sheet" in named_as.name
-                    or np.mean(structure.labels == "graphene") > 0.5)
+        sheet = len(atoms) > 3 and is_sheet(atoms)
         is_compound_crystal = named_as is not None and named_as.margin > 0
         extended = [d for d in extended_defects(atoms, structure)
-                    if not ((is_sheet or water and len(atoms) < LEAST_WATER)
-                            and d.kind in SURFACES)]
+                    if not (sheet and d.kind in ON_SHEETS
+                            or water and len(atoms) < LEAST_WATER and d.kind in SURFACES)]
         crystalline = is_compound_crystal or np.mean(structure.codes > 0) > 0.5
         point = find_point_defects(
             atoms, flagged=_hints(made, n, len(atoms)) if crystalline else None)
         point = without_disturbed(point, extended, structure)
-        if is_sheet and named_as is not None:
+        if sheet and named_as is not None:
             extended += edges(atoms, point.flagged)
         found.append(FrameAnalysis(int(n), atoms, structure, point, extended))
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import repeat
 
 import numpy as np
-from vesin import ase_neighbor_list
 
+from ..neighbours.lists import neighbour_pairs
 from ..symmetry import SymmetryFunctions, features_of_each
 from .site_groups import WATER
 
@@ -26,7 +26,7 @@ def neighbour_spacing(atoms, group) -> float:
     wanted = wanted[:: 1 + len(wanted) // SAMPLE]
     reach = 4.0
     while reach < 20.0:
-        i, d = ase_neighbor_list("id", around, reach)
+        i, d = neighbour_pairs("id", around, reach)
         nearest = np.full(len(around), np.inf)
         np.minimum.at(nearest, i, d)
         if len(wanted) and np.isfinite(nearest[wanted]).mean() > 0.9:

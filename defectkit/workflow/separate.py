@@ -11,6 +11,7 @@ from ..clusters import agreement, by_size, cluster, knn_labels
 from ..clusters.groups import group_equal_environments
 from ..clusters.mixture import two_populations
 from ..embedding import embed, standardise
+from ..neighbours.lists import neighbour_pairs
 from .sampling import draw, lots
 
 FEW = 600              # environments that make no map
@@ -204,7 +205,9 @@ def _mixture(G, parts, first_shell, times):
     for _ in range(times):
         G = [neighbour_average(x, part, first_shell) if len(part) else x
              for x, part in zip(G, parts, strict=True)]
-    labels, found = two_populations(np.concatenate(G))
+    around = [len(neighbour_pairs("i", part, first_shell)[0]) for part in parts if len(part)]
+    labels, found = two_populations(np.concatenate(G),
+                                    averaged_over=1 + sum(around) / max(sum(map(len, G)), 1))
     if found["populations"] == 2:
         return by_size(labels), (
             "two overlapping populations, no gap: a mixture of two is better by the Bayesian "

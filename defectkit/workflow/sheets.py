@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import numpy as np
-from vesin import ase_neighbor_list
 
+from ..neighbours.lists import neighbour_pairs
 from ..phases import ExtendedDefect
 
+THICKEST, LEAST_VACUUM = 4.0, 6.0  # Å
 REACH = 1.25  # longest bond, in units of the median shortest distance to another element
+
+
+def is_sheet(atoms) -> bool:
+    """Whether all atoms lie in one sheet thinner than 4 Å with 6 Å of vacuum or more beside it."""
+    cell = atoms.cell.complete().array
+    inverse = np.linalg.inv(cell)
+    scaled = atoms.positions @ inverse
+    for axis in range(3):
+        across = 1 / np.linalg.norm(inverse[:, axis])
+        place = np.sort(scaled[:, axis] % 1 if atoms.pbc[axis] else scaled[:, axis])
+        gaps = np.diff(place, append=place[0] + 1 if atoms.pbc[axis] else np.inf)
+        if atoms.pbc[axis]:
+            thick, vacuum = (1 - gaps.max()) * across, gaps.max() * across
+        else:
+            thick, vacuum = np.ptp(place) * across, np.inf
+        if thick < THICKEST and vacuum > LEAST_VACUUM:
+            return True
+    return False
 
 
 def bonds_to_others(atoms) -> np.ndarray:
     """Number of bonds of each atom to atoms of other elements, (n_atoms,) of int."""
-    i, j, d = ase_neighbor_list("ijd", atoms, 4.5)
+    i, j, d = neighbour_pairs("ijd", atoms, 4.5)
     other = atoms.numbers[i] != atoms.numbers[j]
     i, d = i[other], d[other]
     nearest = np.full(len(atoms), np.inf)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from vesin import ase_neighbor_list
+
+from ..neighbours.lists import neighbour_pairs
 
 WATER = "O of water"   # name of the group of oxygens that stand for molecules
 BONDED = 1.25         # Å: a hydrogen nearer to an oxygen belongs to its molecule
@@ -58,7 +59,7 @@ def site_groups(frames, centres: str | None = None):
 def molecule_of(atoms) -> np.ndarray:
     """For each atom of water the oxygen it belongs to (itself, for an oxygen); -1 for none."""
     owner = np.where(atoms.symbols[:] == "O", np.arange(len(atoms)), -1)
-    i, j, d = ase_neighbor_list("ijd", atoms, BONDED)
+    i, j, d = neighbour_pairs("ijd", atoms, BONDED)
     bonds = (atoms.numbers[i] == 1) & (atoms.numbers[j] == 8)
     order = np.argsort(-d[bonds])  # the nearest is written last
     owner[i[bonds][order]] = j[bonds][order]
@@ -82,7 +83,7 @@ def is_random_alloy(atoms) -> bool:
     if len(atoms) < LEAST_ATOMS or len(counted) < 2 or 1 in names:
         return False
     reach = 3.5 * (atoms.get_volume() / len(atoms)) ** (1 / 3) if atoms.pbc.all() else 6.0
-    i, j, d = ase_neighbor_list("ijd", atoms, reach)
+    i, j, d = neighbour_pairs("ijd", atoms, reach)
     nearest = np.full(len(atoms), np.inf)
     np.minimum.at(nearest, i, d)
     shell = d < 1.25 * np.median(nearest)
