@@ -117,23 +117,28 @@ def _hints(made, frame, n_atoms):
 def without_disturbed(point, extended, structure):
     """The point defects that are not the disorder of a surface, a boundary or a core.
 
-    A site is left out where most atoms around it belong to such an extended defect: the step of
-    a surface is no divacancy, the core of a dislocation no interstitial.
+    A site is left out where most atoms around it belong to such an extended defect or lie within
+    three shells of a step or boundary, or any of them lies so near the core of a dislocation: the
+    step of a surface is no divacancy, a core no interstitial.
     """
     n_atoms = len(structure.codes)
-    disturbed, strained = np.zeros(n_atoms, bool), np.zeros(n_atoms, bool)
+    disturbed, strained, core = (np.zeros(n_atoms, bool) for _ in range(3))
     for defect in extended:
         if defect.kind in DISTURBED:
             disturbed[defect.atoms] = True
         if defect.kind in STRAINED:
             strained[defect.atoms] = True
+        if defect.kind == "dislocation":
+            core[defect.atoms] = True
     for _ in range(3):
-        strained |= strained[structure.neighbours[:, :12]].any(axis=1)
+        for flags in (strained, core):
+            flags |= flags[structure.neighbours[:, :12]].any(axis=1)
     disturbed |= strained
     if not disturbed.any() or not point.sites:
         return point
-    kept = [s for s in point.sites if not len(s.neighbours) + len(s.atoms)
-            or disturbed[np.union1d(s.neighbours, s.atoms).astype(int)].mean() <= 0.5]
+    around = [np.union1d(s.neighbours, s.atoms).astype(int) for s in point.sites]
+    kept = [s for s, near in zip(point.sites, around, strict=True)
+            if not len(near) or (disturbed[near].mean() <= 0.5 and not core[near].any())]
     flagged = np.zeros(n_atoms, bool)
     for site in kept:
         flagged[site.atoms] = flagged[site.neighbours] = True

@@ -11,6 +11,7 @@ import numpy as np
 from ..clusters import by_size
 
 SAME = 0.7         # Jaccard index beyond which a cluster already is that set of atoms
+WHOLE = 0.95       # and share of the set that it has to hold
 MIXED = 0.9        # share of the commonest structure below which a cluster is divided
 LEAST_SHARE = 0.02
 LEAST_ATOMS = 20
@@ -77,7 +78,8 @@ def _is_cluster(labels, rows, made, analyses):
     mostly = [c for c in np.unique(labels[rows]) if c >= 0
               and inside[(labels == c) & known].mean() > 0.5]
     covered = np.isin(labels, mostly) & known
-    return (covered & inside).sum() > SAME * (covered | inside).sum()
+    both = (covered & inside).sum()
+    return both > SAME * (covered | inside).sum() and both > WHOLE * inside.sum()
 
 
 def _divide_mixed(labels, made, analyses, place, origin, notes):
