@@ -68,7 +68,7 @@ def kernel(function):
 
 
 # Becomes part of leaves, whose loops it is fast in; only what is always inlined.
-fast = njit(fastmath=FAST, **_INNER)
+fast = njit(fastmath=FAST, **_INNER)  # type: ignore[call-overload]
 # Becomes part of a kernel.  Sums in strict order (a leaf adds up faster): whether a part is
 # inlined differs between the process that compiles and those that load, and bits must not.
-part = njit(**_INNER)
+part = njit(**_INNER)  # type: ignore[call-overload]

@@ -28,12 +28,19 @@ N_CHUNKS = 16  # partial sums of forces; fixed, so that results do not depend on
 class NeuralNetworkPotential(Calculator):
     """Energy (eV), forces (eV/Å) and stress (eV/Å^3) of an n2p2 potential, as an ASE calculator.
 
-    folder       holds input.nn, scaling.data and weights.NNN.data (NNN: atomic number)
-    length_unit  of the folder's files in Å (default bohr)
-    energy_unit  of the folder's files in eV (default hartree)
-    skin         Å by which neighbour lists reach beyond the cutoff; they are made anew when
-                 an atom beyond the old list could have come inside the cutoff
-    n_jobs       threads; default all of this machine
+    Parameters
+    ----------
+    folder
+        holds input.nn, scaling.data and weights.NNN.data (NNN: atomic number)
+    length_unit
+        of the folder's files in Å (default bohr)
+    energy_unit
+        of the folder's files in eV (default hartree)
+    skin
+        Å by which neighbour lists reach beyond the cutoff; they are made anew when
+        an atom beyond the old list could have come inside the cutoff
+    n_jobs
+        threads; default all of this machine
 
     Results hold energy, free_energy, energies (n_atoms,), forces (n_atoms, 3) and, where the cell
     is periodic along all axes, stress (6,) in ASE's order and sign.  After a calculation,
@@ -171,9 +178,13 @@ def _scaled_net(layers, scaling, unit):
 def feature_writer(calculator, path, n_frames, element="O", dtype=np.float32):
     """A function for ASE's `dynamics.attach` that stores the features of the frame just computed.
 
-    path      .npy file, written anew: (n_frames, n_centres, n_features), in the order of time;
-              frames not reached are NaN, frames beyond n_frames are dropped
-    element   whose features
+    Parameters
+    ----------
+    path
+        .npy file, written anew: (n_frames, n_centres, n_features), in the order of time;
+        frames not reached are NaN, frames beyond n_frames are dropped
+    element
+        whose features
 
     The features are those of the calculator's last calculation: no further computing.
     """

@@ -182,7 +182,7 @@ def test_frames_that_do_not_follow_one_another_are_not_averaged():
 
 
 def test_other_refusals(tmp_path):
-    with pytest.raises(ValueError, match="unknown method 'tsne'; use pca, umap, pacmap"):
+    with pytest.raises(ValueError, match="unknown method 'tsne'; use one of pca, umap, pacmap"):
         dk.identify(copper(1), method="tsne")
     with pytest.raises(ValueError, match="no atoms"):
         dk.identify([Atoms()], progress=False)
@@ -289,9 +289,9 @@ def test_files_of_any_format_give_the_same_labels(vacancy, tmp_path):
     ({"dt": "0.02"}, "dt='0.02' is not a time in ps; give a number"),
     ({"dt": -1}, "dt=-1 is not a time in ps"),
     ({"symmetry": "acsf"}, "symmetry='acsf' gives no features; pass a SymmetryFunctions"),
-    ({"seed": None}, "seed=None is not a whole number from 0"),
-    ({"seed": -1}, "seed=-1 is not a whole number from 0"),
-    ({"method": 3}, "unknown method 3; use pca, umap, pacmap"),
+    ({"seed": None}, "seed=None must be a whole number from 0"),
+    ({"seed": -1}, "seed=-1 must be a whole number from 0"),
+    ({"method": 3}, "unknown method 3; use one of pca, umap, pacmap"),
     ({"centres": "O"}, r"centres='O' is not among these atoms \(Cu\)"),
 ])
 def test_what_no_user_can_mean_is_refused_at_once(given, sentence):

@@ -150,7 +150,7 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
 
 def check_seed(seed) -> int:
     """A seed as int; raises ValueError for anything that is none."""
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= seed < 2 ** 32:
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2 ** 32:
         raise ValueError(f"seed={seed!r} must be a whole number from 0 to 4294967295, so that the "
                          "map can be computed again.")
     return int(seed)

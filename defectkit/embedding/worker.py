@@ -67,7 +67,8 @@ def compute(X, method, seed=0, report=lambda share, text: None, stop=lambda: Fal
         finally:
             child.kill()
             child.wait()
-            child.stdin.close()
+            if child.stdin is not None:
+                child.stdin.close()
         return np.load(Path(folder) / "Y.npy", allow_pickle=False)
 
 

@@ -59,9 +59,9 @@ class Result:
     frame: np.ndarray
     atom: np.ndarray
     info: dict
-    group: np.ndarray = None
-    structure: np.ndarray = None
-    followers: list = None
+    group: np.ndarray = None  # type: ignore[assignment]
+    structure: np.ndarray = None  # type: ignore[assignment]
+    followers: list | None = None
     phases: pd.DataFrame = field(default_factory=pd.DataFrame)
     defects: pd.DataFrame = field(default_factory=pd.DataFrame)
     extended: pd.DataFrame = field(default_factory=pd.DataFrame)

@@ -40,7 +40,7 @@ def classify_trajectory(source, model, window: int | None = None,
         Frames in the average; default the model's own. Each average belongs to the middle frame,
         so the first and last frames of the trajectory have none.
     output : path
-        Extended XYZ with the columns `label` (index into model.classes_; -2 for atoms that are
+        Extended XYZ with the columns `label` (index into ``model.classes_``; -2 for atoms that are
         no centres), `novel` (1 where it is unlike anything the model was shown) and
         `probability`. Beside it the table, OUTPUT.csv, and OUTPUT.progress, from which a run that
         was killed goes on: the same call again neither loses nor repeats a frame. A call with

@@ -18,7 +18,7 @@ from .table import table_head, table_line
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
     import msvcrt
 
 __all__ = ["Writer", "frame_text"]

@@ -40,10 +40,15 @@ class SymmetryFunctions:
     def from_n2p2(cls, path, length_unit=Bohr, scaling=None):
         """The symmetry functions of an n2p2 potential.
 
-        path         `input.nn`, or the folder that holds it
-        length_unit  unit of the file's lengths in Å (default bohr; 1.0 for files in Å)
-        scaling      path of `scaling.data`: features are then scaled and centred as the file's
-                     keywords ask; None gives raw values
+        Parameters
+        ----------
+        path
+            `input.nn`, or the folder that holds it
+        length_unit
+            unit of the file's lengths in Å (default bohr; 1.0 for files in Å)
+        scaling
+            path of `scaling.data`: features are then scaled and centred as the file's
+            keywords ask; None gives raw values
 
         All types (2, 3, 9, 12, 13, 20-25) and cutoff functions (0-8) are read.  Raises
         FileNotFoundError and ValueError that name the file, the line and the remedy.
@@ -109,10 +114,14 @@ class SymmetryFunctions:
     def for_elements(cls, elements, cutoff=None):
         """A general grid for any elements, the same for each of them as a centre.
 
-        elements  symbols
-        cutoff    Å; default 4.5 covalent radii of the largest element, at least 4.5 Å.  One taken
-                  from data, 2.5 times the nearest-neighbour distance, suits metals and
-                  semiconductors alike
+        Parameters
+        ----------
+        elements
+            symbols
+        cutoff
+            Å; default 4.5 covalent radii of the largest element, at least 4.5 Å.  One taken
+            from data, 2.5 times the nearest-neighbour distance, suits metals and
+            semiconductors alike
 
         Per neighbour element 12 Gaussians (type 2) on shells from 0.25 to 0.95 of the cutoff, as
         wide (standard deviation) as the shells are apart; per pair of elements compact angular

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..clusters import NOT_LABELLED
+from ..embedding.methods import check_seed, method_name
 from ..neighbours.bond_order import first_shell
 from ..result import Result
 from . import analysis, settings, site_groups, trajectory_window
@@ -78,7 +79,7 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     >>> print(identify(silver, progress=False).summary().splitlines()[0])
     fcc crystal of Ag, 107 atoms (100 %)
     """
-    method, seed = settings.check_method(method), settings.check_seed(seed)
+    method, seed = method_name(method), check_seed(seed)
     symmetry, dt = settings.check_symmetry(symmetry), settings.check_interval(dt)
     frames, said = read(source, topology, elements, progress)
     max_environments = max_environments or (MOST_OF_ONE if len(frames) == 1 else MOST_OF_SEVERAL)

@@ -6,23 +6,8 @@ import re
 from numbers import Integral, Real
 
 from ..averaging import window_from_ps
-from ..embedding import INITS
 
 LEAST_FRAMES = 24  # of a trajectory, for a search for the window
-
-
-def check_method(method: str) -> str:
-    """The method in lower case; ValueError for an unknown one."""
-    if not isinstance(method, str) or method.lower() not in INITS:
-        raise ValueError(f"unknown method {method!r}; use {', '.join(INITS)}.")
-    return method.lower()
-
-
-def check_seed(seed: int) -> int:
-    """The seed; ValueError for anything but an int from 0."""
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise ValueError(f"seed={seed!r} is not a whole number from 0; leave it out for 0.")
-    return int(seed)
 
 
 def check_symmetry(symmetry):
