@@ -435,3 +435,17 @@ def test_ice_beside_water_is_told_apart_in_one_frame():
     result = dk.identify([f[f.numbers == 8] for f in frames], progress=False)
     named = np.array([result.names[int(c)] for c in result.labels])
     assert (np.char.startswith(named, "ice") == (result.frame == 0)).mean() > 0.97
+
+
+@pytest.mark.parametrize(("name", "kind"), [("ice-vacancy-1", "vacancy"),
+                                            ("ice-interstitial-1", "interstitial")])
+def test_point_defects_of_ice_are_those_of_molecules(name, kind):
+    row, = dk.identify(dk.load(name).frames[60], method="pca",
+                       progress=False).defects.to_dict("records")
+    assert (row["kind"], row["element"]) == (kind, "H2O")
+
+
+def test_ice_in_much_water_has_no_point_defects():
+    result = dk.identify(dk.load("water-liquid").frames[5], method="pca", progress=False)
+    assert not len(result.defects) and "most molecules are not in ice" in result.summary()
+    assert "CHILL+, ice or water" in set(result.check()["method"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+ICE = ("ice Ih", "ice Ic", "interfacial ice")
 COLUMNS = ["method", "what", "atoms", "agreement", "adjusted_rand"]
 
 
@@ -27,7 +28,11 @@ def check(result, frame=None) -> pd.DataFrame:
     for n in frames:
         here = result.frame == n
         for method, types in classical_types(result.frames[n]).items():
-            found.setdefault(method, []).append((result.labels[here], types[result.atom[here]]))
+            own = types[result.atom[here]]
+            found.setdefault(method, []).append((result.labels[here], own))
+            if method == "CHILL+":
+                ice = np.where(np.isin(own, ICE), "ice", "water")
+                found.setdefault("CHILL+, ice or water", []).append((result.labels[here], ice))
     rows = []
     for method, parts in found.items():
         labels = np.concatenate([p[0] for p in parts])

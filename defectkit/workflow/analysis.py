@@ -8,7 +8,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..clusters import NOT_LABELLED
-from ..defects import find_point_defects, track
+from ..defects import PointDefects, find_point_defects, track
 from ..io.continuity import first_break
 from ..phases import extended_defects, prototype, structure_types
 from ..result import Result
@@ -89,9 +89,10 @@ def _analysed(frames, means, made, water, max_frames, progress):
         extended = [d for d in extended_defects(atoms, structure)
                     if not (sheet and d.kind in ON_SHEETS
                             or water and len(atoms) < LEAST_WATER and d.kind in SURFACES)]
-        crystalline = is_compound_crystal or np.mean(structure.codes > 0) > 0.5
-        point = find_point_defects(
-            atoms, flagged=_hints(made, n, len(atoms)) if crystalline else None)
+        crystalline = is_compound_crystal or np.mean(_crystal(structure)) > 0.5
+        hints = _hints(made, n, len(atoms)) if crystalline else None
+        point = (of_molecules(atoms, hints, crystalline) if water
+                 else find_point_defects(atoms, flagged=hints))
         point = without_disturbed(point, extended, structure)
         if sheet and named_as is not None:
             extended += edges(atoms, point.flagged)
@@ -112,6 +113,26 @@ def _hints(made, frame, n_atoms):
         part = here & mine & (made["labels"] != bulk) & (made["labels"] != NOT_LABELLED)
         odd[made["atom"][part]] = True
     return odd if 0 < odd.sum() <= 0.3 * n_atoms else None
+
+
+def _crystal(structure):
+    """Flags of the atoms in a crystal; of water those in ice."""
+    return (structure.codes > 0) & (structure.labels != "liquid water")
+
+
+def of_molecules(atoms, hints, crystalline):
+    """Point defects of water as those of its oxygens; none where less than half of it is ice."""
+    oxygen = np.flatnonzero(atoms.numbers == 8)
+    nothing = np.zeros(len(atoms), bool)
+    if not crystalline:
+        return PointDefects([], nothing, False, "most molecules are not in ice: point defects are "
+                                                "not defined")
+    found = find_point_defects(atoms[oxygen], flagged=None if hints is None else hints[oxygen])
+    sites = [replace(site, atoms=oxygen[site.atoms], neighbours=oxygen[site.neighbours],
+                     element="H2O" if site.element == "O" else site.element)
+             for site in found.sites]
+    nothing[oxygen] = found.flagged
+    return replace(found, sites=sites, flagged=nothing)
 
 
 def without_disturbed(point, extended, structure):

@@ -106,7 +106,8 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
                       f"max_environments={max_environments}: {len(starts)} windows evenly spaced "
                       "in time are looked at.", stacklevel=2)
         steps.append(f"{len(starts)} windows evenly spaced in time were looked at")
-    steps.append(f"average over time: {window} frames ({reason})")
+    steps.append(f"average over time: {window} frames ({reason})" if window > 1 else
+                 "no average over time" + (f": {reason}" if reason != "none" else ""))
     made = _clusters_of_groups(frames, groups, symmetry, cutoff, starts, window, method,
                                max_points, max_environments, seed, n_jobs, progress)
     info = {"method": method, "window": int(window), "window_reason": reason, "dt": dt,
