@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import defectkit as dk
+from defectkit.io.archive import Refused
 from defectkit.parametric import EnvironmentClassifier, ParametricMap, load_model
 from defectkit.streaming.output import read_progress
 
@@ -45,8 +46,8 @@ word = st.one_of(
 def clear(error):
     """One sentence, of ours: it begins somewhere, names a remedy or a fact, and ends in a stop."""
     text = str(error)
-    return type(error) in (ValueError, FileNotFoundError) and re.fullmatch(r"\S.{18,}[.?]", text,
-                                                                          re.DOTALL)
+    return type(error) in (ValueError, FileNotFoundError, Refused) and re.fullmatch(
+        r"\S.{18,}[.?]", text, re.DOTALL)
 
 
 @st.composite
@@ -164,7 +165,7 @@ def place(path):
 
 def look(path):
     result = dk.open_result(path)
-    assert len(result.words()) == len(np.unique(result.labels))
+    assert len(result.describe()) == len(np.unique(result.labels)) and result.summary()
     assert result.atom_labels().shape == (sum(map(len, result.frames)),)
     assert result.map.shape == (len(result.labels), 2)
     result.save(path)

@@ -19,6 +19,7 @@ __all__ = ["Layers", "apply_layers", "import_torch", "split_groups", "temperatur
 #: Weight (n_in, n_out) and bias (n_out,) of each layer, float32.
 Layers = list[tuple[np.ndarray, np.ndarray]]
 
+_TRAINING = threading.Lock()
 ROWS = 2048  # environments a block: the net's arrays stay in the second-level cache
 _TRAINING = threading.Lock()  # the number of torch's threads belongs to the whole process
 
@@ -154,13 +155,17 @@ def _epoch(torch, layers, adam, loss: Callable, Z, target, order):
 
 @contextmanager
 def _one_thread(torch):
-    """The net is small: more threads only wait, and the bits would differ."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    """The net is small: more threads only wait, and the bits would differ.
+
+    Their number belongs to the process, so nets of several Python threads wait for one another.
+    """
+    with _TRAINING:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 def _start_layers(torch, sizes, seed):
