@@ -27,7 +27,7 @@ IN_A_ROW = 3
 
 # notebook: which of its pictures, counted from 0, and what to say of it
 GALLERY = {
-    "00_start_here": (1, "copper with a stacking fault"),
+    "00_start_here": (0, "copper with a stacking fault"),
     "01_si_phases": (1, "silicon phases"),
     "02_si_vacancy": (2, "vacancy"),
     "03_si_interstitial": (2, "interstitials"),
@@ -70,6 +70,9 @@ TABLE = [
      "{pacmap_equalised_recall_percent:.1f} / {pacmap_equalised_precision_percent:.1f} %"),
     ("parametric_pacmap", "unseen environments in the right cluster ({n_unseen:d})",
      "reproduced", "{right_cluster_percent:.1f} %"),
+    ("compounds", "defects in GaN, CdTe, NaCl located, `identify`", "",
+     "{located_percent:.0f} %, {largest_error_A:.2f} Å at most; "
+     "{perfect_cells_with_a_false_alarm:d} of {perfect_cells:d} perfect cells have one"),
 ]
 # What the examples of README.md are; what they print is kept in docs/examples.
 LOOP = """\

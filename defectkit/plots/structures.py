@@ -68,8 +68,14 @@ def atoms3d(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None,
     if legend and np.ptp(labels) > 0:
         handles = legend_handles(labels, names)
         ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0),
-                  ncols=min(3, len(handles)), fontsize="small", handletextpad=0.1)
+                  ncols=_columns(handles), fontsize="small", handletextpad=0.1)
     return ax
+
+
+def _columns(handles):
+    """Columns of a legend no wider than the picture: about 60 characters, at most three."""
+    longest = max(len(handle.get_label()) for handle in handles)
+    return max(1, min(3, len(handles), 60 // (longest + 5)))
 
 
 def _bonds(atoms, position, colour, cutoff, radius):
