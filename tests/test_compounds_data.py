@@ -168,3 +168,14 @@ def test_recipe_counts_defects_that_it_did_not_plant():
     atoms.positions[8] = gaps[5]
     assert recipe.what_is_there(atoms, sites, gaps) == [
         ("antisite", "Cd", "Te"), ("interstitial", "Cd", ""), ("vacancy", "Cd", "Cd")]
+
+
+def test_an_antisite_and_its_images_are_no_dislocation():
+    import defectkit as dk
+
+    frames = datasets.load("compounds", kinds=["GaN, N on Ga"]).frames
+    atoms = next(a for a in frames if a.info["run"].endswith("2") and a.info["time_ps"] == 0)
+    result = dk.identify(atoms, progress=False)
+    assert list(zip(result.defects["kind"], result.defects["element"], strict=True)) == [
+        ("antisite", "N on Ga")]
+    assert len(result.extended) == 0

@@ -22,6 +22,7 @@ SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one laye
 ON_SHEETS = (*SURFACES, "adatom", "adatom island", "step", "surface vacancy")
 DISTURBED = (*SURFACES, "step", "edge", "grain boundary", "phase boundary", "dislocation",
              "disordered region", "adatom island")
+WHOLE = 0.99  # of the atoms: one lattice explains the frame
 STRAINED = ("step", "grain boundary", "phase boundary", "dislocation")  # three shells further
 LEAST_WATER = 150          # atoms of water in a frame that has a surface
 
@@ -93,6 +94,7 @@ def _analysed(frames, means, made, water, max_frames, progress):
         hints = _hints(made, n, len(atoms)) if crystalline else None
         point = (of_molecules(atoms, hints, crystalline) if water
                  else find_point_defects(atoms, flagged=hints))
+        extended = without_doubtful_lines(extended, point)
         point = without_disturbed(point, extended, structure)
         if sheet and named_as is not None:
             extended += edges(atoms, point.flagged)
@@ -133,6 +135,19 @@ def of_molecules(atoms, hints, crystalline):
              for site in found.sites]
     nothing[oxygen] = found.flagged
     return replace(found, sites=sites, flagged=nothing)
+
+
+def without_doubtful_lines(extended, point):
+    """The extended defects less lines that only a row of point defects suggests.
+
+    Round a dislocation no single lattice gives the atoms their sites. Where one explains all but a
+    hundredth of them, disordered atoms in a row, round which no Burgers circuit could be drawn,
+    are point defects (in a small cell and their images).
+    """
+    crystal = point.crystal
+    if not point.decided or crystal is None or crystal.explained < WHOLE:
+        return extended
+    return [d for d in extended if d.kind != "dislocation" or d.details.get("burgers")]
 
 
 def without_disturbed(point, extended, structure):
