@@ -19,8 +19,8 @@ __all__ = ["Layers", "apply_layers", "import_torch", "split_groups", "temperatur
 #: Weight (n_in, n_out) and bias (n_out,) of each layer, float32.
 Layers = list[tuple[np.ndarray, np.ndarray]]
 
-_TRAINING = threading.Lock()
 ROWS = 2048  # environments a block: the net's arrays stay in the second-level cache
+_PRODUCTS = threading.Lock()  # the limit of BLAS, which one caller must not lift for another
 _TRAINING = threading.Lock()  # the number of torch's threads belongs to the whole process
 
 
@@ -52,7 +52,7 @@ def apply_layers(X: np.ndarray, layers: Layers, mean: np.ndarray, factor: np.nda
     sizes = (X.shape[1], *(len(bias) for _, bias in layers))
     rows = [np.empty((ROWS, n), np.float32) for n in sizes]
     out = np.empty((len(X), sizes[-1]))
-    with _blas().limit(limits=1, user_api="blas"):  # products too small to share
+    with _PRODUCTS, _blas().limit(limits=1, user_api="blas"):  # products too small to share
         for start in range(0, len(X), ROWS):
             part = X[start:start + ROWS]
             z = np.subtract(part, mean, out=rows[0][:len(part)], casting="unsafe")
@@ -155,17 +155,13 @@ def _epoch(torch, layers, adam, loss: Callable, Z, target, order):
 
 @contextmanager
 def _one_thread(torch):
-    """The net is small: more threads only wait, and the bits would differ.
-
-    Their number belongs to the process, so nets of several Python threads wait for one another.
-    """
-    with _TRAINING:
-        before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
+    """The net is small: more threads only wait, and the bits would differ."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _start_layers(torch, sizes, seed):
