@@ -129,7 +129,9 @@ def _filled(kind, header, arrays):
     if ("classes" in header) != hasattr(kind, "is_novel"):
         raise ValueError("classes")
     if "classes" not in header:
-        model.line_ = bool(header.get("line", False))
+        model.line_ = header.get("line", False)
+        if model.line_ not in (True, False) or (model.line_ and len(model.weights_[-1][1]) != 1):
+            raise ValueError("line")
         return model
     model.classes_ = np.array(header["classes"])
     if model.classes_.dtype.kind not in "iUb" or len(set(header["classes"])) < 2:
