@@ -34,6 +34,7 @@ class FrameAnalysis:
     structure  phases.Structure of the frame
     point      defects.PointDefects
     extended   list of phases.ExtendedDefect
+    compound   phases.Prototype, None for elements and water
     """
 
     frame: int
@@ -41,6 +42,7 @@ class FrameAnalysis:
     structure: object
     point: object
     extended: list
+    compound: object
 
 
 def why_not_a_trajectory(frames) -> str | None:
@@ -98,7 +100,7 @@ def _analysed(frames, means, made, water, max_frames, progress):
         point = without_disturbed(point, extended, structure)
         if sheet and named_as is not None:
             extended += edges(atoms, point.flagged)
-        found.append(FrameAnalysis(int(n), atoms, structure, point, extended))
+        found.append(FrameAnalysis(int(n), atoms, structure, point, extended, named_as))
     return found
 
 

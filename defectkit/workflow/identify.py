@@ -12,9 +12,9 @@ from ..embedding.methods import check_seed, method_name
 from ..neighbours.bond_order import first_shell
 from ..result import Result
 from . import analysis, settings, site_groups, trajectory_window
-from .descriptors import functions_for, group_features, reach_of_data
+from .descriptors import BLIND, functions_for, group_features, reach_of_data
 from .reading import read
-from .separate import FEW, separate
+from .separate import separate
 from .site_groups import WATER
 
 FURTHER = 1.27        # longer cutoff, in units of the first
@@ -123,7 +123,7 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
 
 
 def _centre(group):
-    return "Cu" if group.blind else group.elements[0]
+    return BLIND if group.blind else group.elements[0]
 
 
 def _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress):
@@ -211,5 +211,3 @@ def _window_means(frames, starts, window, index, group, symmetry, n_jobs, progre
         result.append(np.mean(G, axis=0))
     return result
 
-
-__all__ = ["FEW", "identify"]

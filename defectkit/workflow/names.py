@@ -7,7 +7,7 @@ from math import gcd
 
 import numpy as np
 
-from ..phases import is_disordered, prototype
+from ..phases import is_disordered
 from ..phases.compounds import prototypes
 from .site_groups import WATER, molecule_of
 
@@ -37,19 +37,16 @@ def structure_of_environments(made, analyses):
     return result
 
 
-def compound_names(analyses, water):
+def compound_names(analyses):
     """{frame: (name, confidence, basis) or None} of the crystal as a whole, up to 20 frames.
 
     None for elements and water: their crystals are named atom by atom.
     """
     found = {}
     for a in analyses[:: 1 + len(analyses) // MOST_COMPOUNDS]:
-        if water or len(set(a.atoms.numbers.tolist())) < 2:
-            found[a.frame] = None
-        else:
-            known = prototype(a.atoms, a.structure)
-            found[a.frame] = (known.name + _formula(known, a.atoms), float(known.margin),
-                              known.words)
+        known = a.compound
+        found[a.frame] = known and (known.name + _formula(known, a.atoms), float(known.margin),
+                                    known.words)
     return found
 
 

@@ -26,7 +26,7 @@ TRACKS = ["kind", "first_frame", "last_frame", "frames_seen", "jumps", "net_disp
 
 def phases(result, analyses, made, connected) -> pd.DataFrame:
     """One row per cluster, noise last."""
-    compounds = names.compound_names(analyses, result.followers is not None)
+    compounds = names.compound_names(analyses)
     disorder, rows = names.disorder_name(analyses, connected, result.info["dt"]), []
     for row in _described(result, analyses):
         label = row["label"]
