@@ -16,7 +16,8 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from tqdm import tqdm
-from vesin import ase_neighbor_list
+
+from defectkit.neighbours.lists import neighbour_pairs
 
 PHASES = ("diamond", "beta-Sn", "simple hexagonal", "liquid")
 EQUILIBRATION = 3.0  # ps, Langevin
@@ -130,7 +131,7 @@ def stages(phase, temperature, plan):
 
 def coordination(atoms, cutoff):
     """Neighbours within a distance (Å) of every atom."""
-    return np.bincount(ase_neighbor_list("i", atoms, cutoff), minlength=len(atoms))
+    return np.bincount(neighbour_pairs("i", atoms, cutoff)[0], minlength=len(atoms))
 
 
 def check(phase, run, start, plan):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from vesin import ase_neighbor_list
+from ase.neighborlist import neighbor_list
 
 import defectkit as dk
 from defectkit.clusters import describe
@@ -43,7 +43,7 @@ def test_the_first_shell_of_a_crystal(name, thermal):
         atoms.rattle(0.03 * atoms.get_distances(0, range(1, len(atoms)), mic=True).min(), seed=0)
     elements = sorted(set(atoms.symbols))
     cutoff = first_shell(atoms, dk.SymmetryFunctions.for_elements(elements).cutoff)
-    found = np.bincount(ase_neighbor_list("ij", atoms, cutoff)[0], minlength=len(atoms))
+    found = np.bincount(neighbor_list("ij", atoms, cutoff)[0], minlength=len(atoms))
     assert (found == number).mean() > 0.97, f"{name}: {np.bincount(found)} within {cutoff} Å"
 
 
@@ -53,7 +53,7 @@ def test_one_sublattice_has_a_first_shell_too(name):
     part = atoms[atoms.symbols == atoms[0].symbol]
     for reach in (5.0, 7.0):
         cutoff = first_shell(part, reach)
-        assert len(ase_neighbor_list("ij", part, cutoff)[0]) == 12 * len(part)
+        assert len(neighbor_list("ij", part, cutoff)[0]) == 12 * len(part)
 
 
 def test_water_and_atoms_alone():

@@ -7,7 +7,6 @@ from ase.build import bulk, fcc100, graphene
 from ase.neighborlist import neighbor_list
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from vesin import ase_neighbor_list
 
 import defectkit as dk
 from defectkit.clusters import NOT_LABELLED, describe
@@ -26,7 +25,7 @@ def boxes(seed, pbc, skew, outside):
 
 def pairs(atoms, reach, numbers, of):
     """Neighbours of some atoms as sorted (centre, neighbour, distance)."""
-    i, j, d = ase_neighbor_list("ijd", atoms, reach)
+    i, j, d = neighbor_list("ijd", atoms, reach)
     here = np.isin(i, of)
     table = np.stack([numbers[i[here]], numbers[j[here]], d[here].round(8)], axis=1)
     return table[np.lexsort(table.T[::-1])]

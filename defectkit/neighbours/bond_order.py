@@ -4,8 +4,8 @@ from itertools import islice
 
 import numpy as np
 from numpy.polynomial import legendre
-from vesin import ase_neighbor_list
 
+from .lists import neighbour_pairs
 from .slabs import slabs
 
 
@@ -27,7 +27,7 @@ def shells(atoms, cutoff, wanted, counted=None):
 
 
 def _shell(atoms, cutoff, chosen, counted):
-    i, j, d, vectors = ase_neighbor_list("ijdD", atoms, cutoff)
+    i, j, d, vectors = neighbour_pairs("ijdD", atoms, cutoff)
     if not counted.all():
         i, d, vectors = i[counted[j]], d[counted[j]], vectors[counted[j]]
     n = len(chosen)
@@ -128,7 +128,7 @@ def _nearest(atoms, reach):
     """Median distance (Å) to the nearest neighbour, or None if most atoms have none."""
     nearest = []
     for part, own in _some_parts(atoms, reach):
-        i, r = ase_neighbor_list("id", part, reach)
+        i, r = neighbour_pairs("id", part, reach)
         of_atom = np.full(len(part), np.inf)
         np.minimum.at(of_atom, i, r)
         nearest.append(of_atom[own])
@@ -144,5 +144,5 @@ def _some_parts(atoms, reach):
 
 def _distances(atoms, reach, of):
     """Distances (Å) from some atoms to their neighbours."""
-    i, r = ase_neighbor_list("id", atoms, reach)
+    i, r = neighbour_pairs("id", atoms, reach)
     return r[np.isin(np.arange(len(atoms)), of)[i]]

@@ -4,15 +4,12 @@ import threading
 from warnings import warn
 
 import numpy as np
-import vesin
 from ase.cell import Cell
 from ase.data import chemical_symbols
 
-from .._threads import current
-
 FARTHEST = 1e7  # Å from the origin; beyond it a double holds less than 1e-9 Å
 DENSEST = 2.0  # atoms per Å^3; diamond has 0.18, a hydrogen molecule in its own box 1.2
-_local = threading.local()  # each thread's searches, whose memory is worth reusing
+_local = threading.local()  # each thread's arrays, whose memory is worth reusing
 
 
 def check_atoms(atoms, elements):
@@ -69,11 +66,33 @@ def neighbour_list(atoms, cutoff, copy=True):
             warn(f"the cutoff ({cutoff:.2f} Å) exceeds the size of this open cluster "
                  f"({np.linalg.norm(extent):.2f} Å): every atom sees all others; for bulk "
                  "environments set the cell and pbc.", stacklevel=3)
-    return _search(atoms, float(cutoff), copy)
+    return _search(atoms, float(cutoff), copy)[:3]
 
 
-def _search(atoms, cutoff, copy):
-    """Sorts the atoms into cells and runs the compiled search, with more room if it needs it."""
+def neighbour_pairs(quantities, atoms, cutoff, copy=True):
+    """All pairs nearer than `cutoff` (Å), every periodic image counted, sorted by centre.
+
+    quantities  letters, one array each: i centre, j neighbour, d distance, D vector from centre
+                to neighbour (Å), S (n_pairs, 3) cell vectors added to the neighbour
+    copy        False: the arrays may be overwritten by the next search of this thread
+
+    The letters and what they stand for are those of `ase.neighborlist.neighbor_list`.
+    """
+    first, neighbour, shift, vector = _search(atoms, float(cutoff), copy,
+                                              bool({"d", "D"} & set(quantities)))
+    made = {"j": neighbour, "S": shift, "D": vector}
+    if "i" in quantities:
+        made["i"] = np.repeat(np.arange(len(atoms)), np.diff(first))
+    if "d" in quantities:
+        made["d"] = np.sqrt(np.einsum("pk,pk->p", vector, vector))
+    return tuple(made[letter] for letter in quantities)
+
+
+def _search(atoms, cutoff, copy, with_vectors=False):
+    """Sorts the atoms into cells and runs the compiled search, with more room if it needs it.
+
+    Returns first, neighbour, shift, vector; the last is empty unless `with_vectors`.
+    """
     from .search import find_pairs
 
     box = _search_box(atoms, cutoff)
@@ -94,41 +113,30 @@ def _search(atoms, cutoff, copy):
     points = ((scaled - turns) @ box)[order]
     turns = turns.astype(np.int32)
     first = np.empty(len(atoms) + 1, np.int64)
-    room = _local.__dict__.setdefault("room", (np.empty(0, np.int64), np.empty((0, 3), np.int32)))
-    found = find_pairs(first, *room, points, turns, order, box, edges, counts, reach, cutoff)
-    if found > len(room[0]):
+
+    def search(room):
+        return find_pairs(first, *room, with_vectors, points, turns, order, box, edges, counts,
+                          reach, cutoff)
+
+    room = _local.__dict__.setdefault("room", _room(0, 0))
+    found = search(room)
+    if found > len(room[0]) or (with_vectors and found > len(room[2])):
         size = found + found // 8
-        room = _local.room = np.empty(size, np.int64), np.empty((size, 3), np.int32)
-        find_pairs(first, *room, points, turns, order, box, edges, counts, reach, cutoff)
-    neighbour, shift = (array[:found] for array in room)
-    return (first, neighbour.copy(), shift.copy()) if copy else (first, neighbour, shift)
+        room = _local.room = _room(size, max(size * with_vectors, len(room[2])))
+        search(room)
+    arrays = [array[:found] for array in room]
+    return (first, *(array.copy() if copy else array for array in arrays))
 
 
-def neighbour_pairs(quantities, atoms, cutoff, copy=True):
-    """All pairs nearer than `cutoff` (Å), every periodic image counted, sorted by centre.
-
-    quantities  letters, one array each: i centre, j neighbour, d distance, D vector from centre
-                to neighbour (Å), S (n_pairs, 3) cell vectors added to the neighbour
-    copy        False: the arrays are overwritten by the next search of this thread
-
-    As `vesin.ase_neighbor_list`, but as fast where some axes are open.
-    """
-    searches = _local.__dict__.setdefault("searches", {})
-    key = float(cutoff), current()
-    if key not in searches:
-        searches[key] = vesin.NeighborList(cutoff=key[0], full_list=True, sorted=True,
-                                           n_threads=key[1])
-    found = searches[key].compute(points=atoms.positions, box=_search_box(atoms, key[0]),
-                                  periodic=True, quantities=quantities, copy=copy)
-    return tuple(array.view(np.int64) if name in "ij" else array
-                 for name, array in zip(quantities, found, strict=True))
+def _room(pairs, vectors):
+    """Where a search puts neighbours, shifts and vectors."""
+    return np.empty(pairs, np.int64), np.empty((pairs, 3), np.int32), np.empty((vectors, 3))
 
 
 def _search_box(atoms, cutoff):
     """Vectors of a periodic box in which atoms have the neighbours that they have in the frame.
 
-    Open axes become periodic ones with so much vacuum that no image comes within the cutoff:
-    where some axes are open, vesin would compare all pairs of atoms.
+    Open axes become periodic ones with so much vacuum that no image comes within the cutoff.
     """
     box = Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete().array
     for axis in np.flatnonzero(~atoms.pbc):

@@ -9,12 +9,14 @@ from .._compiled import kernel
 
 
 @kernel
-def find_pairs(first, neighbour, shift, points, turns, index, box, edges, counts, reach, cutoff):
+def find_pairs(first, neighbour, shift, vector, with_vectors, points, turns, index, box, edges,
+               counts, reach, cutoff):
     """Fills a list of neighbours sorted by centre; returns how many there are.
 
     first      (n_atoms + 1,) where the neighbours of each atom begin
-    neighbour  (capacity,), shift (capacity, 3): filled while there is room; a larger number is
-               returned where there is not
+    neighbour  (capacity,), shift (capacity, 3), and `with_vectors` vector (capacity, 3) from
+               centre to neighbour: filled while there is room; a larger number is returned
+               where there is not
     points     (n_atoms, 3) positions within the box, in the order of the cells
     turns      (n_atoms, 3) box vectors that were taken off each, in the order of the atoms
     index      (n_atoms,) which atom each point is
@@ -23,6 +25,8 @@ def find_pairs(first, neighbour, shift, points, turns, index, box, edges, counts
     counts     (3,) cells along each vector; reach (3,) cells to look at on either side
     """
     n_atoms, capacity = points.shape[0], neighbour.shape[0]
+    if with_vectors:
+        capacity = min(capacity, vector.shape[0])
     place = np.empty(n_atoms, np.int64)
     for p in range(n_atoms):
         place[index[p]] = p
@@ -60,6 +64,8 @@ def find_pairs(first, neighbour, shift, points, turns, index, box, edges, counts
                         if n < capacity:
                             j = index[q]
                             neighbour[n] = j
+                            if with_vectors:
+                                vector[n, 0], vector[n, 1], vector[n, 2] = dx, dy, dz
                             shift[n, 0] = sa - turns[j, 0] + turns[i, 0]
                             shift[n, 1] = sb - turns[j, 1] + turns[i, 1]
                             shift[n, 2] = sc - turns[j, 2] + turns[i, 2]

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.spacegroup import crystal
 
+from ..neighbours.lists import neighbour_pairs
 from . import _mdapy
 
 NEIGHBOURS = 24     # of each element, per atom
@@ -281,12 +282,10 @@ def coordination(atoms, reach=1.3):
 
     Up to `reach` times the median nearest distance between the elements.
     """
-    from vesin import ase_neighbor_list
-
     symbols = atoms.numbers
     result = np.zeros(len(atoms), int)
     guess = 4.0
-    i, j, d = ase_neighbor_list("ijd", atoms, guess)
+    i, j, d = neighbour_pairs("ijd", atoms, guess)
     unlike = symbols[i] != symbols[j] if len(set(symbols.tolist())) > 1 else np.ones(len(i), bool)
     i, j, d = i[unlike], j[unlike], d[unlike]
     if not len(i):

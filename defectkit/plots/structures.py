@@ -8,6 +8,7 @@ from ase import Atoms
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from ..neighbours.lists import neighbour_pairs
 from .colours import EDGE, Names, cell_edges, colours, legend_handles, pale, styled
 
 
@@ -81,9 +82,7 @@ def _columns(handles):
 def _bonds(atoms, position, colour, cutoff, radius):
     if cutoff is None:
         return []
-    from vesin import ase_neighbor_list
-
-    i, j, shift = ase_neighbor_list("ijS", atoms, cutoff)
+    i, j, shift = neighbour_pairs("ijS", atoms, cutoff)
     inside = ~shift.any(axis=1)
     # Each atom draws its half of the bond in its own colour.
     return [(position[a], (position[a] + position[b]) / 2, 0.18 * radius, colour[a])
