@@ -46,7 +46,7 @@ def features_of_each(pairs, symmetry, n_jobs, progress):
         except ValueError as error:
             raise ValueError(f"frame {n}: {error}") from None
 
-    rows = list(tqdm(_in_order(one, enumerate(chain(begun, pairs)), apart), desc="features",
+    rows = list(tqdm(_in_order(one, iter(enumerate(chain(begun, pairs))), apart), desc="features",
                      unit="frame", delay=2, disable=progress is False))
     if not rows:
         raise ValueError("there are no frames; check the file or the selection.")
@@ -55,8 +55,9 @@ def features_of_each(pairs, symmetry, n_jobs, progress):
 
 def _in_order(function, items, workers):
     """Results of a function in the order of the items, some of them worked on at a time."""
+    # The first alone: two threads that import and compile at once may wait for each other.
+    yield from map(function, items if workers == 1 else islice(items, 1))
     if workers == 1:
-        yield from map(function, items)
         return
     with ThreadPoolExecutor(workers) as pool:
         ahead = deque(pool.submit(function, item) for item in islice(items, workers))

@@ -77,8 +77,8 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     >>> silver = bulk("Ag", cubic=True) * (3, 3, 3)
     >>> del silver[40]
     >>> answer = identify(silver, progress=False).summary().splitlines()
-    >>> answer[0], answer[2].split(" at ")[0]
-    ('fcc crystal of Ag, 95 atoms (89 %), cluster 0', '1 Ag vacancy')
+    >>> answer[0].split(", cluster")[0], answer[2].split(" at ")[0]
+    ('fcc crystal of Ag, 95 atoms (89 %)', '1 Ag vacancy')
     """
     method, seed = method_name(method), check_seed(seed)
     symmetry, dt = settings.check_symmetry(symmetry), settings.check_interval(dt)
