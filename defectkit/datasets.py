@@ -87,6 +87,31 @@ class Dataset:
     description: str
     info: dict
 
+    def split(self, values):
+        """Values of all environments (n, ...) parted by frame: a list of arrays.
+
+        Raises ValueError unless there is one value for each atom of the frames.
+
+        >>> data = load("si-phases-test", kinds=["diamond"])
+        >>> len(data.split(data.truth["phase"])) == len(data.frames)
+        True
+        """
+        sizes = [len(frame) for frame in self.frames]
+        if len(values) != sum(sizes):
+            raise ValueError(f"{len(values)} values do not match the {sum(sizes)} atoms of "
+                             f"{self.name}; give one for each atom of each frame.")
+        return np.split(np.asarray(values), np.cumsum(sizes)[:-1])
+
+    def runs(self):
+        """Lists of consecutive frames, one for each run of molecular dynamics.
+
+        Raises ValueError for a set of separate structures.
+        """
+        if "run" not in self.truth:
+            raise ValueError(f"{self.name} has no runs, its frames are separate structures.")
+        run = self.truth["run"]
+        return [[self.frames[n] for n in np.flatnonzero(run == r)] for r in np.unique(run)]
+
     def _facts(self):
         """Few lines about the set: (what, text)."""
         atoms = [len(frame) for frame in self.frames] or [0]

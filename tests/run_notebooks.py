@@ -11,12 +11,16 @@ renew them), or something broke.
 """
 
 import argparse
+import base64
+import io
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -91,6 +95,17 @@ def compare(folder):
     return wrong
 
 
+def compact(output):
+    """Stores the picture of an output with 256 colours, which a map or shaded atoms need."""
+    if "image/png" not in output.get("data", {}):
+        return
+    picture = Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"])))
+    few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    png = io.BytesIO()
+    few.save(png, "PNG", optimize=True)
+    output["data"]["image/png"] = base64.b64encode(png.getvalue()).decode()
+
+
 def renew(folder, stems):
     """Copies executed notebooks, without the widgets' state, and their results to the checkout."""
     for stem in stems:
@@ -98,6 +113,8 @@ def renew(folder, stems):
         notebook["metadata"].pop("widgets", None)
         for cell in notebook["cells"]:
             cell["metadata"].pop("execution", None)
+            for output in cell.get("outputs", []):
+                compact(output)
         (NOTEBOOKS / f"{stem}.ipynb").write_text(
             json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for path in (folder / "results").glob("*.json"):

@@ -6,11 +6,13 @@ import warnings
 
 import numpy as np
 import pytest
+from ase import Atoms
 from hypothesis import given
 from hypothesis import strategies as st
 
 import defectkit as dk
 from defectkit.averaging import (
+    average_frames,
     average_positions,
     frame_index,
     moving_average,
@@ -303,3 +305,30 @@ def test_means_over_neighbours_that_cannot_be():
         dk.averaging.neighbour_average(np.ones((3, 2)), Atoms("Ar2"), 3.0)
     with pytest.raises(ValueError, match="has no neighbours; use the end of the first shell"):
         dk.averaging.neighbour_average(np.ones((2, 2)), Atoms("Ar2"), 0)
+
+
+def test_averaged_frames_follow_atoms_over_the_boundary_and_keep_an_element():
+    rng = np.random.default_rng(1)
+    path = np.array([[9.9, 1, 1], [9.9, 2, 1]]) + 0.1 * np.arange(4)[:, None, None]
+    run = [Atoms("OH", p % 10, cell=[10, 10, 10], pbc=True) for p in path]
+    before = [atoms.positions.copy() for atoms in run]
+    means = average_frames(run, 3, "O")
+    assert [m.get_chemical_formula() for m in means] == ["O", "O"] and means[0].pbc.all()
+    assert np.allclose(means[0].positions - means[1].positions, -0.1)
+    assert np.allclose(means[0].get_distance(0, 0), 0)
+    assert all((a.positions == b).all() for a, b in zip(run, before, strict=True))
+    whole = average_frames(run, 2)
+    assert np.allclose(whole[0].get_distance(0, 1, mic=True), 1.0)
+    shaken = [Atoms("O", rng.normal(size=(1, 3)), cell=[10, 10, 10]) for _ in range(3)]
+    assert np.allclose(average_frames(shaken, 3)[0].positions,
+                       np.mean([s.positions for s in shaken], axis=0))
+
+
+@pytest.mark.parametrize("frames, element, text", [
+    ([], None, "there are no frames to average"),
+    ([Atoms("O", cell=[5, 5, 5]), Atoms("O", cell=[5, 5, 6])], None, "the cell changes from"),
+    ([Atoms("OH2", cell=[5, 5, 5])], "Si", "no Si in these frames; they hold H, O"),
+])
+def test_frames_that_cannot_be_averaged_are_refused(frames, element, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        average_frames(frames, 1, element)

@@ -523,3 +523,24 @@ def test_a_data_set_tells_what_it_is_in_few_lines():
     assert page.count("<tr>") == 4 and "<b>si-phases-test</b>" in page
     odd = dataclasses.replace(data, description="<script>", frames=[])
     assert "&lt;script&gt;" in odd._repr_html_() and "0 of 0 atoms" in repr(odd)
+
+
+def test_values_of_all_environments_are_parted_by_frame():
+    data = datasets.load("si-phases-test", kinds=["diamond"])
+    parts = data.split(np.concatenate([f.positions for f in data.frames]))
+    assert all((p == f.positions).all() for p, f in zip(parts, data.frames, strict=True))
+    with pytest.raises(ValueError, match="3 values do not match the .* atoms of si-phases-test"):
+        data.split([1, 2, 3])
+
+
+def test_runs_are_consecutive_frames_of_one_run():
+    data = datasets.load("si-interstitial-moving")
+    runs = data.runs()
+    assert len(runs) == data.truth["run"].max() + 1
+    assert sum(map(len, runs)) == len(data.frames)
+    for n, frames in enumerate(runs):
+        assert {atoms.info["run"] for atoms in frames} == {data.frames[
+            int(np.flatnonzero(data.truth["run"] == n)[0])].info["run"]}
+        assert (np.diff([atoms.info["time_ps"] for atoms in frames]) > 0).all()
+    with pytest.raises(ValueError, match="no-runs has no runs"):
+        dataclasses.replace(data, name="no-runs", truth={}).runs()

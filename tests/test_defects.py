@@ -690,6 +690,16 @@ def test_wigner_seitz_of_displaced_strained_wrapped_cells(strain, drift):
             assert truth.occupancy.sum() == 216 and len(truth.shared) == 1
 
 
+def test_wigner_seitz_names_the_place_of_a_shared_site():
+    atoms, place = diamond(), diamond().positions[9]
+    atoms.append("Si")
+    atoms.positions[-1] = place + [0.6, 0.7, 0.8]
+    atoms.positions += [0.3, -0.4, 0.2]
+    found = defects.wigner_seitz(atoms, diamond())
+    assert find_mic(found.shared_sites[0] - place - [0.3, -0.4, 0.2], atoms.cell)[1] < 0.02
+    assert found.shared.tolist() == [9] and len(found.shared_sites) == 1
+
+
 def test_wigner_seitz_agrees_with_mdapy():
     mdapy = pytest.importorskip("mdapy")
     ideal = diamond()

@@ -26,6 +26,7 @@ from defectkit.embedding import (
     libraries,
     standardise,
     umap_cache,
+    variance_shares,
     worker,
 )
 
@@ -499,3 +500,13 @@ def test_nowhere_to_write_leaves_umap_uncached(monkeypatch):
 
     monkeypatch.setattr(umap.umap_, "smooth_knn_dist", Refuses())
     assert "smooth_knn_dist" not in umap_cache.cache_compiled()
+
+
+def test_variance_shares_are_those_of_the_pca_map(blobs):
+    X, _ = blobs
+    shares, Y = variance_shares(X), embed(X, "pca")
+    assert shares == pytest.approx(Y.var(axis=0) / X.shape[1])  # standardised: 1 for each feature
+    assert 0 < shares[1] <= shares[0] < 1
+    assert variance_shares([[0.0], [1.0]]).tolist() == [1.0, 0.0]
+    with pytest.raises(ValueError, match="no feature varies"):
+        variance_shares(np.ones((5, 3)))

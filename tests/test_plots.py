@@ -64,6 +64,47 @@ def test_a_cluster_has_its_colour_whatever_else_is_drawn():
         plots.colours(["ice", "water"])
 
 
+def test_a_phase_has_its_colour_whatever_its_number():
+    for names in (["water", "ice"], {0: "fcc", 3: "ice", 5: "water"}, ["diamond", "cage", "ice"]):
+        labels = [*range(len(names))] if isinstance(names, list) else [*names]
+        drawn = plots.colours(labels, names)
+        for rgb, label in zip(drawn, labels, strict=True):
+            if names[label] in plots.PHASES:
+                assert tuple(rgb) == to_rgb(plots.PHASES[names[label]])
+        assert len({tuple(rgb) for rgb in drawn}) == len(labels), "two labels share a colour"
+    twice = plots.colours([0, 1], {0: "ice", 1: "ice"})
+    assert tuple(twice[0]) == to_rgb(plots.PHASES["ice"]) != tuple(twice[1])
+    assert (plots.colours(range(12), ["a", "b"]) == plots.colours(range(12))).all()
+
+
+def test_a_rare_cluster_is_drawn_large_and_last():
+    Y, labels = np.random.default_rng(0).normal(size=(30000, 2)), np.zeros(30000, int)
+    labels[[5, 700]] = 1
+    dots, = plots.embedding(Y, labels).collections
+    area, drawn = dots.get_sizes(), dots.get_offsets().data
+    assert (area[:-2] == area[0]).all() and (area[-2:] > 3 * area[0]).all()
+    assert {tuple(p) for p in drawn[-2:]} == {tuple(p) for p in Y[[5, 700]]}
+    assert set(plots.embedding(Y, labels, size=2).collections[0].get_sizes()) == {2}
+
+
+def test_axes_of_pca_say_their_share_of_the_variance(some_map):
+    Y, labels = some_map
+    axes = plots.embeddings({"pca": Y, "umap": Y}, labels, variance=(0.614, 0.2))
+    assert axes.flat[0].get_xlabel() == "PC 1 (61% of the variance)"
+    assert axes.flat[0].get_ylabel() == "PC 2 (20%)" and axes.flat[1].get_xlabel() == ""
+    axes = plots.embeddings({"PCA, 0 ps": Y, "PCA, 1 ps": Y}, variance={"PCA, 1 ps": (0.5, 0.25)})
+    assert [ax.get_ylabel() for ax in axes.flat] == ["", "PC 2 (25%)"]
+
+
+def test_a_long_legend_is_not_cut_by_savefig(some_map):
+    Y, labels = some_map
+    ax = plots.embedding(Y, labels, ["a long name of a phase", "another long name of a phase"])
+    ax.figure.canvas.draw()
+    inside = ax.figure.bbox.get_points()
+    legend = ax.get_legend().get_window_extent().get_points()
+    assert (legend[0] >= inside[0]).all() and (legend[1] <= inside[1]).all()
+
+
 def test_map_shows_every_point_in_its_colour_and_counts(some_map):
     Y, labels = some_map
     given = plt.subplots()[1]
@@ -204,6 +245,23 @@ def test_bonds_do_not_cross_the_boundary():
     atoms = Atoms("Si2", [[0.5, 2, 2], [5.5, 2, 2]], cell=[6, 6, 6], pbc=True)
     _, at, _ = picture(atoms, bonds=2.0, rotation="")
     assert at(0.5, 2)[3] == 1 and all(at(x, 2)[3] == 0 for x in (1.5, 3, 4.5))
+
+
+def test_sites_are_marked_where_they_are():
+    ax = plots.atoms3d(Atoms("Si", [[1, 2, 3]]), rotation="90x", sites=[[4, 5, 6]])
+    circle, = ax.patches
+    x0, x1, y0, y1 = ax.images[0].get_extent()
+    assert circle.center == pytest.approx((4, -6)) or circle.center == pytest.approx((4, 6))
+    assert not circle.get_fill() and (x0 < 1 < x1)
+
+
+def test_a_cut_out_is_whole_across_the_boundary():
+    crystal = bulk("Si", cubic=True, a=5.43) * (3, 3, 3)
+    part, index = plots.cut_out(crystal, crystal.positions[0], 2.5)
+    assert len(part) == 5 and 0 in index  # an atom at the corner and its four neighbours
+    assert sorted(np.linalg.norm(part.positions, axis=1).round(2)) == [0, 2.35, 2.35, 2.35, 2.35]
+    with pytest.raises(ValueError, match="radius=0 Å cuts out nothing"):
+        plots.cut_out(crystal, [0, 0, 0], 0)
 
 
 def test_legend_of_atoms_and_the_given_axes():

@@ -1,9 +1,13 @@
 """Running the notebooks leaves the checkout as it is, and tells a number that changed."""
 
+import base64
+import io
 import json
 
+import numpy as np
 import pytest
 import run_notebooks
+from PIL import Image
 
 
 def test_a_number_that_changed_is_told():
@@ -41,6 +45,21 @@ def test_renewed_notebooks_come_without_widget_state(tmp_path, monkeypatch):
     kept = json.loads((checkout / "00_a.ipynb").read_text())
     assert kept["metadata"] == {"kernelspec": {}} and (checkout / "results" / "a.json").exists()
     assert kept["cells"][0]["metadata"] == {"tags": []}
+
+
+def test_pictures_are_stored_small_and_alike():
+    rng = np.random.default_rng(0)
+    rgba = np.full((200, 300, 4), 255, np.uint8)
+    rgba[50:150, 50:250, :3] = 180 + np.round(15 * rng.random((100, 200, 1)))
+    png = io.BytesIO()
+    Image.fromarray(rgba).save(png, "PNG")
+    output = {"data": {"image/png": base64.b64encode(png.getvalue()).decode()}}
+    run_notebooks.compact(output)
+    stored = base64.b64decode(output["data"]["image/png"])
+    kept = Image.open(io.BytesIO(stored))
+    assert kept.mode == "P" and kept.size == (300, 200) and len(stored) < len(png.getvalue())
+    assert np.abs(np.asarray(kept.convert("RGB"), int) - rgba[..., :3]).max() < 12
+    run_notebooks.compact({"data": {"text/plain": "5"}})  # nothing to do
 
 
 def test_the_longest_notebooks_come_first_and_unknown_ones_are_refused():

@@ -1,6 +1,7 @@
 """Means over time and over neighbours, and the shortest window that separates."""
 
 from .means import (
+    average_frames,
     average_positions,
     frame_index,
     moving_average,
@@ -12,6 +13,7 @@ from .persistence import persistence
 from .window_search import shortest_window
 
 __all__ = [
+    "average_frames",
     "average_positions",
     "frame_index",
     "moving_average",

@@ -11,8 +11,8 @@ from scipy.sparse import csr_array
 
 from ..neighbours.lists import neighbour_pairs
 
-__all__ = ["average_positions", "frame_index", "moving_average", "neighbour_average",
-           "stream_average", "window_from_ps"]
+__all__ = ["average_frames", "average_positions", "frame_index", "moving_average",
+           "neighbour_average", "stream_average", "window_from_ps"]
 
 
 def moving_average(features, window):
@@ -210,6 +210,54 @@ def average_positions(positions, cell, window, pbc=True):
     scaled = _unwrapped(positions @ np.linalg.inv(cell), pbc)
     box = cell if cell.ndim == 2 else moving_average(cell, window)
     return moving_average(scaled, window) @ box
+
+
+def average_frames(frames, window, element=None):
+    """Frames whose atoms sit at their mean positions over every `window` consecutive frames.
+
+    Parameters
+    ----------
+    frames : list of ase.Atoms
+        One run: the same atoms in the same order, in a cell that does not change; wrapped or not.
+    window : int
+    element : str, optional
+        Keep only these atoms, such as "O" of water.
+
+    Returns
+    -------
+    list of n_frames - window + 1 ase.Atoms, not wrapped; the first belongs to frames 0 to
+    window - 1. See :func:`average_positions`.
+
+    Raises
+    ------
+    ValueError
+        As :func:`average_positions`; a cell that changes, an element that is not there.
+
+    Examples
+    --------
+    >>> from ase import Atoms
+    >>> run = [Atoms("OH", [[x, 0, 0], [x + 1, 0, 0]], cell=[9, 9, 9], pbc=True) for x in (0, 1)]
+    >>> average_frames(run, 2, "O")[0].positions.tolist()
+    [[0.5, 0.0, 0.0]]
+    """
+    frames = list(frames)
+    if not frames:
+        raise ValueError("there are no frames to average; load at least one.")
+    cell = frames[0].cell.array
+    if not all(np.allclose(atoms.cell.array, cell, atol=1e-6) for atoms in frames):
+        raise ValueError("the cell changes from frame to frame; average_positions takes the cells "
+                         "of all frames.")
+    chosen = np.ones(len(frames[0]), bool) if element is None else frames[0].symbols == element
+    if not chosen.any():
+        raise ValueError(f"there is no {element} in these frames; they hold "
+                         f"{', '.join(sorted(set(frames[0].symbols)))}.")
+    places = average_positions([atoms.positions[chosen] for atoms in frames], cell, window,
+                               frames[0].pbc)
+    like = frames[0][chosen]
+    means = [like.copy() for _ in places]
+    for atoms, mean in zip(means, places, strict=True):
+        atoms.positions = mean
+    return means
 
 
 def stream_average(frames, window):

@@ -25,6 +25,8 @@ class WignerSeitz:
         Sites with no atom, with more than one.
     vacancies : array (n_vacant, 3)
         Positions (Å) of the vacant sites in the frame's cell.
+    shared_sites : array (n_shared, 3)
+        Positions (Å) of the sites with more than one atom.
     interstitials : array (n, 3)
         Mean positions (Å) of the atoms off the lattice, one for each shared site.
     interstitial_atoms : list of arrays of int
@@ -38,6 +40,7 @@ class WignerSeitz:
     vacant: np.ndarray
     shared: np.ndarray
     vacancies: np.ndarray
+    shared_sites: np.ndarray
     interstitials: np.ndarray
     interstitial_atoms: list
     halves: np.ndarray
@@ -123,7 +126,7 @@ def _wigner_seitz(atoms, sites, cell, pbc, spacing, lattice, owner):
         return wrap((places + drift) @ back, atoms.cell.complete().array, pbc)
 
     return WignerSeitz(site_of, occupancy, vacant, shared, in_frame(sites[vacant]),
-                       in_frame(middle), members, in_frame(halves))
+                       in_frame(sites[shared]), in_frame(middle), members, in_frame(halves))
 
 
 def _halves(vacant, sites, cell, pbc, spacing, site_of, off):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["ROUND_OFF", "canonical_order", "feature_table", "standardise"]
+__all__ = ["ROUND_OFF", "canonical_order", "feature_table", "standardise", "variance_shares"]
 
 ROUND_OFF = 1e-10  # relative spread that round-off alone reaches in symmetry functions
 
@@ -77,6 +77,35 @@ def canonical_order(X) -> np.ndarray:
         return np.arange(len(X))
     steps = np.round((X[:, varies] - low[varies]) / spread[varies] * 1e6).astype(np.int32)
     return np.lexsort(steps.T[::-1])
+
+
+def variance_shares(X) -> np.ndarray:
+    """Shares of the variance along the two axes of the PCA map of standardised features.
+
+    Parameters
+    ----------
+    X : array (n, n_features), before standardising
+
+    Returns
+    -------
+    array (2,), largest first
+
+    Raises
+    ------
+    ValueError
+        As :func:`standardise`; features that do not vary.
+
+    Examples
+    --------
+    >>> variance_shares([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]).round(6).tolist()
+    [1.0, 0.0]
+    """
+    Z = standardise(X)
+    along = np.sort(np.linalg.eigvalsh(Z.T @ Z / len(Z)))[::-1]
+    if along[0] <= 0:
+        raise ValueError("no feature varies, so there is no variance to share out; add other "
+                         "structures or a thermal trajectory.")
+    return np.append(along, 0.0)[:2] / along.sum()
 
 
 def feature_table(X, name) -> np.ndarray:

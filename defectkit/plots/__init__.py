@@ -4,6 +4,7 @@ from .colours import (
     METHODS,
     NOISE,
     PALETTE,
+    PHASES,
     cell_edges,
     check_names,
     cluster_name,
@@ -12,18 +13,20 @@ from .colours import (
     pale,
 )
 from .maps import embedding, embeddings, error_curve, snapshots
-from .structures import atoms3d
+from .structures import atoms3d, cut_out
 
 __all__ = [
     "METHODS",
     "NOISE",
     "PALETTE",
+    "PHASES",
     "atoms3d",
     "cell_edges",
     "check_names",
     "cluster_name",
     "colours",
     "count",
+    "cut_out",
     "embedding",
     "embeddings",
     "error_curve",

@@ -20,6 +20,10 @@ STYLE = Path(__file__).with_name("defectkit.mplstyle")
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#882255", "#56B4E9", "#E69F00", "#332288", "#DDCC77",
            "#A0522D", "#CC79A7", "#EE6677", "#999933")
 NOISE = "#C8C8C8"
+#: One colour for each phase, whatever number its cluster has in a figure.
+PHASES = {"diamond": "#0072B2", "beta-Sn": "#D55E00", "simple hexagonal": "#009E73",
+          "liquid": "#882255", "water": "#332288", "ice": "#56B4E9", "bulk ice": "#DDCC77",
+          "interface": "#D55E00", "vacuum side": "#E69F00", "unlike": "#555555"}
 #: Colour and marker of each method in curves.
 METHODS = {"pca": ("#555555", "s"), "umap": ("#D55E00", "o"), "pacmap": ("#0072B2", "^")}
 #: Of the lines along a cell's edges.
@@ -45,12 +49,14 @@ def styled(function: Callable) -> Callable:
     return drawn
 
 
-def colours(labels: ArrayLike) -> np.ndarray:
+def colours(labels: ArrayLike, names: Names = None) -> np.ndarray:
     """Colour of each environment's cluster.
 
     Parameters
     ----------
     labels : array (n,) of int; -1 is noise. Beyond the palette colours repeat.
+    names : sequence of str or dict {label: str}, optional
+        A name that `PHASES` knows has its colour there; the other labels share out the rest.
 
     Returns
     -------
@@ -65,8 +71,27 @@ def colours(labels: ArrayLike) -> np.ndarray:
     if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
         raise ValueError(f"labels must be a list of integers, got {labels.dtype} of shape "
                          f"{labels.shape}; give names separately.")
-    table = np.array([to_rgb(c) for c in (*PALETTE, NOISE)])
-    return table[np.where(labels < 0, len(PALETTE), labels % len(PALETTE))]
+    palette = _palette(names)
+    table = np.array([to_rgb(c) for c in (*palette, NOISE)])
+    return table[np.where(labels < 0, len(palette), labels % len(palette))]
+
+
+def _palette(names):
+    """PALETTE with the phases among the names in their own colours, and no colour twice."""
+    named = dict(names if isinstance(names, dict) else enumerate(names or ()))
+    fixed = {}
+    for label, name in sorted(named.items()):
+        colour = PHASES.get(name)
+        if label >= 0 and colour and colour not in fixed.values():
+            fixed[label] = colour
+    if not fixed:
+        return PALETTE
+    free = [c for c in PALETTE if c not in fixed.values()]
+    others = [n for n in range(max(len(PALETTE), max(fixed) + 1)) if n not in fixed]
+    kept = {n: PALETTE[n] for n in others if n < len(PALETTE) and PALETTE[n] in free}
+    spare = iter([c for c in free if c not in kept.values()] or PALETTE)
+    rest = {n: kept.get(n) or next(spare, NOISE) for n in others}
+    return tuple((fixed | rest)[n] for n in range(len(fixed) + len(rest)))
 
 
 def pale(rgb: ArrayLike) -> np.ndarray:
@@ -115,7 +140,7 @@ def legend_handles(labels: ArrayLike, names: Names, counted: bool = True) -> lis
         if counted:
             text += f" ({count(np.sum(np.asarray(labels) == label))})"
         handles.append(Line2D([], [], linestyle="", marker="o", markersize=6, label=text,
-                              color=colours([label])[0]))
+                              color=colours([label], names)[0]))
     return handles
 
 

@@ -1,6 +1,7 @@
 """Maps and error curves. Each function takes and returns axes.
 
-A cluster has the same colour in every figure: ``PALETTE[label]``, noise is grey.
+A cluster has the same colour in every figure: ``PALETTE[label]``, noise is grey; a phase that
+has a name has the colour of :data:`defectkit.plots.PHASES`.
 """
 
 from collections.abc import Sequence
@@ -12,14 +13,17 @@ from numpy.typing import ArrayLike
 
 from .colours import METHODS, PALETTE, Names, check_names, colours, legend_handles, styled
 
+RARE = 0.05  # of all environments: clusters below are drawn larger
+
 
 @styled
 def embedding(Y: ArrayLike, labels: ArrayLike | None = None, names: Names = None,
               ax: Axes | None = None, title: str | None = None, size: float | None = None,
-              legend: bool = True) -> Axes:
+              legend: bool = True, variance: ArrayLike | None = None) -> Axes:
     """One map, coloured by cluster or known phase, with the number of environments of each.
 
-    Points are drawn in a shuffled order, so that no cluster hides another, and rasterised.
+    Points are drawn in a shuffled order, so that no cluster hides another, and rasterised; those
+    of a rare cluster larger and last, so that it is seen.
 
     Parameters
     ----------
@@ -30,8 +34,11 @@ def embedding(Y: ArrayLike, labels: ArrayLike | None = None, names: Names = None
     ax : matplotlib axes, optional
     title : str, optional
     size : float, optional
-        Area of a point (points^2); from n by default.
+        Area of a point (points^2); from the number of environments by default.
     legend : bool
+    variance : array (2,), optional
+        Of a PCA map: the shares of the variance along its axes, from
+        :func:`defectkit.embedding.variance_shares`; written beside the axes.
 
     Returns
     -------
@@ -39,11 +46,16 @@ def embedding(Y: ArrayLike, labels: ArrayLike | None = None, names: Names = None
     """
     points, labels = _points(Y, labels, names)
     ax = plt.subplots(figsize=(4, 4.4), layout="constrained")[1] if ax is None else ax
-    points = points[order := np.random.default_rng(0).permutation(len(points))]
-    ax.scatter(points[:, 0], points[:, 1], c=colours(labels)[order], linewidths=0, rasterized=True,
-               s=np.clip(2e4 / len(points), 0.6, 12) if size is None else size)
+    area = _areas(labels) if size is None else np.full(len(labels), size)
+    order = np.random.default_rng(0).permutation(len(points))
+    order = order[np.argsort(area[order], kind="stable")]
+    ax.scatter(points[order, 0], points[order, 1], c=colours(labels, names)[order], linewidths=0,
+               rasterized=True, s=area[order])
     ax.set_aspect("equal", adjustable="datalim")
     ax.set(xticks=[], yticks=[], title=title)
+    if variance is not None:
+        ax.set(xlabel=f"PC 1 ({variance[0]:.0%} of the variance)",
+               ylabel=f"PC 2 ({variance[1]:.0%})")
     ax.spines[:].set(color=plt.rcParams["axes.edgecolor"],
                      linewidth=plt.rcParams["axes.linewidth"])
     if legend and np.ptp(labels) > 0:
@@ -56,7 +68,8 @@ def embedding(Y: ArrayLike, labels: ArrayLike | None = None, names: Names = None
 
 @styled
 def embeddings(maps: dict[str, ArrayLike], labels: ArrayLike | dict | None = None,
-               names: Names = None, axes: np.ndarray | None = None) -> np.ndarray:
+               names: Names = None, axes: np.ndarray | None = None,
+               variance: ArrayLike | dict | None = None) -> np.ndarray:
     """Several maps of the same environments side by side, with one legend below.
 
     Parameters
@@ -65,6 +78,8 @@ def embeddings(maps: dict[str, ArrayLike], labels: ArrayLike | dict | None = Non
     labels : array (n,) of int, or dict {title: array}, optional
     names : sequence of str or dict {label: str}, optional
     axes : array of axes, optional
+    variance : array (2,), or dict {title: array (2,)}, optional
+        As in :func:`embedding`; one array is for the maps whose title begins with "pca".
 
     Returns
     -------
@@ -82,8 +97,11 @@ def embeddings(maps: dict[str, ArrayLike], labels: ArrayLike | dict | None = Non
     if axes.size < len(maps):
         raise ValueError(f"{axes.size} axes are too few for {len(maps)} maps.")
     of = labels if isinstance(labels, dict) else dict.fromkeys(maps, labels)
+    shares = variance if isinstance(variance, dict) else {
+        title: variance for title in maps if title.lower().startswith("pca")}
     for ax, (title, Y) in zip(axes.flat, maps.items(), strict=False):
-        embedding(Y, of.get(title), names, ax=ax, title=title, legend=False)
+        embedding(Y, of.get(title), names, ax=ax, title=title, legend=False,
+                  variance=shares.get(title))
     for ax in axes.flat[len(maps):]:
         ax.set_axis_off()
     given = [np.asarray(part) for part in of.values() if part is not None]
@@ -162,6 +180,16 @@ def error_curve(x: ArrayLike, errors: dict[str, ArrayLike], xlabel: str = "avera
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend()
     return ax
+
+
+def _areas(labels):
+    """Area of each point (points^2): from the number of all, larger where its cluster is rare."""
+    n = len(labels)
+    area = np.full(n, np.clip(2e4 / n, 0.8, 12))
+    for label, many in zip(*np.unique(labels, return_counts=True), strict=True):
+        if 0 <= label and many < RARE * n:
+            area[labels == label] = np.clip(3e3 / many, area[0], 12)
+    return area
 
 
 def _points(Y, labels, names):

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from ase import Atoms
+from ase.geometry import find_mic
 from matplotlib.axes import Axes
+from matplotlib.patches import Circle
 from numpy.typing import ArrayLike
 
 from ..neighbours.lists import neighbour_pairs
@@ -16,7 +18,8 @@ from .colours import EDGE, Names, cell_edges, colours, legend_handles, pale, sty
 def atoms3d(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None,
             ax: Axes | None = None, faint: Sequence[int] = (), bonds: float | None = None,
             radius: float = 0.75, rotation: str = "12z,-78x", resolution: int = 900,
-            legend: bool = True, rgb: ArrayLike | None = None) -> Axes:
+            legend: bool = True, rgb: ArrayLike | None = None,
+            sites: ArrayLike | None = None) -> Axes:
     """Atoms as shaded spheres coloured by cluster: the static figure of a scene in the viewer.
 
     Parallel projection with true occlusion, drawn without OpenGL.
@@ -41,6 +44,8 @@ def atoms3d(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None,
     legend : bool
     rgb : array (n_atoms, 3), optional
         Colours to use instead of the clusters'.
+    sites : array (n_sites, 3), optional
+        Positions (Å) to mark by dashed circles, such as vacancies; also behind atoms.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def atoms3d(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None,
                          "each.")
     turn = rotate(rotation)
     small = np.isin(labels, faint)
-    colour = colours(labels) if rgb is None else np.asarray(rgb)
+    colour = colours(labels, names) if rgb is None else np.asarray(rgb)
     colour = np.where(small[:, None], pale(colour), colour)
     radii = np.where(small, 0.45, 1.0) * radius
     position = atoms.positions @ turn
@@ -65,12 +70,46 @@ def atoms3d(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None,
     ax = plt.subplots(figsize=(4.4, 4.6), layout="constrained")[1] if ax is None else ax
     picture, extent = _render(position, radii, colour, sticks, resolution)
     ax.imshow(picture, extent=extent, origin="lower", interpolation="antialiased")
+    for x, y, _ in [] if sites is None else np.reshape(sites, (-1, 3)) @ turn:
+        ax.add_patch(Circle((x, y), 1.6 * radius, fill=False, linestyle="--", linewidth=1.2))
     ax.set_axis_off()
     if legend and np.ptp(labels) > 0:
         handles = legend_handles(labels, names)
         ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0),
                   ncols=_columns(handles), fontsize="small", handletextpad=0.1)
     return ax
+
+
+def cut_out(atoms: Atoms, place: ArrayLike, radius: float) -> tuple[Atoms, np.ndarray]:
+    """What lies around a place, whole across periodic boundaries, to draw a defect by itself.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    place : array (3,), Å
+    radius : float
+        Atoms up to this distance (Å) are taken, each once.
+
+    Returns
+    -------
+    ase.Atoms
+        Without a cell; `place` is its origin.
+    array (n,) of int
+        Which atoms of the frame they are.
+
+    Examples
+    --------
+    >>> places = [[0.5, 0, 0], [2, 0, 0], [5, 0, 0], [9.5, 0, 0]]
+    >>> row = Atoms("Ar4", places, cell=[10, 10, 10], pbc=True)
+    >>> part, index = cut_out(row, [0, 0, 0], 1.0)
+    >>> index.tolist(), part.positions[:, 0].tolist()
+    ([0, 3], [0.5, -0.5])
+    """
+    if not radius > 0:
+        raise ValueError(f"radius={radius} Å cuts out nothing; use one above 0.")
+    vectors, away = find_mic(atoms.positions - np.asarray(place, float), atoms.cell, atoms.pbc)
+    index = np.flatnonzero(away <= radius)
+    return Atoms(atoms.numbers[index], vectors[index]), index
 
 
 def _columns(handles):

@@ -86,7 +86,7 @@ def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, st
     box = widgets.VBox([view, widgets.HTML()])
     box.view, box.caption = box.children
     box.shown, box.left_out, box.faint, box.n_atoms = shown, left_out, faint, len(atoms)
-    colour = {} if of_atoms is None else {"color": _add_scheme(box, of_atoms)}
+    colour = {} if of_atoms is None else {"color": _add_scheme(box, of_atoms, names)}
     pale = np.zeros(len(shown), bool) if of_atoms is None else np.isin(of_atoms[shown], faint)
     view.add_representation(style, **colour, **_sizes(style, radius, pale))
     _legend(box, of_atoms, names)
@@ -111,7 +111,7 @@ def recolour(box, labels: ArrayLike, names: Names = None) -> None:
     names : sequence of str or dict {label: str}, optional
     """
     labels = _check_labels(labels, names, box.n_atoms)
-    box.view.update_representation(color_scheme=_add_scheme(box, labels))
+    box.view.update_representation(color_scheme=_add_scheme(box, labels, names))
     _legend(box, labels, names)
 
 
@@ -172,8 +172,8 @@ def reduced(atoms, labels, names, sites, max_atoms):
     return np.sort(shown), drawn
 
 
-def _colour_of(labels, faint):
-    rgb = plots.colours(labels)
+def _colour_of(labels, faint, names):
+    rgb = plots.colours(labels, names)
     return np.where(np.isin(labels, faint)[:, None], plots.pale(rgb), rgb)
 
 
@@ -186,11 +186,11 @@ def colour_function(rgb):
             f"const colourOf = i => colours[codes.charCodeAt(i) - {_CODE}];\n")
 
 
-def _add_scheme(box, labels):
+def _add_scheme(box, labels, names):
     """Register the labels' colours in the browser under a fresh name, as NGL caches by name."""
     name = f"clusters{uuid.uuid4().hex}"
     # By way of the view: nglview's own registry works only if its first import was displayed.
-    box.view._js(colour_function(_colour_of(labels[box.shown], box.faint)) + f"""
+    box.view._js(colour_function(_colour_of(labels[box.shown], box.faint, names)) + f"""
         const id = NGL.ColormakerRegistry.addScheme(function () {{
             this.atomColor = atom => colourOf(atom.index);
         }});
@@ -234,7 +234,8 @@ def _legend(box, labels, names):
     values, counts = np.unique(np.empty(0, int) if labels is None else labels, return_counts=True)
     parts = [f'<span style="color: {to_hex(colour)}">\u25cf</span> '
              f"{html.escape(plots.cluster_name(value, names))} ({plots.count(number)})"
-             for value, number, colour in zip(values, counts, plots.colours(values), strict=True)]
+             for value, number, colour in zip(values, counts, plots.colours(values, names),
+                                             strict=True)]
     noise = sum(values < 0)
     lines = ["&emsp;".join(parts[noise:] + parts[:noise]), html.escape(box.left_out)]
     box.caption.value = "<br>".join(filter(None, lines))
