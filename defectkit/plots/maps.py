@@ -54,8 +54,8 @@ def embedding(Y: ArrayLike, labels: ArrayLike | None = None, names: Names = None
     ax.set_aspect("equal", adjustable="datalim")
     ax.set(xticks=[], yticks=[], title=title)
     if variance is not None:
-        ax.set(xlabel=f"PC 1 ({variance[0]:.0%} of the variance)",
-               ylabel=f"PC 2 ({variance[1]:.0%})")
+        first, second = np.asarray(variance, dtype=float)
+        ax.set(xlabel=f"PC 1 ({first:.0%} of the variance)", ylabel=f"PC 2 ({second:.0%})")
     ax.spines[:].set(color=plt.rcParams["axes.edgecolor"],
                      linewidth=plt.rcParams["axes.linewidth"])
     if legend and np.ptp(labels) > 0:
