@@ -1,8 +1,11 @@
-"""A round piece of ice Ih in supercooled water at 255 K: 10 368 molecules.
+"""A round piece of ice Ih in supercooled water at 255 K: 10 368 molecules, or 21 120.
 
-    python recipes/ice_nucleus.py build   # TIP4P/Ice in LAMMPS, half an hour
+    python recipes/ice_nucleus.py build   # TIP4P/Ice in LAMMPS, half an hour; can be stopped
     python recipes/ice_nucleus.py run     # neural network potential, two hours; can be stopped
     python recipes/ice_nucleus_pack.py    # checks, then defectkit/data/ice-nucleus.*
+
+With ``--size large`` the ball is the article's. ``keep`` puts that size's newest state with
+TIP4P/Ice into recipes/stages/, where ``build`` finds it on a machine that has none of its own.
 
 A ball of the crystal is held while TIP4P/Ice melts the rest and cools it, then let go. The box
 and the ball have the densities that the neural network potential has for water and ice, so that
@@ -13,43 +16,69 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from ase import Atoms
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
-import lammps_md  # noqa: E402
+import tip4p_ice  # noqa: E402
 import water  # noqa: E402
 import water_md  # noqa: E402
+import water_pack  # noqa: E402
 from water_md import Stage  # noqa: E402
 
 from defectkit import datasets  # noqa: E402
+from defectkit.io.atomic_write import atomic_write  # noqa: E402
 from defectkit.potential import NeuralNetworkPotential  # noqa: E402
 
 DATA = HERE.parent / "defectkit" / "data"
-FOLDER = water.WORK / "ice-nucleus"
-SEED = 20291
-REPEAT = (16, 9, 9)
-RADIUS = 18.5       # Å, of the ball
+KEPT = HERE / "stages"
 TEMPERATURE = 255.0
-CLASSICAL = [       # held, K at start and end, ps
+
+
+class Size(NamedTuple):
+    name: str
+    seed: int
+    repeat: tuple
+    radius: float       # Å, of the ball
+    classical: tip4p_ice.Settings
+    stages: list
+    save: int           # steps between restart files
+
+    @property
+    def folder(self):
+        return water.WORK / self.name
+
+
+def net_stages(settle, production):
+    """Stages with the neural network potential, those two of so many ps."""
+    t = TEMPERATURE
+    return [
+        Stage("warm", water.PS // 4, t, t, thermostat=0.05),
+        Stage("settle", round(settle * water.PS), t, t, thermostat=0.2, every=water.EVERY),
+        Stage("production", round(production * water.PS), t, t, thermostat=1.0,
+              every=water.EVERY),
+    ]
+
+
+SMALL = Size("ice-nucleus", 20291, (16, 9, 9), 18.5, tip4p_ice.Settings((
     (True, 500.0, 500.0, 5.0),
     (True, 500.0, TEMPERATURE, 6.0),
     (True, TEMPERATURE, TEMPERATURE, 4.0),
     (False, TEMPERATURE, TEMPERATURE, 5.0),
-]
-STAGES = [
-    Stage("warm", water.PS // 4, TEMPERATURE, TEMPERATURE, thermostat=0.05),
-    Stage("settle", water.PS, TEMPERATURE, TEMPERATURE, thermostat=0.2, every=water.EVERY),
-    Stage("production", water.PS, TEMPERATURE, TEMPERATURE, thermostat=1.0, every=water.EVERY),
-]
-# TIP4P/Ice: J. L. F. Abascal et al., J. Chem. Phys. 122, 234511 (2005); energies in kcal/mol.
-TIP4P_ICE = {"epsilon": 0.21084, "sigma": 3.1668, "charge": 0.5897, "om": 0.1577,
-             "oh": 0.9572, "hoh": 104.52, "cutoff": 8.5}
+)), net_stages(1.0, 1.0), 200)
+LARGE = Size("ice-nucleus-large", 20301, (20, 11, 12), 27.0, tip4p_ice.Settings((
+    (True, 500.0, 500.0, 3.0),
+    (True, 500.0, TEMPERATURE, 6.0),
+    (True, TEMPERATURE, TEMPERATURE, 3.0),
+    (False, TEMPERATURE, TEMPERATURE, 3.0),
+), step=0.004, hydrogen=4.032, coulomb=7.0, accuracy=1e-3, skin=1.5), net_stages(0.25, 0.75), 50)
+SIZES = {"small": SMALL, "large": LARGE}
 
 
-def crystal():
+def crystal(size):
     """The box as crystal, the ball's molecules (indices) and the ball's centre (Å).
 
     The ball keeps the potential's lattice; about it the centres of the other molecules are
@@ -58,13 +87,13 @@ def crystal():
     def read(name):
         return json.loads((DATA / f"water-{name}.json").read_text())["checks"]
 
-    atoms = water.ice(SEED, REPEAT)
+    atoms = water.ice(size.seed, size.repeat)
     molecules = atoms.positions.reshape(-1, 3, 3)
     oxygen = molecules[:, 0].copy()
-    lattice = np.array(read("ice")["cell_A"]) / water.ICE_REPEAT * REPEAT
+    lattice = np.array(read("ice")["cell_A"]) / water.ICE_REPEAT * size.repeat
     placed = oxygen * (lattice / atoms.cell.lengths())
     centre = 0.5 * lattice
-    ball = np.flatnonzero(np.linalg.norm(placed - centre, axis=1) < RADIUS)
+    ball = np.flatnonzero(np.linalg.norm(placed - centre, axis=1) < size.radius)
     share = len(ball) / len(oxygen)
     thinner = share + (1 - share) * read("ice")["density_g_cm3"] / read("liquid")["density_g_cm3"]
     shrink = thinner ** (1 / 3)
@@ -77,101 +106,51 @@ def crystal():
     return made, ball, shrink * centre
 
 
-def equilibrate(atoms, ball):
-    """The box after CLASSICAL with TIP4P/Ice: whole molecules, positions in Å."""
-    lmp = lammps_md._load_lammps()(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
-    n = len(atoms)
-    write_lammps(FOLDER / "start.data", atoms)
-    t = TIP4P_ICE
-    lmp.commands_string(f"""
-        units real
-        atom_style full
-        bond_style harmonic
-        angle_style harmonic
-        pair_style lj/cut/tip4p/long 1 2 1 1 {t["om"]} {t["cutoff"]} {t["cutoff"]}
-        kspace_style pppm/tip4p 1e-4
-        read_data {FOLDER / "start.data"}
-        pair_coeff * * 0 0
-        pair_coeff 1 1 {t["epsilon"]} {t["sigma"]}
-        bond_coeff 1 450 {t["oh"]}
-        angle_coeff 1 55 {t["hoh"]}
-        neigh_modify delay 0 every 2 check yes
-        group held molecule {" ".join(str(i + 1) for i in ball)}
-        group mobile subtract all held
-        velocity all create {CLASSICAL[0][1]} {SEED} mom yes rot no dist gaussian
-        velocity held set 0 0 0
-        timestep 0.5
-        fix relax mobile nve/limit 0.05
-        fix damp mobile langevin {CLASSICAL[0][1]} {CLASSICAL[0][1]} 50 {SEED}
-        fix rigid mobile shake 1e-4 50 0 b 1 a 1
-        run 400
-        unfix rigid
-        unfix damp
-        unfix relax
-        timestep 2.0""")
-    for number, (held, start, end, ps) in enumerate(CLASSICAL):
-        group = "mobile" if held else "all"
-        if not held:
-            lmp.command(f"velocity held create {start} {SEED + number} mom yes rot no")
-        lmp.commands_string(f"""
-            fix rigid {group} shake 1e-4 50 0 b 1 a 1
-            fix bath {group} langevin {start} {end} 200 {SEED + number}
-            fix move {group} nve
-            run {round(ps / 0.002)}
-            unfix move
-            unfix bath
-            unfix rigid""")
-        print(f"{ps} ps to {end} K: {lmp.get_thermo('temp'):.1f} K over all, "
-              f"{lmp.get_thermo('press') * 1.01325:.0f} bar", flush=True)
-    positions = np.array(lmp.gather_atoms("x", 1, 3)).reshape(n // 3, 3, 3)
-    lmp.close()
-    cell = atoms.cell.lengths()
-    bonds = positions - positions[:, :1]
-    whole = positions[:, :1] + bonds - cell * np.round(bonds / cell)
-    return Atoms(atoms.numbers, positions=whole.reshape(-1, 3), cell=cell, pbc=True)
+def build(size):
+    path = size.folder / "tip4p.npz"
+    kept = KEPT / f"{size.name}.npz"
+    if not path.exists() and kept.exists():
+        tip4p_ice.write(path, **tip4p_ice.expand(tip4p_ice.read(kept)))
+    elif not path.exists():
+        atoms, ball, centre = crystal(size)
+        tip4p_ice.begin(path, atoms, ball, centre)
+    tip4p_ice.equilibrate(path, size.classical, size.seed)
+    state = tip4p_ice.read(path)
+    print(report(state))
+    tip4p_ice.write(size.folder / "start.npz",
+                    numbers=np.tile([8, 1, 1], len(state["positions"]) // 3),
+                    **{k: state[k] for k in ("positions", "cell", "ball", "centre")})
 
 
-def write_lammps(path, atoms):
-    """Molecules O, H, H as a LAMMPS data file of style full: one bond and angle type."""
-    n, cell = len(atoms) // 3, atoms.cell.lengths()
-    lines = ["water", "", f"{3 * n} atoms", f"{2 * n} bonds", f"{n} angles", "2 atom types",
-             "1 bond types", "1 angle types", ""]
-    lines += [f"0 {length} {a}lo {a}hi" for a, length in zip("xyz", cell, strict=True)]
-    lines += ["", "Masses", "", "1 15.9994", "2 1.008", "", "Atoms # full", ""]
-    charge = {1: -2 * TIP4P_ICE["charge"], 2: TIP4P_ICE["charge"]}
-    for i, (number, xyz) in enumerate(zip(atoms.numbers, atoms.positions, strict=True)):
-        kind = 1 if number == 8 else 2
-        x, y, z = xyz
-        lines.append(f"{i + 1} {i // 3 + 1} {kind} {charge[kind]} {x:.8f} {y:.8f} {z:.8f}")
-    lines += ["", "Bonds", ""]
-    lines += [f"{2 * m + h} 1 {3 * m + 1} {3 * m + 1 + h}" for m in range(n) for h in (1, 2)]
-    lines += ["", "Angles", ""]
-    lines += [f"{m + 1} 1 {3 * m + 2} {3 * m + 1} {3 * m + 3}" for m in range(n)]
-    path.write_text("\n".join(lines) + "\n")
+def report(state):
+    """What is ice by CHILL+, in the ball and outside."""
+    chill = water_pack.chill_plus_classes(state["positions"][::3], np.diag(state["cell"]))
+    ice = np.isin(chill, (1, 2))
+    within = np.isin(np.arange(len(ice)), state["ball"])
+    return (f"{len(ice)} molecules; crystalline by CHILL+: {ice[within].sum()} of the "
+            f"{within.sum()} that were held, {ice[~within].sum()} others")
 
 
-def build():
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    atoms, ball, centre = crystal()
-    print(f"{len(ball)} of {len(atoms) // 3} molecules are held", flush=True)
-    made = equilibrate(atoms, ball)
-    np.savez(FOLDER / "start.new.npz", numbers=made.numbers, positions=made.positions,
-             cell=made.cell.array, ball=ball, centre=centre)
-    (FOLDER / "start.new.npz").replace(FOLDER / "start.npz")
+def keep(size):
+    state = tip4p_ice.compact(tip4p_ice.read(size.folder / "tip4p.npz"))
+    with atomic_write(KEPT / f"{size.name}.npz") as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, **state)
 
 
-def run():
-    start = np.load(FOLDER / "start.npz")
+def run(size):
+    start = np.load(size.folder / "start.npz")
     atoms = Atoms(start["numbers"], positions=start["positions"], cell=start["cell"], pbc=True)
     atoms.calc = NeuralNetworkPotential(datasets.potential_folder("h2o-rpbe-d3"))
-    water_md.run(atoms, STAGES, FOLDER, SEED, water.DT)
+    water_md.run(atoms, size.stages, size.folder, size.seed, water.DT, save_every=size.save)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["build", "run"])
-    {"build": build, "run": run}[parser.parse_args().what]()
+    parser.add_argument("what", choices=["build", "keep", "run"])
+    parser.add_argument("--size", choices=list(SIZES), default="small")
+    arguments = parser.parse_args()
+    {"build": build, "keep": keep, "run": run}[arguments.what](SIZES[arguments.size])
 
 
 if __name__ == "__main__":

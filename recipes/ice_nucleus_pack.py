@@ -20,16 +20,17 @@ from ase.io import write
 
 from defectkit import averaging
 
+SIZE = ice_nucleus.SMALL
 AVERAGE = 0.75   # ps, the article's
 LEAST_MOLECULES = 700
 
 
 def pack():
-    folder = ice_nucleus.FOLDER
+    folder = SIZE.folder
     start = np.load(folder / "start.npz")
     frames = water_pack.stored(folder, len(start["numbers"]))
     window = averaging.window_from_ps(AVERAGE, water.EVERY * water.DT * 1e-3)
-    before = ice_nucleus.STAGES[0].steps + len(frames) * water.EVERY
+    before = SIZE.stages[0].steps + len(frames) * water.EVERY
     frames = frames[-window:]
     log = np.loadtxt(folder / "log.txt", ndmin=2)
     log = log[(log[:, 0] > before - window * water.EVERY) & (log[:, 0] <= before)]
@@ -108,16 +109,16 @@ def metadata(start, n_frames, steps, results, chill):
                      "checks": "mdapy (CHILL+)", "XTC": "chemfiles"},
         "stages": [{"model": "TIP4P/Ice, rigid, Langevin 0.2 ps", "ps": length, "start_K": first,
                     "end_K": last, "ball": "held" if held else "free"}
-                   for held, first, last, length in ice_nucleus.CLASSICAL]
+                   for held, first, last, length in SIZE.classical.stages]
                   + [{"model": "RPBE-D3 neural network", "name": s.name, "ps": s.steps * ps,
                       "start_K": s.start, "end_K": s.end, "thermostat_ps": s.thermostat}
-                     for s in ice_nucleus.STAGES],
+                     for s in SIZE.stages],
         "neural_network_ps": steps * ps,
         "time_step_ps": ps,
         "dt_ps": water.EVERY * ps,
         "n_frames": n_frames,
         "production_ps": n_frames * water.EVERY * ps,
-        "seed": ice_nucleus.SEED,
+        "seed": SIZE.seed,
         "checks": results,
         "centre_A": [round(float(x), 3) for x in start["centre"]],
         "held_molecules": start["ball"].tolist(),

@@ -17,7 +17,6 @@ from ase.md.velocitydistribution import Stationary
 
 COLUMNS = ("step", "temperature_K", "potential_eV", "conserved_eV", "pressure_bar",
            "length_a_A", "length_b_A", "length_c_A")
-SAVE_STATE = 200  # steps
 BAR = 1e5 * units.Pascal
 
 
@@ -37,11 +36,11 @@ class Stage:
     every: int = 0           # steps between stored frames
 
 
-def run(atoms, stages, folder, seed, dt=0.5, log_every=25):
+def run(atoms, stages, folder, seed, dt=0.5, log_every=25, save_every=200):
     """Runs the stages on atoms that carry a calculator; goes on where `folder` says it stopped.
 
     folder  log.txt (columns COLUMNS), frames.f32 (n_frames, n_atoms, 3) of unwrapped positions in
-            Å, state.npz (written every SAVE_STATE steps under a temporary name, then renamed)
+            Å, state.npz (written every `save_every` steps under a temporary name, then renamed)
     dt      fs
     """
     folder = Path(folder)
@@ -85,7 +84,7 @@ def run(atoms, stages, folder, seed, dt=0.5, log_every=25):
                 frames.write(atoms.positions.astype("<f4").tobytes())
             if stage.barostat:
                 _follow(atoms, pressure, stage, dt * 1e-3)
-            if step % SAVE_STATE == 0 or step == total:
+            if step % save_every == 0 or step == total:
                 for file in (log, frames):
                     file.flush()
                     os.fsync(file.fileno())
