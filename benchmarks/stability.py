@@ -1,4 +1,4 @@
-"""Stability of the clusters of every case: seeds, starts, two-fold settings, halves of the data.
+"""Stability of the clusters: seeds, initialisations, two-fold settings, halves of the data.
 
 Each case takes the features, averages and atoms of its notebook, thinned to about N environments
 so that the 29 to 31 maps of each method take minutes. Every (case, method) is written as soon as
@@ -16,6 +16,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[name] = "1"
 
 import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
 from ase import Atoms  # noqa: E402
 from ase.geometry import find_mic  # noqa: E402
 
@@ -150,7 +151,7 @@ def cu_fault():
 
 
 def ice_nucleus():
-    """The equalised sample of notebook 07, means over 0.75 ps and neighbours; truth: CHILL+."""
+    """Density-balanced sample of notebook 07, means over 0.75 ps and neighbours; truth: CHILL+."""
     data = dk.load("ice-nucleus")
     sf = dk.SymmetryFunctions.water()
     mean = sum(sf(f, centres="O") for f in data.frames) / len(data.frames)
@@ -171,9 +172,10 @@ CASES = {"si-phases": si_phases, "si-vacancy": si_vacancy, "si-interstitial": si
 
 
 def run(cases, path):
-    rows = stability.read_table(path) if path.exists() else []
+    table = stability.read_table(path) if path.exists() else pd.DataFrame()
     for case in cases:
-        todo = [m for m in METHODS if not any((r["case"], r["method"]) == (case, m) for r in rows)]
+        done = set() if table.empty else set(table.loc[table["case"] == case, "method"])
+        todo = [method for method in METHODS if method not in done]
         if not todo:
             continue
         X, truth = CASES[case]()
@@ -181,30 +183,32 @@ def run(cases, path):
         print(case, X.shape, dict(zip(names.tolist(), sizes.tolist(), strict=True)), flush=True)
         for method in todo:
             report = dk.stability_report(X, method, truth=truth)
-            rows += [{"case": case, "method": method} | row for row in report]
-            stability.write_table(path, rows)
+            report.insert(0, "case", case)
+            report.insert(1, "method", method)
+            table = pd.concat([table, report], ignore_index=True)
+            stability.write_table(path, table)
 
 
-def figure(rows, path):
+def figure(table, path):
     """Agreement with the default map of every run, by case and test; misclassified beside it."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    cases = list(dict.fromkeys(r["case"] for r in rows))
-    tests = {"10 seeds, PCA start": ("seed", ("pca",)),
-             "10 seeds, other start": ("seed", ("spectral", "random")),
+    cases = table["case"].unique().tolist()
+    tests = {"10 seeds, init by PCA": ("seed", ("pca",)),
+             "10 seeds, other init": ("seed", ("spectral", "random")),
              "settings x 2, x 1/2": (" x ", ("pca",)), "half the data": ("half", ("pca",))}
     fig, axes = plt.subplots(2, 2, figsize=(10, 6.4), sharex=True, sharey="row")
     for column, method in zip(axes.T, METHODS, strict=True):
         for shift, (label, (word, inits)) in enumerate(tests.items()):
-            part = [r for r in rows if r["method"] == method and word in r["test"]
-                    and r["init"] in inits]
-            x = [cases.index(r["case"]) + 0.2 * (shift - 1.5) for r in part]
+            part = table[(table["method"] == method) & table["init"].isin(inits)
+                         & table["test"].str.contains(word, regex=False)]
+            x = [cases.index(case) + 0.2 * (shift - 1.5) for case in part["case"]]
             for ax, key, factor in zip(column, ("ari_to_default", "misclassified"), (1, 100),
                                        strict=True):
-                ax.plot(x, [factor * r[key] for r in part], "o", ms=4, alpha=0.6, label=label)
+                ax.plot(x, factor * part[key], "o", ms=4, alpha=0.6, label=label)
         column[0].set_title(method)
         column[1].set_xticks(range(len(cases)), cases, rotation=35, ha="right", fontsize=8)
     axes[0, 0].set_ylabel("adjusted Rand index\nto the default map")
@@ -225,4 +229,4 @@ if __name__ == "__main__":
     everything = stability.read_table(table)
     stability.write_table(RESULTS / "stability_summary.csv", stability.summary(everything))
     figure(everything, RESULTS / "stability.png")
-    print(stability.text_table(stability.summary(everything)))
+    print(stability.summary(everything).to_string(index=False))

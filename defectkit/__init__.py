@@ -5,6 +5,8 @@ The public names below are imported on first use, so that ``import defectkit`` s
 
 from importlib import import_module
 
+from ._deprecated import module_getattr
+
 __version__ = "0.1.0"
 
 _HOME = {
@@ -38,17 +40,16 @@ _MODULES = ("averaging", "clusters", "datasets", "defects", "embedding", "hydrog
 __all__ = sorted(_HOME)
 
 
-_OLD = {"equalised_sample": "imbalance", "embed_equalised": "imbalance"}
+_old = module_getattr(__name__, {"equalised_sample": "imbalance.density_balanced_sample",
+                                 "embed_equalised": "imbalance.embed_density_balanced"}, 4)
 
 
 def __getattr__(name):
-    if name in _OLD:  # the module says what it is called now
-        return getattr(import_module(f"{__name__}.{_OLD[name]}"), name)
     if name in _HOME:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     if name in _MODULES:
         return import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'defectkit' has no attribute {name!r}")
+    return _old(name)
 
 
 def __dir__():

@@ -6,26 +6,20 @@ paper adds environments of the rare kind from elsewhere; here the common kind is
 instead, with nothing but the features to say which that is.
 """
 
-import warnings
-
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from . import clusters, embedding
+from ._deprecated import module_getattr
 from .embedding.scaling import feature_table
 
 __all__ = ["density_balanced_sample", "embed_density_balanced", "shared_out"]
 
 _NEIGHBORS = 10
 _STRATA = 20
-_OLD = {"equalised_sample": "density_balanced_sample", "embed_equalised": "embed_density_balanced"}
 
-
-def __getattr__(name):
-    if name in _OLD:
-        warnings.warn(f"{name} is now called {_OLD[name]}.", DeprecationWarning, stacklevel=2)
-        return globals()[_OLD[name]]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = module_getattr(__name__, {"equalised_sample": "density_balanced_sample",
+                                        "embed_equalised": "embed_density_balanced"})
 
 
 def density_balanced_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):

@@ -1,14 +1,15 @@
-"""How far clusters depend on seed, start, settings and sample: the paper's third criterion.
+"""How far clusters depend on seed, initialisation, settings, sample: the paper's third criterion.
 
 The paper asks that a map be robust and shows figures (S1); here the same question gets numbers.
 """
 
-import csv
-import json
+from os import PathLike
 
 import numpy as np
+import pandas as pd
 from tqdm.auto import tqdm
 
+from ._deprecated import warn
 from .clusters import agreement, cluster, cluster_error, knn_error
 from .embedding import METHODS, embed, method_name
 from .io.atomic_write import atomic_write, user_path
@@ -19,15 +20,15 @@ _UNKNOWN = -2  # an environment that was not in the first map
 _NEIGHBORS = 10
 
 
-def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progress=True, **options):
-    """Clusters under other seeds, starts, settings and samples, one row for each map.
+def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progress=True,
+                     **options) -> pd.DataFrame:
+    """Clusters under other seeds, initialisations, settings and samples, one row for each map.
 
-    The *default map* has the first seed, the PCA start and the settings of
+    The *default map* has the first seed, the initialisation by PCA and the settings of
     :func:`defectkit.embedding.embed` (or those in `options`). It is compared with
 
-    - "seed": `seeds` seeds from the PCA start and as many from the start that the library has by
-      default and the paper warns of (UMAP "spectral"; PaCMAP "random", which is the alternative
-      to its default, PCA);
+    - "seed": `seeds` seeds with initialisation by PCA and as many with the one that the paper
+      warns of (UMAP "spectral", its library's default; PaCMAP "random");
     - "n_neighbors x 0.5", ...: two-fold changes, one at a time, of n_neighbors and min_dist
       (UMAP) or of n_neighbors, MN_ratio and FP_ratio (PaCMAP);
     - "half of the environments": drawn at random, anew for each of `halves` seeds.
@@ -51,12 +52,11 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
 
     Returns
     -------
-    list of dict: test, init, seed, n (environments mapped), n_clusters, noise (fraction),
-    ari_to_first (adjusted Rand index to the first run of the same test and start),
+    pandas.DataFrame: test, init, seed, n (environments mapped), n_clusters, noise (fraction),
+    ari_to_first (adjusted Rand index to the first run of the same test and initialisation),
     ari_to_default (to the default map); with `truth` also ari_to_truth, misclassified
     (:func:`defectkit.clusters.cluster_error`) and knn_error (of the map, NaN where a phase has
-    no more than 10 environments). :func:`summary` condenses it, :func:`text_table` prints it,
-    :func:`write_table` keeps it.
+    no more than 10 environments). :func:`summary` condenses it, :func:`write_table` keeps it.
 
     Raises
     ------
@@ -67,9 +67,11 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
     --------
     >>> rng = np.random.default_rng(0)
     >>> X = np.vstack([rng.normal(c, 1, (100, 4)) for c in (0, 12)])
-    >>> rows = stability_report(X, "pca", truth=np.repeat(["a", "b"], 100), progress=False)
-    >>> [(r["test"], r["n_clusters"], r["ari_to_default"], r["misclassified"]) for r in rows[:2]]
-    [('seed', 2, 1.0, 0.0), ('half of the environments', 2, 1.0, 0.0)]
+    >>> table = stability_report(X, "pca", truth=np.repeat(["a", "b"], 100), progress=False)
+    >>> table[["test", "n_clusters", "ari_to_default", "misclassified"]].drop_duplicates()
+                           test  n_clusters  ari_to_default  misclassified
+    0                      seed           2             1.0            0.0
+    1  half of the environments           2             1.0            0.0
     """
     X = np.asarray(X)
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
@@ -95,11 +97,11 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
                     "misclassified": cluster_error(labels, phases).overall,
                     "knn_error": _knn_error(Y, phases)}
         rows.append(row)
-    return rows
+    return pd.DataFrame(rows)
 
 
 def _plan(method, seeds, halves, options):
-    """Test, start, seed, fraction and changed settings of each run; the default map first."""
+    """Test, init, seed, fraction and changed settings of each run; the default map first."""
     inits = METHODS[method].inits[:2]
     plan = [("seed", init, seed, 1.0, {}) for init in inits
             for seed in (seeds if METHODS[method].random else seeds[:1])]
@@ -149,86 +151,57 @@ def _check_lengths(n, **given):
                              "for each.")
 
 
-def summary(rows):
-    """Rows of :func:`stability_report`, condensed: one for each test, start and extra column.
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """The table of :func:`stability_report`, one row for each test, initialisation, extra column.
 
     Extra columns are those the caller has put before "test", such as case and method.
 
     Returns
     -------
-    list of dict: the extra columns, test, init, maps (number), clusters ("4", or "3 to 5"),
+    pandas.DataFrame: the extra columns, test, init, maps (number), clusters ("4", or "3 to 5"),
     ari_to_first_min, ari_to_default_min, ari_to_default_median, noise_max, and with truth
     ari_to_truth_min, misclassified_median, misclassified_max.
     """
-    groups = {}
-    for row in rows:
-        keys = list(row)
-        names = keys[:keys.index("init") + 1]
-        groups.setdefault(tuple((k, row[k]) for k in names), []).append(row)
-    table = []
-    for key, group in groups.items():
-        column = {k: np.array([r[k] for r in group]) for k in list(group[0])[len(key):]}
-        few, many = column["n_clusters"].min(), column["n_clusters"].max()
-        line = dict(key) | {"maps": len(group),
-                            "clusters": str(few) if few == many else f"{few} to {many}",
-                            "ari_to_first_min": float(column["ari_to_first"].min()),
-                            "ari_to_default_min": float(column["ari_to_default"].min()),
-                            "ari_to_default_median": float(np.median(column["ari_to_default"])),
-                            "noise_max": float(column["noise"].max())}
-        if "misclassified" in column:
-            line |= {"ari_to_truth_min": float(column["ari_to_truth"].min()),
-                     "misclassified_median": float(np.median(column["misclassified"])),
-                     "misclassified_max": float(column["misclassified"].max())}
-        table.append(line)
-    return table
+    keys = list(table.columns[:table.columns.get_loc("init") + 1])
+    groups = table.groupby(keys, sort=False)
+    few, many = groups["n_clusters"].min().astype(str), groups["n_clusters"].max().astype(str)
+    condensed = {"maps": groups.size(),
+                 "clusters": few.where(few == many, few + " to " + many)}
+    columns = [("ari_to_first", "min"), ("ari_to_default", "min"), ("ari_to_default", "median"),
+               ("noise", "max"), ("ari_to_truth", "min"), ("misclassified", "median"),
+               ("misclassified", "max")]
+    condensed |= {f"{name}_{how}": groups[name].agg(how) for name, how in columns
+                  if name in table}
+    return pd.DataFrame(condensed).reset_index()
 
 
-def text_table(rows):
-    """Rows (list of dict with the same keys) as aligned text, numbers to four digits."""
-    if not rows:
-        return ""
-    cells = [list(rows[0])] + [[f"{v:.4f}" if isinstance(v, float) else str(v)
-                                for v in row.values()] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join("  ".join(c.rjust(w) for c, w in zip(line, widths, strict=True)).rstrip()
-                     for line in cells)
+def text_table(table) -> str:
+    """Old way to print a table: ``print(table)`` does it."""
+    warn("stability.text_table(table)", "table.to_string(index=False)")
+    return pd.DataFrame(table).to_string(index=False)
 
 
-def write_table(path, rows):
-    """Writes rows (list of dict with the same keys) as .csv or .json, whole or not at all.
+def write_table(path: str | PathLike, table: pd.DataFrame) -> None:
+    """Writes a table as .csv or .json, whole or not at all.
 
-    Raises ValueError for another ending or rows of differing keys.
+    Raises ValueError for another ending.
     """
     path = user_path(path)
     if path.suffix not in (".csv", ".json"):
         raise ValueError(f"{path} is not a name for a table; end it in .csv or .json.")
-    if any(list(row) != list(rows[0]) for row in rows):
-        raise ValueError("rows of a table need the same columns in the same order; write tables "
-                         "with and without truth to different files.")
+    table = pd.DataFrame(table)
     with atomic_write(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         if path.suffix == ".json":
-            file.write(json.dumps(rows, indent=1) + "\n")
-        elif rows:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+            table.to_json(file, orient="records", indent=1, double_precision=15)
+        else:
+            table.to_csv(file, index=False, lineterminator="\n")
 
 
-def read_table(path):
-    """Rows that :func:`write_table` wrote, numbers as int or float."""
+def read_table(path: str | PathLike) -> pd.DataFrame:
+    """The table that :func:`write_table` wrote."""
     path = user_path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
-    with open(path, newline="", encoding="utf-8") as file:
-        if path.suffix == ".json":
-            return json.load(file)
-        return [{k: _number(v) for k, v in row.items()} for row in csv.DictReader(file)]
-
-
-def _number(text):
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
+    if path.suffix == ".json":
+        return pd.read_json(path, orient="records", precise_float=True, convert_dates=False)
+    return pd.read_csv(path, float_precision="round_trip")

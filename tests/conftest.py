@@ -8,6 +8,7 @@ from ase import Atoms
 from ase.build import bulk
 from hypothesis import settings
 
+from defectkit.clusters import describe
 from defectkit.datasets import cache_folder
 
 settings.register_profile("defectkit", deadline=None, max_examples=15, derandomize=True)
@@ -39,6 +40,11 @@ def read_n2p2_values(path):
         elif words[0] != "#":
             rows.append((words[0], np.array(words[1:], float)))
     return lines, rows
+
+
+def records(*arguments, **options):
+    """Rows of `defectkit.clusters.describe`, a dict each."""
+    return describe(*arguments, **options).to_dict("records")
 
 
 @pytest.fixture(scope="session")

@@ -5,9 +5,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
+from conftest import records
 
 import defectkit as dk
-from defectkit.clusters import describe
 from defectkit.neighbours.bond_order import first_shell, places
 
 FCC = dict.fromkeys("Cu Al Ag Au Pt Pb Ni Ar Xe Kr".split(), 12)
@@ -68,9 +68,9 @@ def test_neighbours_of_every_element_are_counted(name):
     atoms, number = crystal(name)
     centre = atoms[0].symbol
     own = int((atoms.symbols == centre).sum())
-    row, = describe([0] * own, [atoms], first_shell(atoms, 6.0), centres=centre)
+    row, = records([0] * own, [atoms], first_shell(atoms, 6.0), centres=centre)
     assert row["coordination"] == number and row["one_sided"] < 1e-9
-    row, = describe([0] * own, [atoms], first_shell(atoms, 6.0), centre, neighbours=[centre])
+    row, = records([0] * own, [atoms], first_shell(atoms, 6.0), centre, neighbours=[centre])
     assert row["coordination"] == 0
 
 
@@ -78,7 +78,7 @@ def test_a_random_alloy_in_a_periodic_box_has_no_open_side():
     atoms = bulk("Cu", cubic=True) * (5, 5, 5)
     atoms.symbols[np.random.default_rng(0).random(len(atoms)) < 0.8] = "Ni"
     own = int((atoms.symbols == "Cu").sum())
-    row, = describe([0] * own, [atoms], 3.1, centres="Cu")
+    row, = records([0] * own, [atoms], 3.1, centres="Cu")
     assert row["coordination"] == 12 and row["one_sided"] < 1e-9
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from conftest import records
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.cluster import HDBSCAN
@@ -137,12 +138,6 @@ def test_two_groups_of_sixteen_points_are_found():
     assert np.bincount(cluster(np.vstack([disc(10), disc(6, (20, 0))]))).tolist() == [10, 6]
 
 
-def test_old_names_still_work_and_say_so():
-    for old, new in (("vote_error", "knn_error"), ("nearest_vote", "knn_labels")):
-        with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}"):
-            assert getattr(dk.clusters, old) is getattr(dk.clusters, new)
-
-
 def test_every_error_rate_is_of_one_kind(two_discs):
     for rate in (lof_error(*two_discs), knn_error(*two_discs), linear_error(*two_discs),
                  cluster_error(np.repeat([0, 1], 400), two_discs[1])):
@@ -258,7 +253,7 @@ def test_four_atoms_around_a_vacancy_have_three_neighbours():
     near = atoms.get_distances(0, range(64), mic=True)
     del atoms[0]
     labels = (near[1:] < 2.5).astype(int)
-    others, edge = describe(labels, [atoms], cutoff=2.8)
+    others, edge = records(labels, [atoms], cutoff=2.8)
     assert (others["size"], others["coordination"], others["coordination_std"]) == (59, 4, 0)
     assert (edge["size"], edge["coordination"], edge["fraction"]) == (4, 3, 4 / 63)
     assert edge["nearest"] == pytest.approx(5.43 * math.sqrt(3) / 4)
@@ -268,7 +263,7 @@ def test_simple_hexagonal_and_free_atoms_in_two_frames():
     a = 2.6
     hexagonal = Atoms("Si", cell=[a, a, 0.95 * a, 90, 90, 120], pbc=True) * (2, 2, 2)
     free = Atoms("Si2", [[0, 0, 0], [9, 0, 0]])
-    crystal, alone = describe([0] * 8 + [-1] * 2, [hexagonal, free], cutoff=2.8)
+    crystal, alone = records([0] * 8 + [-1] * 2, [hexagonal, free], cutoff=2.8)
     assert crystal["coordination"] == 8 and crystal["per_frame"] == 4
     assert crystal["nearest"] == pytest.approx(0.95 * a)
     assert (alone["label"], alone["coordination"]) == (-1, 0) and math.isnan(alone["nearest"])
@@ -277,7 +272,7 @@ def test_simple_hexagonal_and_free_atoms_in_two_frames():
 def test_only_centres_are_counted():
     water = Atoms("OHHOHH", [[0, 0, 0], [0.96, 0, 0], [0, 0.96, 0],
                              [2.8, 0, 0], [3.7, 0, 0], [2.8, 0.96, 0]])
-    row, = describe([0, 0], [water], cutoff=3.3, centres="O")
+    row, = records([0, 0], [water], cutoff=3.3, centres="O")
     assert (row["coordination"], row["nearest"]) == (1, pytest.approx(2.8))
 
 
@@ -311,7 +306,7 @@ def test_four_silicon_phases_separate_without_labels(method):
 def test_order_parameters_of_perfect_crystals(name, cutoff, number, q4, q6):
     """Steinhardt, Nelson and Ronchetti 1983; hcp at the ideal ratio of axes."""
     atoms = bulk(name, "hcp", a=3.2, c=3.2 * np.sqrt(8 / 3)) if name == "Mg" else bulk(name)
-    row, = describe([0] * len(atoms), [atoms], cutoff)
+    row, = records([0] * len(atoms), [atoms], cutoff)
     assert row["coordination"] == number and row["one_sided"] < 1e-9
     assert row["q4"] == pytest.approx(q4, abs=2e-4) and row["q6"] == pytest.approx(q6, abs=2e-4)
 
@@ -321,7 +316,7 @@ def test_open_sides_and_atoms_without_neighbours():
 
     slab = fcc100("Cu", (3, 3, 5), vacuum=8.0)
     labels = (np.abs(slab.positions[:, 2] - slab.positions[:, 2].mean()) > 3).astype(int)
-    inside, outside = describe(labels, [slab], 3.0)
+    inside, outside = records(labels, [slab], 3.0)
     assert inside["one_sided"] < 1e-9 and 0.3 < outside["one_sided"] < 0.7
-    row, = describe([0, 0], [slab[:2]], 0.5)
+    row, = records([0, 0], [slab[:2]], 0.5)
     assert row["coordination"] == 0 and np.isnan(row["q6"]) and np.isnan(row["nearest"])

@@ -54,7 +54,7 @@ def features(data, oxygens):
 
 
 @pytest.mark.parametrize("seed, method", [(11, "pacmap"), (12, "pacmap"), (13, "umap")])
-def test_found_in_an_equalised_map(data, oxygens, features, seed, method):
+def test_found_in_a_density_balanced_map(data, oxygens, features, seed, method):
     labels = dk.embed_density_balanced(features, 1000, method, seed=seed)[1]
     group = nucleus.connected(oxygens, labels > 0, SHELL)[0]
     found = np.isin(np.arange(len(oxygens)), group)

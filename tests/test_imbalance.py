@@ -83,10 +83,3 @@ def test_samples_that_cannot_be(change, message):
     arguments = {"X": crystal_in_liquid(300, 50)[0], "n": 100, "standardise": False} | change
     with pytest.raises(ValueError, match=message):
         dk.density_balanced_sample(**arguments)
-
-
-def test_old_names_still_work_and_say_so():
-    for old, new in (("equalised_sample", "density_balanced_sample"),
-                     ("embed_equalised", "embed_density_balanced")):
-        with pytest.warns(DeprecationWarning, match=f"{old} is now called {new}"):
-            assert getattr(dk, old) is getattr(dk, new)

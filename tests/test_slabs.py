@@ -1,10 +1,12 @@
 """Large frames cut into slabs: every neighbour of the slab's own atoms is there, once."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from ase import Atoms
 from ase.build import bulk, fcc100, graphene
 from ase.neighborlist import neighbor_list
+from conftest import records
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,8 +90,7 @@ def test_features_and_descriptions_do_not_depend_on_the_cut(monkeypatch, pbc):
     monkeypatch.setattr(_slabs, "MOST", 100)
     assert len(list(slabs(atoms, symmetry.cutoff))) > 3
     np.testing.assert_allclose(symmetry(atoms, index), whole[0], rtol=1e-10, atol=1e-12)
-    for a, b in zip(describe(labels, [atoms], 2.9), whole[1], strict=True):
-        assert a == pytest.approx(b, abs=1e-9)
+    pd.testing.assert_frame_equal(describe(labels, [atoms], 2.9), whole[1], rtol=0, atol=1e-9)
 
 
 def test_an_error_names_the_atom_of_the_frame(monkeypatch):
@@ -103,7 +104,7 @@ def test_an_error_names_the_atom_of_the_frame(monkeypatch):
 def test_atoms_that_were_not_looked_at_count_as_neighbours():
     atoms = bulk("Cu", cubic=True) * (3, 3, 3)
     labels = np.where(np.arange(108) % 3, NOT_LABELLED, 0)
-    row, = describe(labels, [atoms], 3.0)
+    row, = records(labels, [atoms], 3.0)
     assert (row["size"], row["fraction"], row["coordination"]) == (36, 1.0, 12.0)
 
 
@@ -115,8 +116,8 @@ def test_a_sample_of_a_large_frame_is_described_as_the_frame(monkeypatch):
     atoms.rattle(0.02, seed=5)
     with pytest.warns(UserWarning, match="2560 environments are more than max_environments=1280"):
         result = dk.identify(atoms, max_environments=1280, progress=False)
-    surface, = (row for row in result.describe() if row["one_sided"] > 0.3)
-    inside = result.describe()[0]
+    surface, = (row for row in result.describe().to_dict("records") if row["one_sided"] > 0.3)
+    inside = result.describe().iloc[0]
     assert surface["coordination"] == pytest.approx(8, abs=0.1)
     assert surface["per_frame"] == pytest.approx(128, rel=0.25)
     assert inside["coordination"] == pytest.approx(12, abs=0.1)
@@ -135,7 +136,7 @@ def test_a_sheet_without_a_third_dimension(flat_cell):
         atoms.positions += rng.normal(scale=0.03, size=atoms.positions.shape)
         frames.append(atoms)
     result = dk.identify(frames, window=1, progress=False)
-    open_, = (row for row in result.describe() if row["coordination"] < 2.5)
+    open_, = (row for row in result.describe().to_dict("records") if row["coordination"] < 2.5)
     assert open_["coordination"] == 2.0 and open_["per_frame"] == open_["size"] / 12 == 3
     here = result.labels == open_["label"]
     assert set(result.atom[here]) == {int(n) - (n > 100) for n in near}

@@ -37,7 +37,7 @@ def vacancy():
 
 def shell(result):
     """The row of the cluster whose atoms miss one neighbour."""
-    row, = (r for r in result.describe() if r["coordination"] < 11.5)
+    row, = (r for r in result.describe().to_dict("records") if r["coordination"] < 11.5)
     return row
 
 
@@ -63,7 +63,7 @@ def test_a_cluster_is_said_to_sit_where_it_was_planted():
     site = (bulk("Cu", cubic=True) * (4, 4, 4)).positions[17] + [-31.0, 2.0, 55.0]
     off = np.array(shell(result)["place"]) - site
     assert np.abs(off - np.round(off / 14.44) * 14.44).max() < 0.05
-    assert np.isnan(result.describe()[0]["place"]).all()
+    assert np.isnan(result.describe()["place"][0]).all()
 
 
 def test_layers_have_a_place_along_one_vector_only():
@@ -84,7 +84,7 @@ def test_the_summary_names_the_crystal_and_the_defect(vacancy):
     assert lines[1].startswith("around point defects, 12.0 atoms per frame (4.7 %), cluster")
     assert lines[2].startswith("Cu vacancy: in 10 of 10 frames, 1.00 per frame; first at (")
     assert repr(vacancy) == vacancy.summary()
-    with pytest.warns(DeprecationWarning, match="is now Result.summary"):
+    with pytest.warns(DeprecationWarning, match="is now called Result.summary"):
         assert vacancy.words() == lines
 
 
@@ -128,7 +128,7 @@ def test_a_result_is_saved_reopened_and_written(vacancy, tmp_path):
 def test_pictures_show_every_drawn_environment(vacancy):
     ax = vacancy.figure()
     assert sum(len(c.get_offsets()) for c in ax.collections) >= len(vacancy.labels)
-    assert vacancy.still(2).get_images() or vacancy.still(2).has_data()
+    assert vacancy.static_figure(2).get_images() or vacancy.static_figure(2).has_data()
 
 
 def test_environments_beyond_the_sample_get_the_label_of_their_neighbours(vacancy):

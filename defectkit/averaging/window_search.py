@@ -1,6 +1,7 @@
 """The search for the shortest average over time that separates."""
 
 import numpy as np
+import pandas as pd
 from tqdm.auto import tqdm
 
 from ..clusters import agreement, cluster, knn_error
@@ -11,11 +12,10 @@ from .persistence import choice, kept_apart, persistence
 __all__ = ["shortest_window"]
 
 
-
 def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=0.97,
                     allow_splits=False, truth=None, seed=0, max_points=8000, progress=True,
                     **options):
-    """Shortest average over time at which the map falls into lasting clusters.
+    """Shortest average over time at which the map falls into clusters that persist.
 
     Widens the window step by step, as the paper did by eye. No labels are used. A window is long
     enough if
@@ -52,8 +52,9 @@ def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=
     -------
     window : int or None
         In frames; None if no window is long enough.
-    curve : list of dict, one for each window: window, time_ps, n_clusters, noise, persistence,
-        final (NaN for the widest), accepted.
+    curve : pandas.DataFrame
+        One row for each window: window, time_ps (NaN without `dt`), n_clusters, noise,
+        persistence, final (NaN for the widest), accepted.
 
     Raises
     ------
@@ -73,7 +74,7 @@ def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=
                   **options)
         labels = cluster(Y)
         grouped.append(labels)
-        curve.append({"window": window, "time_ps": None if dt is None else window * dt,
+        curve.append({"window": window, "time_ps": float("nan") if dt is None else window * dt,
                       "n_clusters": int(labels.max()) + 1, "noise": float((labels < 0).mean()),
                       "persistence": persistence(labels, means)})
         if truth is not None:
@@ -86,7 +87,7 @@ def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=
         row["final"] = min((same(grouped[n], g) for g in grouped[n + 1:]), default=float("nan"))
         row["accepted"] = (row["n_clusters"] > 1 and row["persistence"] >= threshold
                            and row["final"] >= threshold)
-    return next((row["window"] for row in curve if row["accepted"]), None), curve
+    return next((row["window"] for row in curve if row["accepted"]), None), pd.DataFrame(curve)
 
 
 def _windows(windows, runs):

@@ -1,7 +1,6 @@
 """Clusters without knowing their number, their errors, and what they are made of."""
 
-import warnings
-
+from .._deprecated import module_getattr
 from .description import describe
 from .groups import group_equal_environments, rare_environments
 from .hdbscan import NOT_LABELLED, by_size, cluster, knn_labels
@@ -24,12 +23,5 @@ __all__ = [
     "rare_environments",
     "two_populations",
 ]
-_OLD = {"vote_error": "knn_error", "nearest_vote": "knn_labels"}
 
-
-def __getattr__(name):
-    if name in _OLD:
-        warnings.warn(f"clusters.{name} is now called {_OLD[name]}.", DeprecationWarning,
-                      stacklevel=2)
-        return globals()[_OLD[name]]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = module_getattr(__name__, {"vote_error": "knn_error", "nearest_vote": "knn_labels"})

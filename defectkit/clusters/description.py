@@ -1,6 +1,7 @@
 """What a cluster is made of: neighbours, their order, open sides."""
 
 import numpy as np
+import pandas as pd
 
 from ..neighbours.bond_order import shells
 from .hdbscan import NOT_LABELLED
@@ -8,7 +9,7 @@ from .hdbscan import NOT_LABELLED
 __all__ = ["describe"]
 
 
-def describe(labels, frames, cutoff, centres=None, neighbours=None) -> list[dict]:
+def describe(labels, frames, cutoff, centres=None, neighbours=None) -> pd.DataFrame:
     """What each cluster is made of: size, coordination, order of the neighbours, open sides.
 
     Parameters
@@ -28,9 +29,10 @@ def describe(labels, frames, cutoff, centres=None, neighbours=None) -> list[dict
 
     Returns
     -------
-    list of dict in the order of the labels, noise (-1) last: label, size, fraction, per_frame
-    (mean number in a frame), coordination and coordination_std, nearest and nearest_std (Å), q4
-    and q6, one_sided; the last five over atoms that have a neighbour within the cutoff.
+    pandas.DataFrame
+        One row for each label, noise (-1) last: label, size, fraction, per_frame (mean number in
+        a frame), coordination and coordination_std, nearest and nearest_std (Å), q4 and q6,
+        one_sided; the last five over atoms that have a neighbour within the cutoff.
 
     q4 and q6 are the bond orientational order parameters of Steinhardt, Nelson and Ronchetti
     (Phys. Rev. B 28, 784 (1983), eq. 1.3): fcc 0.19, 0.57; hcp 0.10, 0.48; bcc with its 8
@@ -46,9 +48,9 @@ def describe(labels, frames, cutoff, centres=None, neighbours=None) -> list[dict
     --------
     >>> from ase.build import bulk
     >>> diamond = bulk("Si", cubic=True)
-    >>> row, = describe([0] * 8, [diamond], cutoff=2.8)
-    >>> row["coordination"], round(row["nearest"], 3)
-    (4.0, 2.351)
+    >>> describe([0] * 8, [diamond], cutoff=2.8)[["label", "coordination", "q4", "q6"]].round(3)
+       label  coordination     q4     q6
+    0      0           4.0  0.509  0.629
     """
     labels = np.asarray(labels)
     index = [np.arange(len(f)) if centres is None else np.flatnonzero(f.symbols == centres)
@@ -78,7 +80,7 @@ def describe(labels, frames, cutoff, centres=None, neighbours=None) -> list[dict
             "coordination": mean(number, here), "coordination_std": mean(number, here, np.std),
             "nearest": mean(nearest), "nearest_std": mean(nearest, how=np.std),
             "q4": mean(q4), "q6": mean(q6), "one_sided": mean(one_sided)})
-    return rows
+    return pd.DataFrame(rows)
 
 
 def _counted(atoms, centres, neighbours):

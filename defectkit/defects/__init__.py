@@ -5,8 +5,7 @@ Nothing here needs a reference lattice, except `wigner_seitz`, the truth to test
 that a clustering flagged.
 """
 
-import warnings
-
+from .._deprecated import module_getattr
 from .point_defects import PointDefects, find_point_defects
 from .scoring import score
 from .selection import DefectSelection, select_defect_clusters
@@ -26,12 +25,5 @@ __all__ = ["OFF_LATTICE", "VACANT", "DefectSelection", "PointDefects", "Site", "
            "locate_vacancies", "mean_square_displacement", "score", "select_defect_clusters",
            "surface_atoms", "surface_layers", "track", "wigner_seitz"]
 
-_OLD_NAMES = {"Choice": DefectSelection, "defect_cluster": select_defect_clusters}
-
-
-def __getattr__(name):
-    if name in _OLD_NAMES:
-        new = _OLD_NAMES[name]
-        warnings.warn(f"{name} is now {new.__name__}.", DeprecationWarning, stacklevel=2)
-        return new
-    raise AttributeError(f"module 'defectkit.defects' has no attribute {name!r}")
+__getattr__ = module_getattr(__name__, {"Choice": "DefectSelection",
+                                        "defect_cluster": "select_defect_clusters"})

@@ -1,9 +1,11 @@
 """Which clusters are the defect, decided without the truth."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+
+from .._deprecated import renamed_arguments
 
 ODD_CELL = 0.1       # fraction of bulk: a frame with less is another kind of cell
 FEWEST_FALLBACK = 8  # atoms: the neighbours of a vacancy in bcc
@@ -23,20 +25,21 @@ class DefectSelection:
     coverage : float
         Fraction of the frames that have an environment of the chosen clusters; frames of another
         kind of cell do not count.
-    table : list of dict
-        For each label: size, per_frame (mean number), presence (fraction of the frames that have
-        any), distance (from the bulk, in units of its spread), odd (fraction of its environments
-        in frames of another kind of cell), chosen, why.
+    table : pandas.DataFrame
+        One row for each label: label, size, per_frame (mean number), presence (fraction of the
+        frames that have any), distance (from the bulk, in units of its spread), odd (fraction of
+        its environments in frames of another kind of cell), chosen, why.
     """
 
     flagged: np.ndarray
     clusters: list
     coverage: float
-    table: list
+    table: pd.DataFrame
 
 
+@renamed_arguments(max_share="max_fraction")
 def select_defect_clusters(labels, frames, points=None, max_fraction=0.1, coverage=0.98,
-                           as_far=0.6, fallback=0.0, max_share=None):
+                           as_far=0.6, fallback=0.0):
     """Which clusters are the defect, decided without the truth.
 
     The rule, in this order:
@@ -74,8 +77,6 @@ def select_defect_clusters(labels, frames, points=None, max_fraction=0.1, covera
     max_fraction, coverage, as_far, fallback : float
         See the rule; between 0 and 1. A `fallback` of 0.05 serves a vacancy that hops all the
         time.
-    max_share : float, optional
-        Old name of `max_fraction`.
 
     Returns
     -------
@@ -95,9 +96,6 @@ def select_defect_clusters(labels, frames, points=None, max_fraction=0.1, covera
     >>> selection.clusters, selection.flagged[:10].nonzero()[0].tolist(), selection.coverage
     ([1], [8], 1.0)
     """
-    if max_share is not None:
-        warnings.warn("max_share is now max_fraction.", DeprecationWarning, stacklevel=2)
-        max_fraction = max_share
     labels, frames, points = _checked_labels(labels, frames, points)
     for name, value in (("max_fraction", max_fraction), ("coverage", coverage),
                         ("as_far", as_far), ("fallback", fallback)):
@@ -118,7 +116,7 @@ def select_defect_clusters(labels, frames, points=None, max_fraction=0.1, covera
         flagged |= far if covered_fraction < coverage else far & ~covered[frames]
     if points is not None:
         flagged = _at_most(flagged, points, labels == bulk, frames, MAX_FLAGGED)
-    return DefectSelection(flagged, chosen, covered_fraction, table)
+    return DefectSelection(flagged, chosen, covered_fraction, pd.DataFrame(table))
 
 
 def _chosen(table, labels, frames, points, bulk, odd, max_fraction, coverage, as_far):

@@ -1,12 +1,12 @@
 """Sites over time: paths, jumps, mean square displacement."""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from ase.geometry import find_mic
 from scipy.optimize import linear_sum_assignment
 
+from .._deprecated import warn
 from .geometry import distances
 
 
@@ -37,8 +37,7 @@ class Track:
     @property
     def identity_changes(self):
         """Old name of `exchange_events`."""
-        warnings.warn("identity_changes is now exchange_events.", DeprecationWarning,
-                      stacklevel=2)
+        warn("identity_changes", "exchange_events")
         return self.exchange_events
 
 

@@ -5,9 +5,10 @@ import os
 import secrets
 import stat
 import time
-import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from .._deprecated import module_getattr
 
 _DAY = 86400.0
 _LONGEST = 200  # characters of a file's name that its temporary name repeats
@@ -128,8 +129,4 @@ def _age(path):
         return 0.0
 
 
-def __getattr__(name):
-    if name == "whole":
-        warnings.warn("whole is now called atomic_write.", DeprecationWarning, stacklevel=2)
-        return atomic_write
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = module_getattr(__name__, {"whole": "atomic_write"})

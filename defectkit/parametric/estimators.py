@@ -4,7 +4,6 @@ They follow the conventions of scikit-learn (``fit``, ``predict``, ``score``, ``
 Trained with torch, applied with numpy; saved as plain numbers (see `load_model`).
 """
 
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
+from .._deprecated import warn
 from ..symmetry.functions import SymmetryFunctions
 from .model_file import read_model, write_model
 from .network import apply_layers, split_groups, temperature, train_layers
@@ -203,7 +203,7 @@ class EnvironmentClassifier(ClassifierMixin, _Net):
 
     def unlike(self, X) -> np.ndarray:
         """Old name of `is_novel`."""
-        warnings.warn("unlike is now called is_novel.", DeprecationWarning, stacklevel=2)
+        warn("unlike", "is_novel")
         return self.is_novel(X)
 
 

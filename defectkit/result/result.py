@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .. import nucleus
+from .._deprecated import warn
 from ..clusters import NOT_LABELLED, describe
 from ..datasets import write_frames
 from ..io import read_frames
@@ -117,8 +117,7 @@ class Result:
 
     def words(self) -> list[str]:
         """Old name of the lines of :meth:`summary`."""
-        warnings.warn("Result.words() is now Result.summary(), one text.", DeprecationWarning,
-                      stacklevel=2)
+        warn("Result.words()", "Result.summary(), one text")
         return self.summary().splitlines()
 
     def __repr__(self):
@@ -141,8 +140,8 @@ class Result:
                 labels[start + led] = labels[start + owner[led]]
         return labels
 
-    def describe(self) -> list[dict]:
-        """What each cluster is made of, a list of dict.
+    def describe(self) -> pd.DataFrame:
+        """What each cluster is made of, one row for each.
 
         As :func:`defectkit.clusters.describe`, with neighbours of every element, and `group`: the
         mean number of atoms of the cluster that lie together, linked up to their second
@@ -152,15 +151,14 @@ class Result:
         """
         cutoff, sampled = self.info["cutoff"], self.info["sampled"]
         frames, labels = self._heavy()
-        rows = describe(np.concatenate(labels), frames, cutoff)
-        sites = places(frames, labels, [row["label"] for row in rows])
-        for row, at in zip(rows, sites, strict=True):
-            row["per_frame"] /= sampled or 1.0
-            row["place"] = at.tolist()
-            row["group"] = float("nan") if sampled else row["size"] / sum(
-                len(nucleus.connected(atoms, of_frame == row["label"], 1.7 * cutoff))
-                for atoms, of_frame in zip(frames, labels, strict=True))
-        return rows
+        table = describe(np.concatenate(labels), frames, cutoff)
+        parts = [float("nan") if sampled else sum(
+            len(nucleus.connected(atoms, of_frame == label, 1.7 * cutoff))
+            for atoms, of_frame in zip(frames, labels, strict=True)) for label in table["label"]]
+        sites = places(frames, labels, table["label"].tolist())
+        return table.assign(per_frame=table["per_frame"] / (sampled or 1.0),
+                            place=[at.tolist() for at in sites],
+                            group=table["size"] / np.array(parts, float))
 
     def _heavy(self):
         """Frames, and labels of each; of water without the hydrogens."""
@@ -188,7 +186,10 @@ class Result:
         atoms, labels = self._frame(frame)
         return plots.atoms3d(atoms, labels, **{"names": self.captions or None} | options)
 
-    still = static_figure
+    def still(self, frame=0, **options):
+        """Old name of :meth:`static_figure`."""
+        warn("Result.still()", "Result.static_figure()")
+        return self.static_figure(frame, **options)
 
     def view(self, frame=0, **options):
         """One frame in 3D, coloured by cluster (:func:`defectkit.view.scene`)."""

@@ -6,6 +6,7 @@ from collections import deque
 from itertools import islice
 
 import numpy as np
+import pandas as pd
 from ase.units import Bohr
 from tqdm.auto import tqdm
 
@@ -25,8 +26,8 @@ def classify_trajectory(source, model, window: int | None = None,
                         output: str | os.PathLike = "labelled.extxyz", topology=None,
                         elements=None, length_unit: float = Bohr, defect=None, client=None,
                         chunk: int | None = None, progress: bool | None = None,
-                        trust_order: bool = False) -> list[dict]:
-    """Table (list of dict) of the classes in each frame; labels of its atoms go to `output`.
+                        trust_order: bool = False) -> pd.DataFrame:
+    """Table of the classes in each frame; labels of its atoms go to `output`.
 
     Frame by frame: features, their running average, classes. Memory does not grow with the
     length of the trajectory, except for the table that is returned at the end.
@@ -59,9 +60,10 @@ def classify_trajectory(source, model, window: int | None = None,
 
     Returns
     -------
-    list of dict: frame, the number of atoms in each class, novel, and with `defect` the sites.
-    A class named like one of these columns has "class" before it. In the CSV file a name that a
-    spreadsheet would take for a formula has ' before it; `read_table` takes it off.
+    pandas.DataFrame: frame, the number of atoms in each class, novel, and with `defect` the sites,
+    one row for each frame. A class named like one of these columns has "class" before it. In the
+    CSV file a name that a spreadsheet would take for a formula has ' before it; `read_table`
+    takes it off.
 
     Raises
     ------

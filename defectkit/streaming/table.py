@@ -3,10 +3,12 @@
 import csv
 import io
 import json
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
+from .._deprecated import warn
 from ..io.atomic_write import user_path
 
 __all__ = ["class_columns", "read_table", "table_head", "table_line", "table_rows"]
@@ -21,8 +23,7 @@ class Row(dict):
 
     def __missing__(self, key):
         if key == "unlike" and "novel" in self:
-            warnings.warn("the column unlike is now called novel.", DeprecationWarning,
-                          stacklevel=2)
+            warn("the column unlike", "novel")
             return self["novel"]
         raise KeyError(key)
 
@@ -38,8 +39,8 @@ def class_columns(classes: Iterable) -> list[str]:
     return columns
 
 
-def read_table(path: str | Path) -> list[dict]:
-    """Rows (list of dict) of a table written by `classify_trajectory` or `label_observer`.
+def read_table(path: str | Path) -> pd.DataFrame:
+    """The table written by `classify_trajectory` or `label_observer`.
 
     Raises FileNotFoundError; ValueError for a file that is no such table.
     """
@@ -48,7 +49,7 @@ def read_table(path: str | Path) -> list[dict]:
         raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
     try:
         with open(path, newline="", encoding="utf-8", errors="surrogatepass") as file:
-            return list(table_rows(csv.reader(file)))
+            return pd.DataFrame(list(table_rows(csv.reader(file))))
     except (ValueError, csv.Error, RecursionError) as err:
         raise ValueError(f"{path} is not a table of labels or is damaged; label the trajectory "
                          "again.") from err
