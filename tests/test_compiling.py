@@ -98,3 +98,17 @@ for kernel in (kernels.features_kernel(), kernels.forces_kernel()):
 """
     again = run(code, NUMBA_CACHE_DIR=str(tmp_path))
     assert again.returncode == 0 and again.stderr == "", again.stderr
+
+
+def test_no_module_needs_a_place_for_compiled_functions(tmp_path):
+    package = tmp_path / "defectkit"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "data"))
+    for folder in [package, *(path for path in package.rglob("*") if path.is_dir())]:
+        (folder / "__pycache__").touch()  # no folder can be made here
+    (tmp_path / "file").touch()
+    code = ("import defectkit.io.formats.xtc_bits, defectkit.phases.kernels\n"
+            "import defectkit.neighbours.search")
+    done = run(code, "-B", package=package, cwd=tmp_path, HOME=str(tmp_path / "file"),
+               XDG_CACHE_HOME=str(tmp_path / "file"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("set NUMBA_CACHE_DIR to a folder that can be written") == 1

@@ -2,9 +2,11 @@
 
 import io
 import re
+import warnings
 
 import numpy as np
 from ase import Atoms
+from ase.geometry import cellpar_to_cell
 
 from .._checks import check_frame
 from .elements import left_out, numbers_of
@@ -43,17 +45,26 @@ def read_columns(text, columns, line=1):
     kinds = [(name, _KINDS[kind]) for name, (_, kind) in columns.items()]
     places = [place for place, _ in columns.values()]
 
-    def load(text):
-        return np.loadtxt(io.StringIO(text), dtype=kinds, usecols=places, comments=None, ndmin=1)
+    def load(text, kinds):
+        with warnings.catch_warnings():  # "1.0" where a whole number is expected
+            warnings.simplefilter("error", DeprecationWarning)
+            return np.loadtxt(io.StringIO(text), dtype=kinds, usecols=places, comments=None,
+                              ndmin=1)
 
     try:
-        return load(text)
-    except ValueError:
+        return load(text, kinds)
+    except (ValueError, DeprecationWarning):
         pass
+    numbers = [(name, "f8" if kind == "i8" else kind) for name, kind in kinds]
     try:
-        return load(_FORTRAN.sub("E", text))
+        table = load(_FORTRAN.sub("E", text), numbers)
     except ValueError:
         raise ValueError(_wrong_line(text, columns, line)) from None
+    whole = [table[name] for name, kind in kinds if kind == "i8"]
+    if not all((np.rint(values) == values).all() and (np.abs(values) < 2**53).all()
+               for values in whole):
+        raise ValueError(_wrong_line(text, columns, line))
+    return table.astype(kinds)
 
 
 def lines_of(text):
@@ -92,6 +103,27 @@ def _is_number(word, kind):
     except ValueError:
         return False
     return kind == "f" or value.is_integer()
+
+
+def cell_of(lengths, angles, where):
+    """Cell (3, 3) of three lengths (Å) and three angles (degrees).
+
+    Raises ValueError where there is no such cell, as with angles of 10, 120 and 170 degrees.
+
+    >>> cell_of([3, 4, 5], [90, 90, 90], "run.nc").diagonal().tolist()
+    [3.0, 4.0, 5.0]
+    """
+    lengths, angles = np.asarray(lengths, float), np.asarray(angles, float)
+    cosines = np.cos(np.radians(angles))
+    if not (np.isfinite(lengths).all() and lengths.min() > 0
+            and 1 - cosines @ cosines + 2 * cosines.prod() > 1e-9):
+        raise ValueError(f"{where} has the lengths {_row(lengths)} and angles {_row(angles)}, "
+                         "which make no cell; repair the file.")
+    return cellpar_to_cell([*lengths, *angles])
+
+
+def _row(values):
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def check_count(n, where):

@@ -116,6 +116,20 @@ def open_text(path, head, alone=False):
     return io.TextIOWrapper(guarded, encoding=encoding(head), errors="replace")
 
 
+def tail(path, n=4096):
+    """The last `n` bytes, decompressed, as far as they can be."""
+    opener, last = compression(path), b""
+    try:
+        with opener(path, "rb") as file:
+            if opener is open:
+                file.seek(max(path.stat().st_size - n, 0))
+            while piece := file.read(1 << 20):
+                last = (last + piece)[-n:]
+    except DAMAGED:
+        pass
+    return last
+
+
 class _Guard(io.RawIOBase):
     """Passes decompressed bytes on until they are out of all proportion to the file."""
 

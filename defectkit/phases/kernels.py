@@ -1,10 +1,11 @@
 """Compiled loops over neighbourhoods: templates laid on them, the mean of what they say."""
 
 import numpy as np
-from numba import njit
+
+from .._compiled import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def shortest(x, y, z, box, inverse, pbc, out):
     """The vector x, y, z turned into its shortest periodic image, written into `out`."""
     out[0], out[1], out[2] = x, y, z
@@ -16,7 +17,7 @@ def shortest(x, y, z, box, inverse, pbc, out):
                     out[c] -= turn * box[a, c]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def neighbour_vectors(positions, box, inverse, pbc, neighbours, n):
     """Vectors (n, k, 3) from the first n points to their neighbours, shortest images."""
     result = np.empty((n, neighbours.shape[1], 3), np.float32)
@@ -31,7 +32,7 @@ def neighbour_vectors(positions, box, inverse, pbc, neighbours, n):
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _gather(positions, box, inverse, pbc, order, i, count, own, out):
     """Vectors from point i to what is laid on its template, less their mean, into `own`."""
     mean = np.zeros(3)
@@ -47,7 +48,7 @@ def _gather(positions, box, inverse, pbc, order, i, count, own, out):
             own[k, c] -= mean[c]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def lay(positions, box, inverse, pbc, order, codes, ideal, counts, square):
     """Rotation (n, 3, 3) and scale (n,) of the template laid on each point, min_cosine squares.
 
@@ -79,7 +80,7 @@ def lay(positions, box, inverse, pbc, order, codes, ideal, counts, square):
     return rotation, scale
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def agree(positions, box, inverse, pbc, order, codes, chosen, ideal, counts, inverses):
     """Mean of where the strained templates of the chosen points put each point: moves (n, 3).
 
@@ -113,7 +114,7 @@ def agree(positions, box, inverse, pbc, order, codes, chosen, ideal, counts, inv
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def aligned(q, r, table, first, last):
     """Largest |cos(angle / 2)| between two orientations, over the rotations in the table."""
     x = q[3] * r[0] - q[0] * r[3] - q[1] * r[2] + q[2] * r[1]
@@ -127,7 +128,7 @@ def aligned(q, r, table, first, last):
     return best
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def coherent(order, codes, quaternion, table, start, min_cosine):
     """Fraction of each point's template neighbours whose orientation agrees, (n,)."""
     result = np.zeros(len(codes))
@@ -147,7 +148,7 @@ def coherent(order, codes, quaternion, table, start, min_cosine):
     return result
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def pairs_aligned(quaternion, codes, i, j, table, start, min_cosine):
     """Whether the orientations of points i and j agree: array of bool."""
     result = np.zeros(len(i), np.bool_)

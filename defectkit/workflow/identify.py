@@ -87,7 +87,7 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     groups, why = site_groups.site_groups(frames, centres)
     steps = [*said, f"groups: {why}"]
     broken = analysis.why_not_a_trajectory(frames)
-    window = settings.frames_of_window(window, dt, len(frames), broken)
+    asked, window = window, settings.frames_of_window(window, dt, len(frames), broken)
     cutoff = symmetry.cutoff if symmetry else reach_of_data(frames, groups)
     symmetry = symmetry or functions_for(frames, groups, cutoff)
     groups = [g for g in groups if g.blind or symmetry.functions.get(g.elements[0])]
@@ -96,8 +96,10 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
                          "as centres; give others, or leave symmetry out.")
     steps.append(f"descriptors: {len(symmetry.names(_centre(groups[0])))} symmetry functions up "
                  f"to {cutoff:.2f} Å")
-    reason = "none" if window == 1 else "given"
-    if window is None:
+    reason = "given"
+    if window == 1:
+        reason = settings.why_none(asked, len(frames), broken)
+    elif window is None:
         window, reason = _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress)
     starts, thinned = trajectory_window.starts_of(
         len(frames), window, max(map(len, frames)), max_environments)

@@ -50,6 +50,13 @@ def frames_of_window(window: int | str | None, dt: float | None, n_frames: int,
     return window
 
 
+def why_none(asked, n_frames: int, broken: str | None) -> str:
+    """Why nothing is averaged over time; "none" where the caller wants it or a frame is all."""
+    if asked is not None or n_frames == 1:
+        return "none"
+    return broken or f"{n_frames} frames are fewer than the {LEAST_FRAMES} that tell a window"
+
+
 def _from_text(text, dt):
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:e-?\d+)?)\s*(ps|fs)\s*", text)
     if not match:

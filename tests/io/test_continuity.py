@@ -174,3 +174,5 @@ def test_numbering_can_start_where_a_run_goes_on():
 def test_identify_names_the_frame_over_which_it_does_not_average():
     with pytest.raises(ValueError, match="cannot be averaged: frame 7: "):
         dk.identify(spoilt("elements flipped"), window=3, progress=False)
+    steps = dk.identify(spoilt("elements flipped"), method="pca", progress=False).steps
+    assert any(step.startswith("no average over time: frame 7: ") for step in steps)

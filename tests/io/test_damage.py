@@ -50,7 +50,7 @@ class Contents(dict):
 @pytest.fixture(scope="module")
 def contents(tmp_path_factory):
     folder, found = tmp_path_factory.mktemp("whole"), Contents()
-    for name in ("a.xtc", "a.trr", "a.dcd"):
+    for name in ("a.xtc", "a.trr", "a.dcd", "a.nc"):
         binary(folder / name, frames())
         found[name] = (folder / name).read_bytes()
     for name, form in (("a.extxyz", "extxyz"), ("a.traj", "traj"), ("POSCAR", "vasp"),
@@ -63,8 +63,8 @@ def contents(tmp_path_factory):
     return found
 
 
-NAMES = ["a.xtc", "a.trr", "a.dcd", "a.extxyz", "a.traj", "POSCAR", "XDATCAR", "a.pdb", "a.gro",
-         "a.cif", "a.json", "a.data"]
+NAMES = ["a.xtc", "a.trr", "a.dcd", "a.nc", "a.extxyz", "a.traj", "POSCAR", "XDATCAR", "a.pdb",
+         "a.gro", "a.cif", "a.json", "a.data"]
 BAD = (b"9999999", b"nan", b"-", b"\n", b"1e999", b"\0\0", b"[[[[", b"\xff\xff\xff\xff", b"'")
 
 

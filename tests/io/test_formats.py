@@ -60,6 +60,8 @@ AL_CU = ["Al", "Cu"]
     (dump("id type xsu ysu zsu", "2 1 -1.1 .1 .1", "1 2 .4 .4 .4"), {"elements": AL_CU}, "CuAl",
      [-11, 1, 1]),
     (dump("id element x y z", "2 Si 1 1 1", "1 O 4 4 4"), {}, "OSi", [1, 1, 1]),
+    (dump("id type x y z", "2.0 1 1 1 1", "1.0 2.0 4 4 4"), {"elements": AL_CU}, "CuAl",
+     [1, 1, 1]),
     (dump("id type mass x y z", "2 1 28.0855 1 1 1", "1 2 15.9994 4 4 4"), {}, "OSi", [1, 1, 1]),
     (dump("id x y z", "2 1 1 1", "1 4 4 4"), {"elements": "Ar"}, "Ar2", [1, 1, 1]),
     (dump("id type x y z", *TWO, "3 3 5 5 5"), {"elements": ["Al", "Cu", None]}, "CuAl",
@@ -70,8 +72,9 @@ AL_CU = ["Al", "Cu"]
           box="0 2.7 2.7 1\n2.7 0 2.7 1\n2.7 2.7 0 1"), {"elements": "Si"}, "Si2", [1.35] * 3),
 ])
 def test_dumps_of_many_kinds_are_read(tmp_path, text, options, formula, last):
-    frames, _ = read(tmp_path / "a.dump", text, **options)
+    frames, told = read(tmp_path / "a.dump", text, **options)
     assert len(frames) == 1 and str(frames[0].symbols) == formula
+    assert not any("deprecated" in text for text in told)
     np.testing.assert_allclose(frames[0].positions[-1], last)
     assert frames[0].arrays["id"].tolist() == [1, 2]
     assert frames[0].info["timestep"] == 7
@@ -163,7 +166,7 @@ def test_a_path_may_begin_with_a_tilde(tmp_path, monkeypatch):
     ("a.lammpsbin", b"\xf6" + b"\xff" * 7 + b"DUMPCUSTOM" + b"\0" * 60, "a binary dump of LAMMPS"),
     ("a.h5", b"\x89HDF\r\n" + b"\0" * 50, "HDF5, such as H5MD; convert it"),
     ("a.xtc", b"no trajectory" * 9, "cannot be read .* convert it to extended XYZ"),
-    ("a.nc", b"CDF\1" + b"\7" * 50, "a damaged NetCDF file"),
+    ("a.nc", b"CDF\1" + b"\7" * 50, "NetCDF file that is damaged"),
     ("deep.json", '{"ids": ' + "[" * 100_000, "cannot be read as a database of ASE"),
     ("vasprun.xml", "<?xml version='1.0'?>\n<modeling>\n<gen", "ASE cannot read .* as vasp-xml"),
 ], ids=named)
@@ -259,6 +262,13 @@ def test_an_extended_xyz_with_ids_comes_in_their_order(tmp_path):
     assert np.array_equal(frames[0].positions, frames[1].positions)
 
 
+@pytest.mark.parametrize("name", ["ID", "particle_id", "Particle_Identifier", "index"])
+def test_ids_have_many_names(tmp_path, name):
+    head = f"Properties=species:S:1:pos:R:3:{name}:I:1"
+    frames, _ = read(tmp_path / "a.xyz", xyz("Si 0 0 0 2", "O 3 0 0 1", comment=head))
+    assert str(frames[0].symbols) == "OSi"
+
+
 # GROMACS, PDB, VASP, LAMMPS data -------------------------------------------------------------
 
 def gro(*rows, box="   3.00000   3.00000   3.00000"):
@@ -307,6 +317,25 @@ def test_pdb_of_many_kinds_is_read(tmp_path, text, n):
     frames, _ = read(tmp_path / "a.pdb", text)
     assert [str(atoms.symbols) for atoms in frames] == ["OH"] * n
     np.testing.assert_allclose(frames[-1].cell.lengths(), 10)
+
+
+@pytest.mark.parametrize("cut", [-7, -30, -110])
+def test_a_pdb_cut_in_its_last_model_keeps_the_others(tmp_path, cut):
+    frames, told = read(tmp_path / "a.pdb", (PDB * 3)[:cut])
+    assert len(frames) == 2 and "breaks off; its 2 whole frames are kept" in told[0]
+
+
+@pytest.mark.parametrize("angles", ["  10.00 120.00 170.00", "   0.00  90.00  90.00"])
+def test_angles_that_make_no_cell_are_named(tmp_path, angles):
+    with pytest.raises(ValueError, match="and angles .* which make no cell; repair the file"):
+        read(tmp_path / "a.pdb", PDB.replace("  90.00  90.00  90.00", angles))
+
+
+@pytest.mark.parametrize(("name", "n"), [("DUM", 3), ("D1", 4), ("DW", 4), ("LP1", 3)])
+def test_dummies_of_water_are_no_deuterium(tmp_path, name, n):
+    rows = [(1, "SOL", "OW", 1, 1, 1), (1, "SOL", "HW1", 1.1, 1, 1), (1, "SOL", "HW2", 1, 1.1, 1)]
+    frames, told = read(tmp_path / "a.gro", gro(*rows, (1, "SOL", name, 1, 1, 1.1)))
+    assert len(frames[0]) == n and len(told) == 4 - n
 
 
 def test_columns_of_a_pdb_tell_calcium_from_carbon(tmp_path):
@@ -427,6 +456,43 @@ def test_partial_occupation_is_refused(tmp_path):
         read(tmp_path / "a.cif", text)
 
 
+def vasprun(n):
+    """A whole vasprun.xml of `n` steps of rock salt."""
+    def block(step, name=""):
+        vectors = "".join(f"<v>{' '.join(row)}</v>" for row in np.diag([5.64] * 3).astype(str))
+        return (f"<structure{name}><crystal><varray name='basis'>{vectors}</varray></crystal>"
+                f"<varray name='positions'><v>0.0{step} 0 0</v><v>.5 .5 .5</v></varray>"
+                "</structure>")
+
+    atoms = "".join(f"<rc><c>{name}</c><c>{k}</c></rc>" for k, name in ((1, "Na"), (2, "Cl")))
+    energy = "".join(f"<i name='{name}'>-1.0</i>"
+                     for name in ("e_fr_energy", "e_wo_entrp", "e_0_energy"))
+    steps = "".join(
+        f"<calculation><scstep><energy>{energy}</energy></scstep>{block(step)}<varray "
+        "name='forces'><v>0 0 0</v><v>0 0 0</v></varray><varray name='stress'><v>0 0 0</v>"
+        f"<v>0 0 0</v><v>0 0 0</v></varray><energy>{energy}</energy></calculation>\n"
+        for step in range(n))
+    first, last = (block(0, f" name='{name}'") for name in ("initialpos", "finalpos"))
+    grid = ("<kpoints><generation/><varray name='kpointlist'><v>0 0 0</v></varray>"
+            "<varray name='weights'><v>1</v></varray></kpoints>")
+    return ("<?xml version='1.0'?>\n<modeling>\n<generator><i name='version'>6</i></generator>"
+            f"<incar></incar>{grid}<parameters/>\n<atominfo><atoms>2</atoms>"
+            f"<array name='atoms'><set>{atoms}</set></array></atominfo>{first}\n"
+            f"{steps}{last}</modeling>\n")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_vasprun_that_breaks_off_says_so(tmp_path, packed):
+    pack = gzip.compress if packed else bytes
+    whole, told = read(tmp_path / "vasprun.xml", pack(vasprun(4).encode()))
+    assert [str(atoms.symbols) for atoms in whole] == ["NaCl"] * 4 and told == []
+    steps = vasprun(4).split("<calculation>")
+    for kept in ("<calculation>".join(steps[:4]), "<calculation>".join(steps[:4]) + "<calc"):
+        frames, told = read(tmp_path / "vasprun.xml", pack(kept.encode()))
+        assert len(frames) == 3
+        assert told == [f"{tmp_path / 'vasprun.xml'} breaks off; its 3 whole frames are kept."]
+
+
 def netcdf(path, types=True):
     from scipy.io import netcdf_file
 
@@ -442,6 +508,18 @@ def netcdf(path, types=True):
             order = np.random.default_rng(n).permutation(4)
             places[n], lengths[n], ids[n] = known[order], [5, 5, 5], order + 1
             kinds[n] = np.array([1, 1, 2, 2])[order]
+
+
+@pytest.mark.parametrize(("lost", "n"), [(1, 2), (60, 2), (120, 1)])
+def test_a_netcdf_that_breaks_off_keeps_its_whole_frames(tmp_path, lost, n):
+    netcdf(tmp_path / "a.nc")
+    content = (tmp_path / "a.nc").read_bytes()
+    frames, told = read(tmp_path / "a.nc", content[:-lost], elements=["Si", "O"])
+    whole = "1 whole frame is" if n == 1 else f"{n} whole frames are"
+    assert told == [f"{tmp_path / 'a.nc'} breaks off; its {whole} kept."]
+    assert [str(atoms.symbols) for atoms in frames] == ["Si2O2"] * n
+    with pytest.raises(ValueError, match="damaged or breaks off within its first frame"):
+        read(tmp_path / "a.nc", content[:-280], elements=["Si", "O"])
 
 
 def test_netcdf_comes_in_the_order_of_ids(tmp_path):

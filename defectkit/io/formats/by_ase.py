@@ -9,7 +9,7 @@ from ase.io.formats import ioformats
 from ase.io.trajectory import TrajectoryReader
 
 from ..frame import finished
-from ..source import Cut
+from ..source import Cut, tail
 
 #: Formats of ASE for single structures and trajectories of other programs.
 KNOWN = ("cif", "cfg", "xsf", "gen", "res", "vasp-out", "vasp-xml", "castep-cell",
@@ -19,6 +19,9 @@ KNOWN = ("cif", "cfg", "xsf", "gen", "res", "vasp-out", "vasp-xml", "castep-cell
          "gaussian-out", "mol", "sdf", "mustem", "v-sim", "xsd", "xtd", "struct", "siesta-xv",
          "turbomole", "onetep-out", "orca-output", "qbox", "rmc6f", "gpumd", "exciting", "elk",
          "magres", "cjson")
+
+#: What stands at the end of a whole file, where ASE does not miss it.
+_ENDS = {"vasp-xml": b"</modeling>", "vasp-out": b"Voluntary context switches"}
 
 
 def frames(path, kind, text, where):
@@ -41,6 +44,8 @@ def frames(path, kind, text, where):
         _refuse(path, kind, err, n)
     if n == 0:
         raise ValueError(f"{where} has no atoms in it; give a file with at least one frame.")
+    if kind in _ENDS and _ENDS[kind] not in tail(path):
+        raise Cut
 
 
 def _next(made):

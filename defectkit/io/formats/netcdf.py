@@ -1,16 +1,20 @@
 """AMBER and LAMMPS NetCDF trajectories: classic files by SciPy, newer ones by netCDF4."""
 
-import numpy as np
-from ase.geometry import cellpar_to_cell
+import io
+import struct
+import warnings
 
-from ..frame import finished, make_frame
+import numpy as np
+
+from ..frame import cell_of, finished, make_frame
+from ..source import Cut
 
 _LENGTHS = {"nanometer": 10.0, "nanometers": 10.0, "nm": 10.0, "bohr": 0.529177210903}
 
 
 def frames(path, head, topology, elements, where):
     """ase.Atoms (Å) of each frame, sorted by id; elements by type, or from `topology`."""
-    file = _opened(path, head)
+    file, whole = _opened(path, head)
     try:
         variables = file.variables
         if "coordinates" not in variables:
@@ -18,26 +22,62 @@ def frames(path, head, topology, elements, where):
                              "trajectory that is known here (AMBER, LAMMPS).")
         for n in range(variables["coordinates"].shape[0]):
             yield _frame(variables, n, topology, elements, f"{where}, frame {n}", path)
+        if not whole:
+            raise Cut
     finally:
         variables = None
-        file.close()
+        with warnings.catch_warnings():  # of SciPy, where an error still holds an array
+            warnings.simplefilter("ignore", RuntimeWarning)
+            file.close()
+
+
+class _Records(io.FileIO):
+    """A classic file that is read as if its header said that it has `n` records."""
+
+    def __init__(self, path, n):
+        super().__init__(path)
+        self.n = n
+
+    def read(self, size=-1):
+        here = self.tell()
+        content = super().read(size)
+        return struct.pack(">i", self.n) if here == 4 and len(content) == 4 else content
+
+
+def _classic(path, n):
+    """The file with its first `n` records, None where it breaks off before their end."""
+    from scipy.io import netcdf_file
+
+    try:
+        return netcdf_file(_Records(path, n), "r", mmap=True, maskandscale=False)
+    except Exception:  # a damaged header raises whatever it leads to
+        return None
 
 
 def _opened(path, head):
+    """The open file, and whether it holds as many frames as its header says."""
     if head[3] in (1, 2) and head.startswith(b"CDF"):
-        from scipy.io import netcdf_file
-        try:
-            return netcdf_file(path, "r", mmap=False, maskandscale=False)
-        except Exception as err:  # a damaged header raises whatever it leads to
-            raise ValueError(f"{path} is a damaged NetCDF file ({type(err).__name__}); write it "
-                             "again.") from None
+        stated = max(struct.unpack(">i", head[4:8])[0], 0) if len(head) >= 8 else 0
+        if file := _classic(path, stated):
+            return file, True
+        least, most = 0, min(stated, path.stat().st_size)
+        while most - least > 1:  # whole records, of which fewer are there than stated
+            middle = (least + most) // 2
+            found = _classic(path, middle)
+            least, most = (middle, most) if found else (least, middle)
+            if found:
+                found.close()
+        if least == 0:
+            raise ValueError(f"{path} is a NetCDF file that is damaged or breaks off within its "
+                             "first frame; write it again.")
+        return _classic(path, least), False
     try:
         import netCDF4
     except ImportError:
         raise ValueError(f"{path} is NetCDF of a newer kind; pip install netCDF4, or write it in "
                          "the classic format.") from None
     try:
-        return netCDF4.Dataset(str(path))
+        return netCDF4.Dataset(str(path)), True
     except OSError as err:
         raise ValueError(f"{path} cannot be read as NetCDF ({err}); write it again.") from None
 
@@ -58,7 +98,7 @@ def _frame(variables, n, topology, elements, where, path):
         angles = of_frame("cell_angles")
         if lengths.all():
             turned = [90.0] * 3 if angles is None else angles.astype(float)
-            cell = cellpar_to_cell([*lengths * factor, *turned])
+            cell = cell_of(lengths * factor, turned, where)
     info = {}
     if "time" in variables:
         info["time"] = float(variables["time"][n])
@@ -87,5 +127,5 @@ def _frame(variables, n, topology, elements, where, path):
 def _length(variable):
     """Å for the unit that the variable names."""
     unit = getattr(variable, "units", b"angstrom")
-    unit = unit.decode() if isinstance(unit, bytes) else str(unit)
+    unit = unit.decode(errors="replace") if isinstance(unit, bytes) else str(unit)
     return _LENGTHS.get(unit.lower(), 1.0) * float(getattr(variable, "scale_factor", 1.0))

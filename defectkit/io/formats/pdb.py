@@ -1,10 +1,10 @@
 """Protein Data Bank files: fixed columns, one model after the other."""
 
 import numpy as np
-from ase.geometry import cellpar_to_cell
 
 from ..elements import element_of
-from ..frame import lines_of, sites
+from ..frame import cell_of, lines_of, sites
+from ..source import Cut
 from .residues import labels_of
 
 _ATOMS = ("ATOM  ", "HETATM")
@@ -13,7 +13,7 @@ _END = ("ENDMDL", "END")
 
 def cut(lines, where):
     """Text of the models, one after the other, each with the last CRYST1 line before it."""
-    got, start, cell, n_atoms = [], 1, "", 0
+    got, start, cell, n_atoms, models = [], 1, "", 0, False
     while True:
         line = lines.next()
         record = "" if line is None else line[:6].rstrip()
@@ -22,6 +22,9 @@ def cut(lines, where):
         elif line is not None and line.startswith(_ATOMS):
             got.append(line)
             n_atoms += 1
+        models |= record == "MODEL"
+        if line is None and n_atoms and (models or _broken(got)):
+            raise Cut
         if line is None or record in _END:
             if n_atoms:
                 yield "".join([cell if cell.endswith("\n") or not cell else cell + "\n", *got]), \
@@ -32,12 +35,18 @@ def cut(lines, where):
             return
 
 
+def _broken(rows):
+    """Whether the last row ends without a new line before the others do."""
+    whole = min(map(len, rows[:-1]), default=0)
+    return not rows[-1].endswith("\n") and len(rows[-1]) < 54 <= whole
+
+
 def parse(text, where, elements, unit, line):
     """ase.Atoms (Å) of one model, in the file's order, with its virtual sites."""
     rows = lines_of(text)
     cell = None
     if rows[0].startswith("CRYST1"):
-        cell = _cell(rows.pop(0), line)
+        cell = _cell(rows.pop(0), where)
     positions = np.empty((len(rows), 3))
     for k, row in enumerate(rows):
         try:
@@ -48,7 +57,7 @@ def parse(text, where, elements, unit, line):
     return sites(where, _labels(rows, elements), positions, cell, cell is not None, elements)
 
 
-def _cell(row, line):
+def _cell(row, where):
     try:
         found = [float(row[a:b]) for a, b in ((6, 15), (15, 24), (24, 33), (33, 40), (40, 47),
                                               (47, 54))]
@@ -62,7 +71,7 @@ def _cell(row, line):
                          "it out.")
     if max(found[:3]) <= 1.0:  # the usual stand-in for no cell
         return None
-    return cellpar_to_cell(found)
+    return cell_of(found[:3], found[3:], where)
 
 
 def _labels(rows, elements):

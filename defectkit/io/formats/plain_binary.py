@@ -6,8 +6,8 @@ A damaged header cannot make it allocate more than the file holds: sizes are com
 import struct
 
 import numpy as np
-from ase.geometry import cellpar_to_cell
 
+from ..frame import cell_of
 from ..source import Cut
 
 _NM = 10.0  # Å
@@ -77,16 +77,16 @@ def dcd(path):
         if atoms <= 0 or 12 * atoms > size:
             raise Cut
         while file.tell() < size:
-            yield _dcd_frame(file, order, size, atoms, control)
+            yield _dcd_frame(file, order, size, atoms, control, path)
 
 
-def _dcd_frame(file, order, size, atoms, control):
+def _dcd_frame(file, order, size, atoms, control, path):
     cell = np.zeros((3, 3))
     if control[10]:
         found = _record(file, order, size)
         if len(found) != 48:
             raise Cut
-        cell = _dcd_cell(np.frombuffer(found, order + "f8"))
+        cell = _dcd_cell(np.frombuffer(found, order + "f8"), path)
     axes = [np.frombuffer(_record(file, order, size), order + "f4") for _ in range(3)]
     if control[11]:
         _record(file, order, size)
@@ -108,7 +108,7 @@ def _record(file, order, size):
     return content
 
 
-def _dcd_cell(found):
+def _dcd_cell(found, path):
     """Cell from a, gamma, b, beta, alpha, c, with angles in degrees or as their cosines."""
     a, gamma, b, beta, alpha, c = found
     angles = np.array([alpha, beta, gamma])
@@ -116,6 +116,4 @@ def _dcd_cell(found):
         return np.zeros((3, 3))
     if np.abs(angles).max() <= 1.0:
         angles = np.degrees(np.arccos(angles))
-    if angles.min() <= 0 or angles.max() >= 180:
-        return np.full((3, 3), np.nan)  # refused by the check of the frame
-    return cellpar_to_cell([a, b, c, *angles])
+    return cell_of([a, b, c], angles, path)

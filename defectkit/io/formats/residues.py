@@ -44,12 +44,12 @@ def labels_of(names, kinds, residues, elements):
 def _label(name, kind, alone):
     plain = name.strip("0123456789+-*'")
     upper = plain.upper()
-    if kind.upper() in _WATER and upper[:1] in "OHDMLEI" and upper:
-        return {"O": "O", "H": "H", "D": "H"}.get(upper[0], name)
-    if upper.startswith(("OW", "HW")):
-        return upper[0]
     if element_of(name) == 0:
         return name
+    if kind.upper() in _WATER and (upper[:1] in ("O", "H") or upper in ("D", "DW")):
+        return "O" if upper[0] == "O" else "H"
+    if upper.startswith(("OW", "HW")):
+        return upper[0]
     mixed = plain[:2].isalpha() and plain[:2] != upper[:2] and plain[:1].isupper()
     if mixed and element_of(plain[:2]):
         return plain[:2]

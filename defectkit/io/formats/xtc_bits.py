@@ -1,20 +1,13 @@
 """Compiled: integers out of the bits of a packed frame of XTC."""
 
 import numpy as np
-from numba import njit
+
+from ..._compiled import kernel
 
 _FIRST = 9
 
 
-def _compiled(function):
-    """Kept on disk; where no folder can be written to, compiled in every process."""
-    try:
-        return njit(cache=True)(function)
-    except RuntimeError:
-        return njit(function)
-
-
-@_compiled
+@kernel
 def _bits(data, at, n):
     """The `n` bits from bit `at` on, first bit first."""
     value = 0
@@ -23,7 +16,7 @@ def _bits(data, at, n):
     return value
 
 
-@_compiled
+@kernel
 def _three(data, at, n, sizes, digits, out):
     """Three integers below `sizes` out of `n` bits, which hold them as one number.
 
@@ -49,7 +42,7 @@ def _three(data, at, n, sizes, digits, out):
     out[0] = value
 
 
-@_compiled
+@kernel
 def unpack(data, low, sizes, bits, together, small, steps, found):
     """Fills `found` (n_atoms, 3) with integers; False where the bits make no sense.
 

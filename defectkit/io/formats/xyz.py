@@ -10,7 +10,8 @@ from ..frame import check_count, read_columns, sites
 _PLAIN = "species:S:1:pos:R:3"
 _SPECIES = ("species", "symbols", "element", "elements", "symbol")
 _TYPES = ("type", "types", "particle_type")
-_IDS = ("id", "ids", "ID", "atom_id", "particle_identifier")
+_IDS = ("id", "ids", "atom_id", "particle_id", "identifier", "particle_identifier", "index",
+        "atom_index")
 _TIMESTEP = re.compile(r"Timestep:\s*(\d+)")
 _CP2K = re.compile(r"\bi\s*=\s*(\d+),\s*time\s*=\s*([-+.\dEe]+)")
 
@@ -117,9 +118,9 @@ def _known(arrays, n):
             labels = arrays.pop(name) if name in _SPECIES else arrays[name]
     if labels is None:
         raise ValueError("Properties names neither species nor types; write one of them.")
-    name = next((name for name in _IDS if name in arrays and arrays[name].ndim == 1
-                 and arrays[name].dtype.kind == "i"
-                 and len(np.unique(arrays[name])) == n), None)
+    name = min((name for name in arrays if name.lower() in _IDS and arrays[name].ndim == 1
+                and arrays[name].dtype.kind == "i" and len(np.unique(arrays[name])) == n),
+               key=lambda name: _IDS.index(name.lower()), default=None)
     for taken in ("numbers", "positions"):
         arrays.pop(taken, None)
     return labels, positions, None if name is None else arrays.pop(name)
