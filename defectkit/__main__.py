@@ -128,7 +128,7 @@ def flat_table(table):
 
 
 def _window(text):
-    return int(text) if text.strip().lstrip("-").isdigit() else text
+    return int(text) if text.strip().lstrip("-").isdecimal() else text
 
 
 def main(arguments=None):

@@ -26,7 +26,7 @@ if hasattr(os, "register_at_fork"):
 def available():
     """Threads that may be used: NUMBA_NUM_THREADS, or the cores open to this process."""
     given = os.environ.get("NUMBA_NUM_THREADS", "")
-    if given.isdigit() and int(given) > 0:
+    if given.isdecimal() and int(given) > 0:
         return int(given)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -111,7 +111,7 @@ def _size(stated, url):
     """Size in bytes that the server states, None where it states none."""
     if not stated:
         return None
-    if not str(stated).strip().isdigit():
+    if not str(stated).strip().isdecimal():
         raise ValueError(f"{url} states a Content-Length of {str(stated)[:40]!r}, which is no "
                          "size; nothing was fetched, check the address or the proxy.")
     return int(stated)

@@ -114,7 +114,7 @@ def _table(kinds, elements, where, masses):
     """Atomic number of each label."""
     if isinstance(elements, dict):
         table = {kind: elements.get(kind, element_of(kind)) for kind in kinds}
-    elif kinds and all(kind.isdigit() for kind in kinds):
+    elif kinds and all(kind.isdecimal() for kind in kinds):
         table = _types(kinds, elements, where, masses)
     else:
         table = _names(kinds, elements, where)

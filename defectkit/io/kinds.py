@@ -96,14 +96,14 @@ def _text(path, text):
         return "n2p2"
     if any(re.match(r"\s*(Direct|Cartesian) configuration\s*=", line) for line in full[5:9]):
         return "xdatcar"
-    if ending == ".gro" or (len(lines) > 2 and lines[1].strip().isdigit()
+    if ending == ".gro" or (len(lines) > 2 and lines[1].strip().isdecimal()
                             and _GRO_ROW.match(lines[2]) and len(first) != 1):
         return "gro"
     if full and full[0][:6].ljust(6) in _PDB or ending in (".pdb", ".ent"):
         return "pdb"
     if any(re.fullmatch(r"\s*\d+\s+atoms\s*(#.*)?", line) for line in lines[:40]):
         return "data"
-    if len(first) == 1 and first[0].isdigit():
+    if len(first) == 1 and first[0].isdecimal():
         return "extxyz"
     if full and full[0].lstrip().startswith("<?xml") and "<modeling>" in text:
         return "ase:vasp-xml"

@@ -60,7 +60,7 @@ def why_none(asked, n_frames: int, broken: str | None) -> str:
 def _from_text(text, dt):
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:e-?\d+)?)\s*(ps|fs)\s*", text)
     if not match:
-        number = "; for frames give a number without quotes" if text.strip().isdigit() else ""
+        number = "; for frames give a number without quotes" if text.strip().isdecimal() else ""
         raise ValueError(f"window={text!r} is not a time; write it like '0.75 ps'{number}.")
     if dt is None:
         raise ValueError(f"window={text!r} needs the time between frames; give dt in ps.")

@@ -262,6 +262,20 @@ def test_an_extended_xyz_with_ids_comes_in_their_order(tmp_path):
     assert np.array_equal(frames[0].positions, frames[1].positions)
 
 
+@pytest.mark.parametrize(("count", "sentence"), [("\x1c1", None), ("\u00b2", "expected|no kind")])
+def test_counts_in_strange_letters(tmp_path, count, sentence):
+    for name, text in (("a.xyz", xyz("Ni 0 0 0").replace("1\n", f"{count}\n", 1)),
+                       ("a.gro", gro((1, "NI", "Ni", 1, 1, 1)).replace("\n1\n", f"\n{count}\n")),
+                       ("a.dump", dump("id element x y z", "1 Ni 0 0 0").replace(
+                           "ATOMS\n1\n", f"ATOMS\n{count}\n", 1))):
+        if sentence is None:
+            frames, _ = read(tmp_path / name, text)
+            assert str(frames[0].symbols) == "Ni"
+        else:
+            with pytest.raises(ValueError, match=sentence + "|not followed by a number"):
+                read(tmp_path / name, text)
+
+
 @pytest.mark.parametrize("name", ["ID", "particle_id", "Particle_Identifier", "index"])
 def test_ids_have_many_names(tmp_path, name):
     head = f"Properties=species:S:1:pos:R:3:{name}:I:1"

@@ -15,11 +15,12 @@ def cut(lines, where):
         start, count = lines.number, lines.next()
         if count is None:
             raise Cut
-        if not count.strip().isdigit():
+        if not count.strip().isdecimal():
             raise ValueError(f"line {lines.number}: a number of atoms is expected, not "
                              f"{count.strip()[:40]!r}; repair the file.")
-        check_count(int(count), f"line {lines.number}")
-        rows, box = lines.take(int(count)), lines.next()
+        n = int(count.strip())
+        check_count(n, f"line {lines.number}")
+        rows, box = lines.take(n), lines.next()
         if box is None or len(box.split()) not in (3, 9):
             raise Cut
         yield "".join([title, count, rows, box]), start
@@ -28,7 +29,7 @@ def cut(lines, where):
 def parse(text, where, elements, unit, line):
     """ase.Atoms (Å) of the text of one frame, in the file's order, with its virtual sites."""
     rows = lines_of(text)
-    title, n = rows[0], int(rows[1])
+    title, n = rows[0], int(rows[1].strip())
     atoms, box = rows[2:2 + n], rows[2 + n]
     if n == 0:
         raise ValueError(f"{where} has no atoms in it; give a file with at least one atom.")

@@ -126,7 +126,7 @@ def _style(hint, rows, types, cell, origin, where):
                       if len(row.split()) == len(rows[0].split())])
     fitting = [style for style in _ORDER if _fits(words, *_STYLES[style], types, cell, origin)]
     if "charge" in fitting and "molecular" in fitting:  # a charge has a point, a molecule none
-        whole = all(word.lstrip("+-").isdigit() for word in words[:, 2])
+        whole = all(word.lstrip("+-").isdecimal() for word in words[:, 2])
         fitting.remove("charge" if whole else "molecular")
     if not fitting:
         raise ValueError(f"{where}: the columns of its section Atoms are of no style known here "
@@ -139,7 +139,7 @@ def _fits(words, mol, kind, charge, first, types, cell, origin):
     columns = words.shape[1]
     if columns not in (first + 3, first + 6):
         return False
-    if columns == first + 6 and not all(w.lstrip("+-").isdigit() for w in words[:, -3:].ravel()):
+    if columns == first + 6 and not all(w.lstrip("+-").isdecimal() for w in words[:, -3:].ravel()):
         return False
     try:
         number = words[:, kind].astype(float)

@@ -28,7 +28,7 @@ def cut(lines, where):
             if head[-1].startswith("ITEM: NUMBER OF ATOMS"):
                 n = line.strip()
             head.append(line)
-        if n is None or not n.isdigit():
+        if n is None or not n.isdecimal():
             raise ValueError("'ITEM: NUMBER OF ATOMS' is missing or not followed by a number; "
                              "repair the dump.")
         check_count(int(n), where)
@@ -50,7 +50,7 @@ def parse(text, where, elements, unit, line):
     names, rows = (rows.split("\n", 1) + [""])[:2]
     names = names.split()[2:]
     items = _items(head)
-    n = int(items["NUMBER OF ATOMS"][0])
+    n = int(items["NUMBER OF ATOMS"][0].strip())
     if n == 0:
         raise ValueError(f"{where} has no atoms in it; give a file with at least one atom.")
     table = read_columns(rows, _wanted(names, where), line + len(head) + 1)

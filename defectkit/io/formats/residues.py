@@ -59,6 +59,6 @@ def _label(name, kind, alone):
     if len(upper) >= 2 and element_of(two) and len(upper) == 2 and (
             alone or two in _SURE or two not in _EITHER):
         return two
-    if upper[:1] and element_of(upper[0]) and not name.isdigit():
+    if upper[:1] and element_of(upper[0]) and not name.isdecimal():
         return upper[0]
     return name

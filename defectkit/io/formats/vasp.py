@@ -54,10 +54,10 @@ def _head(lines, where):
     """Number of the first line, the lines down to the counts, the number of atoms."""
     start = lines.number + 1
     head = [_next(lines) for _ in range(6)]
-    if not head[-1].split() or not all(word.isdigit() for word in head[-1].split()):
+    if not head[-1].split() or not all(word.isdecimal() for word in head[-1].split()):
         head.append(_next(lines))
     counts = head[-1].split("!")[0].split()
-    if not counts or not all(word.isdigit() for word in counts):
+    if not counts or not all(word.isdecimal() for word in counts):
         raise ValueError(f"line {lines.number}: the numbers of atoms are expected, not "
                          f"{head[-1].strip()[:40]!r}; repair the file.")
     n = sum(map(int, counts))
@@ -69,7 +69,7 @@ def parse(text, where, elements, unit, line):
     """ase.Atoms (Å, periodic) of the text of one frame."""
     rows = [row + "\n" for row in lines_of(text)]
     cell = _cell(rows[1:5], line)
-    named = len(rows[5].split()) > 0 and not rows[5].split()[0].isdigit()
+    named = len(rows[5].split()) > 0 and not rows[5].split()[0].isdecimal()
     counts = [int(word) for word in rows[6 if named else 5].split("!")[0].split()]
     mode, block = rows[7 if named else 6], "".join(rows[8 if named else 7:])
     first = line + (8 if named else 7)

@@ -21,7 +21,7 @@ def cut(lines, where):
     while (first := lines.full()) is not None:
         start = lines.number
         words = first.split()
-        if len(words) != 1 or not words[0].isdigit():
+        if len(words) != 1 or not words[0].isdecimal():
             raise ValueError(f"line {start}: a number of atoms is expected, not "
                              f"{first.strip()[:40]!r}; repair the file.")
         check_count(int(words[0]), f"line {start}")
@@ -32,7 +32,7 @@ def cut(lines, where):
 def parse(text, where, elements, unit, line):
     """ase.Atoms of the text of one frame. The cell is periodic where `pbc` does not say else."""
     first, comment, rows = (text.split("\n", 2) + [""])[:3]
-    n = int(first)
+    n = int(first.strip())
     info = _info(comment)
     lattice = info.pop("Lattice", None)
     cell = None if lattice is None else _lattice(lattice)
@@ -78,7 +78,7 @@ def _lattice(values):
 def _columns(properties, rows):
     """Columns for `read_columns`, and (width, kind) of each property."""
     words = properties.split(":")
-    if len(words) % 3 or not all(w.isdigit() and int(w) > 0 for w in words[2::3]):
+    if len(words) % 3 or not all(w.isdecimal() and int(w) > 0 for w in words[2::3]):
         raise ValueError(f"Properties={properties[:60]} is not name:kind:columns, again and "
                          "again; repair the file.")
     columns, groups, place = {}, {}, 0
