@@ -218,6 +218,7 @@ def two_phases():
     return [noisy_phase(0, 160, seed=1), noisy_phase(step, 120, seed=2)]
 
 
+@pytest.mark.slow
 def test_shortest_window_separates_phases_it_was_not_told(two_phases):
     windows = [1, 4, 8, 12, 16, 24, 32]
     truth = ["liquid", "ice"]
@@ -252,6 +253,7 @@ def test_splits_that_come_later_are_final_only_if_allowed():
     assert (first, whole) == (1, 24)
 
 
+@pytest.mark.slow
 def test_silicon_phases_get_apart_by_averaging():
     """The paper's loop on MD of beta-Sn and simple hexagonal at 450 K (frames every 10 fs)."""
     data = dk.load("si-phases-warm", kinds=["beta-Sn", "simple hexagonal"])

@@ -6,12 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import defectkit as dk
 
 WORK = """
 import hashlib, json
 import numpy as np
 from ase.build import bulk
+import pytest
+
 import defectkit as dk
 from defectkit import clusters
 from defectkit.parametric import EnvironmentClassifier, ParametricMap
@@ -56,6 +60,7 @@ def run(threads):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_another_process_on_two_threads_gives_the_same_bits():
     one, two = run(1), run(min(2, os.cpu_count() or 1))
     assert len(one) == 14 and [name for name in one if two[name] != one[name]] == []

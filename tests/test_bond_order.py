@@ -56,6 +56,7 @@ def test_one_sublattice_has_a_first_shell_too(name):
         assert len(neighbor_list("ij", part, cutoff)[0]) == 12 * len(part)
 
 
+@pytest.mark.slow
 def test_water_and_atoms_alone():
     for name in ("water-ice", "water-liquid"):
         atoms = dk.load(name).frames[50]

@@ -287,6 +287,7 @@ def test_bad_descriptions_are_refused(labels, cutoff, text):
 
 # the paper's case
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["umap", "pacmap"])
 def test_four_silicon_phases_separate_without_labels(method):
     data = dk.load("si-phases-test")

@@ -43,6 +43,7 @@ def run(code, *options, package=PACKAGE, cwd=None, **environment):
                           text=True, capture_output=True)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.parametrize("layer", ["", "workqueue"])
 def test_forked_processes_give_the_same_bits(layer):
@@ -50,6 +51,7 @@ def test_forked_processes_give_the_same_bits(layer):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_nothing_warns_and_closed_streams_do_no_harm():
     code = FEATURES + """
 import sys
@@ -64,6 +66,7 @@ print("done")
     assert run(closed).stdout == "done\n"
 
 
+@pytest.mark.slow
 def test_without_a_place_for_compiled_functions_one_warning_and_the_same_features(tmp_path):
     package = tmp_path / "defectkit"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "data"))
@@ -84,6 +87,7 @@ np.save("values.npy", dk.SymmetryFunctions.silicon()(atoms[:64]))
                                   dk.SymmetryFunctions.silicon()(atoms[:64]))
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_beforehand_and_loaded_afterwards(tmp_path):
     module = "import runpy; runpy.run_module('defectkit.symmetry.compile', run_name='__main__')"
     first = run(module, NUMBA_CACHE_DIR=str(tmp_path))

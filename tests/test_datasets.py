@@ -166,6 +166,7 @@ def test_averaged_warm_solids_are_their_phase(warm):
     assert np.mean(right) > 0.98
 
 
+@pytest.mark.slow
 def test_mdapy_finds_diamond_only_in_diamond(phases):
     mdapy = pytest.importorskip("mdapy")
     found = {phase: [] for phase in PHASES}

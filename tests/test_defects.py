@@ -218,8 +218,9 @@ def test_nothing_flagged_and_no_shell_give_no_site():
     assert defects.locate_defects(atoms, far) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [0, 0.15])
-def test_random_flags_in_a_sound_crystal_are_no_defects(width):
+def test_random_flags_in_a_perfect_crystal_are_no_defects(width):
     for name in ("diamond", "fcc copper", "oxygens of ice Ih"):
         for seed in range(5):
             atoms = hot(crystals()[name], seed, width) if width else crystals()[name]
@@ -293,6 +294,7 @@ def averaged(name, run, ps=0.5, every=15):
     return means, flagged.flagged.reshape(len(G), -1), data.truth["temperature"][mine[0]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name, run", [("si-vacancy-moving", 0), ("si-interstitial-moving", 2)])
 def test_moving_defects_in_frames_averaged_over_half_a_picosecond(name, run):
     frames, flags, temperature = averaged(name, run)
@@ -306,6 +308,7 @@ def test_moving_defects_in_frames_averaged_over_half_a_picosecond(name, run):
     assert result["located"] == 1 and result["false_alarms_per_frame"] == 0
 
 
+@pytest.mark.slow
 def test_single_frames_at_1000_K_name_the_vacant_half_of_split_vacancies():
     data = dk.load("si-vacancy-moving")
     chosen = np.arange(3, len(data.frames), 16)
@@ -626,6 +629,7 @@ def test_track_follows_a_breathing_cell():
     np.testing.assert_allclose(path.path[:, 0], [9.5, 10.45, 11.4, 12.35])
 
 
+@pytest.mark.slow
 def test_track_of_the_embedded_vacancy_has_the_jumps_of_the_truth():
     data = dk.load("si-vacancy-moving")
     chosen = np.flatnonzero(data.truth["run"] == data.truth["run"][0])[:120]

@@ -257,6 +257,7 @@ def test_close_and_identical_environments_keep_their_order():
     assert index[0].tolist() == [0, 101, 1] and distance[0, 1] == 0
 
 
+@pytest.mark.slow
 def test_another_metric_is_left_to_umap(blobs):
     X, truth = blobs
     turned = embed(X, "umap", metric="cosine")
@@ -280,6 +281,7 @@ def test_all_methods_of_few_environments_are_those_of_embed(blobs):
         assert np.array_equal(Y, embed(X, method, seed=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 2])
 @pytest.mark.parametrize("standardise", [True, False])
 def test_two_methods_side_by_side_are_those_of_embed(monkeypatch, cores, standardise):
@@ -470,6 +472,7 @@ print(json.dumps([hashlib.sha256(Y.tobytes()).hexdigest(),
 """
 
 
+@pytest.mark.slow
 def test_a_second_process_compiles_nothing_of_umap():
     def run():
         done = subprocess.run([sys.executable, "-c", UMAP_TWICE], capture_output=True, text=True,

@@ -188,6 +188,7 @@ def test_one_phase_is_one_population(case, times):
     assert evidence["populations"] == 1 and (labels == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("times, agree", [(1, 0.99), (2, 0.99)])
 def test_ice_and_water_at_one_temperature_are_two(times, agree):
     X = np.concatenate([averaged(oxygens(name, 100), 3.5, 8.0, times)

@@ -58,6 +58,7 @@ def test_a_hydrogen_gives_one_bond_the_straightest():
     assert hydrogen_bonds(nearer)[hydrogen_bonds(nearer)[:, 1] == 1].tolist() == [[0, 1, 6]]
 
 
+@pytest.mark.slow
 def test_agrees_with_the_criterion_in_plain_loops(ice):
     whole = np.repeat([(ice.positions[k, 2] < 6.0) for k in range(0, len(ice), 3)], 3)
     part = ice[whole]

@@ -46,6 +46,7 @@ def test_neighbours_in_slabs_are_those_of_the_whole_frame(seed, pbc, skew, outsi
     np.testing.assert_allclose(cut[np.lexsort(cut.T[::-1])], whole, atol=2e-8)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @pytest.mark.filterwarnings("ignore:the cutoff")
 @given(st.integers(0, 10**6), st.tuples(st.booleans(), st.booleans(), st.booleans()))
@@ -125,6 +126,7 @@ def test_a_sample_of_a_large_frame_is_described_as_the_frame(monkeypatch):
     assert "no point defect" in str(result.summary())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flat_cell", [False, True])
 def test_a_sheet_without_a_third_dimension(flat_cell):
     """Graphene with a vacancy: its three open neighbours are told apart."""

@@ -142,6 +142,7 @@ def environment():
     return os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_trajectory(tmp_path, saved):
     peak = {}
     for n in (10, 1000):
@@ -152,6 +153,7 @@ def test_memory_does_not_grow_with_the_trajectory(tmp_path, saved):
     assert abs(peak[1000] / peak[10] - 1) < 0.1, peak
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_without_losing_or_repeating_a_frame(tmp_path, saved, model):
     movie = trajectory(tmp_path / "movie.extxyz", 300)
     whole = classify_trajectory(movie, model, output=tmp_path / "whole.extxyz", progress=False)
@@ -202,6 +204,7 @@ def test_labels_come_while_ase_runs(tmp_path, model):
                           labels_of(tmp_path / "later.extxyz", model))
 
 
+@pytest.mark.slow
 def test_dask_workers_give_the_same_labels_also_when_one_is_killed(tmp_path, model):
     distributed = pytest.importorskip("distributed")
     movie = trajectory(tmp_path / "movie.extxyz", 200)
@@ -476,6 +479,7 @@ def test_two_calls_do_not_write_one_output(tmp_path, movie, model):
         frames, model, output=tmp_path / "alone.extxyz", progress=False))
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_killed_process_is_gone(tmp_path, saved):
     movie = trajectory(tmp_path / "movie.extxyz", 200)
     output = tmp_path / "out.extxyz"

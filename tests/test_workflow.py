@@ -54,6 +54,7 @@ def test_the_twelve_neighbours_of_a_vacancy_are_one_cluster_in_every_frame(vacan
             np.flatnonzero(np.linalg.norm(d, axis=1) < 3.1))
 
 
+@pytest.mark.slow
 def test_a_cluster_is_said_to_sit_where_it_was_planted():
     """Also in a cell whose atoms lie in another image."""
     frames = copper(amplitude=0.02)
@@ -153,6 +154,7 @@ def test_frames_larger_than_that_are_thinned_by_atoms():
     assert (result.atom_labels() == workflow.NOT_LABELLED).sum() == 55
 
 
+@pytest.mark.slow
 def test_the_window_is_found_for_a_trajectory_too_hot_for_single_frames():
     frames = copper(n_frames=96, amplitude=0.2, seed=3)
     result = dk.identify(frames, progress=False, dt=0.05)
@@ -250,6 +252,7 @@ def test_functions_for_elements_cover_every_pair():
         SymmetryFunctions.for_elements(["Cu"], 0)
 
 
+@pytest.mark.slow
 def test_from_a_shell(tmp_path, capsys):
     ase.io.write(tmp_path / "cu.xyz", copper(6), format="extxyz")
     main(["identify", str(tmp_path / "cu.xyz"), "--window", "1",
@@ -263,6 +266,7 @@ def test_from_a_shell(tmp_path, capsys):
         main(["identify", str(tmp_path / "absent.xyz")])
 
 
+@pytest.mark.slow
 def test_files_of_any_format_give_the_same_labels(vacancy, tmp_path):
     frames = copper(3)
     expected = dk.identify(frames, method="pca", window=1, progress=False).labels
@@ -326,6 +330,7 @@ def shuffled(atoms, seed=5):
     return atoms[np.random.default_rng(seed).permutation(len(atoms))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [turned, moved, shuffled], ids=lambda f: f.__name__)
 def test_labels_depend_on_the_atoms_and_not_on_how_they_are_written(change, vacancy):
     frames = copper()
@@ -337,6 +342,7 @@ def test_labels_depend_on_the_atoms_and_not_on_how_they_are_written(change, vaca
     assert dk.clusters.agreement(other.labels, expected) >= 0.99
 
 
+@pytest.mark.slow
 def test_labels_do_not_depend_on_the_order_of_frames_or_the_seed(vacancy):
     order = np.random.default_rng(2).permutation(10)
     frames = copper()
@@ -347,6 +353,7 @@ def test_labels_do_not_depend_on_the_order_of_frames_or_the_seed(vacancy):
     assert dk.clusters.agreement(again.labels, vacancy.labels) >= 0.99
 
 
+@pytest.mark.slow
 def test_a_supercell_has_the_labels_of_its_cell_many_times(vacancy):
     other = dk.identify([atoms * (2, 1, 1) for atoms in copper()], window=1, progress=False)
     expected = np.repeat(vacancy.labels.reshape(10, 1, 255), 2, axis=1).ravel()
@@ -430,6 +437,7 @@ def test_the_judge_agrees_on_a_crystal_with_a_fault():
     assert (table["agreement"] > 0.9).all()
 
 
+@pytest.mark.slow
 def test_ice_beside_water_is_told_apart_in_one_frame():
     frames = [dk.load(name).frames[40] for name in ("water-ice", "water-liquid")]
     result = dk.identify([f[f.numbers == 8] for f in frames], progress=False)
