@@ -6,8 +6,8 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 # Containers run as root, which JupyterLab accepts only when told.
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: install demo lab test test-fast test-unit test-notebooks test-browser check docs linkcheck \
-	bench bench-stability bench-notebooks coverage clean
+.PHONY: install demo lab test test-fast test-unit test-notebooks test-browser test-descriptors \
+	check docs linkcheck bench bench-stability bench-notebooks coverage clean
 
 install: .venv/installed
 
@@ -43,6 +43,11 @@ test-notebooks: install
 test-browser: install
 	$(PIP) -e '.[browser]'
 	DEFECTKIT_SCREENSHOTS=$(CURDIR)/screenshots $(BIN)/python -m pytest tests/browser -rs $(BROWSER)
+
+# Descriptors of other libraries and objects of other programs; what PyPI does not have is skipped.
+test-descriptors: install
+	$(PIP) -e '.[descriptors,doors]'
+	$(BIN)/python -m pytest -rs tests/descriptors tests/io/test_objects.py
 
 # Style, docstrings and types.
 check: install

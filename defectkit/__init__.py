@@ -33,9 +33,9 @@ _HOME = {
     "identify": "workflow",
     "open_result": "workflow",
 }
-_MODULES = ("averaging", "clusters", "datasets", "defects", "embedding", "hydrogen_bonds",
-            "imbalance", "nucleus", "parametric", "plots", "potential", "stability",
-            "streaming", "symmetry", "trajectory", "view", "workflow")
+_MODULES = ("averaging", "clusters", "datasets", "defects", "descriptors", "embedding",
+            "hydrogen_bonds", "imbalance", "nucleus", "parametric", "plots", "potential",
+            "stability", "streaming", "symmetry", "trajectory", "view", "workflow")
 
 __all__ = sorted(_HOME)
 

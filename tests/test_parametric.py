@@ -15,8 +15,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
 import defectkit as dk
+from defectkit import descriptors
 from defectkit.parametric import EnvironmentClassifier, ParametricMap, export_onnx, load_model
-from defectkit.parametric import model_file as _model_file
 from defectkit.parametric.network import temperature
 
 
@@ -215,8 +215,8 @@ def test_a_model_of_version_0_1_can_still_be_loaded(tmp_path):
 def test_scaled_functions_of_a_potential_survive_the_file(tmp_path, water_potential):
     symmetry = dk.SymmetryFunctions.from_n2p2(water_potential,
                                               scaling=water_potential / "scaling.data")
-    given = json.loads(json.dumps(_model_file.symmetry_as_dict(symmetry)))
-    again = _model_file.symmetry_from_dict(given)
+    given = json.loads(json.dumps(descriptors.as_dict(symmetry)))
+    again = descriptors.from_dict(given)
     atoms = dk.load("water-ice").frames[0]
     assert np.array_equal(again(atoms, "O"), symmetry(atoms, "O"))
 
@@ -241,8 +241,8 @@ def changed(source, target, **header):
 def test_files_that_do_not_fit_are_refused(tmp_path, classifier):
     path = tmp_path / "c.npz"
     classifier.save(path)
-    with pytest.raises(ValueError, match="in format 3, this version reads up to 2; update"):
-        load_model(changed(path, tmp_path / "newer.npz", format=3))
+    with pytest.raises(ValueError, match="in format 4, this version reads up to 3; update"):
+        load_model(changed(path, tmp_path / "newer.npz", format=4))
     with pytest.raises(ValueError, match="was fitted with other symmetry functions"):
         load_model(path, dk.SymmetryFunctions.water())
     with pytest.raises(FileNotFoundError, match="does not exist"):

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 import defectkit as dk
 from defectkit import SymmetryFunctions, _threads
+from defectkit.descriptors import as_dict, from_dict
 from defectkit.neighbours.lists import neighbour_pairs
-from defectkit.parametric.model_file import symmetry_as_dict, symmetry_from_dict
 from defectkit.symmetry import kernels, trajectories
 
 SEEDS = st.integers(0, 2**31)
@@ -354,7 +354,7 @@ def test_many_elements_take_few_functions_that_still_tell_them_apart(alloy):
 
 def test_functions_are_unchanged_by_saving_them():
     sf = SymmetryFunctions.for_elements(["Cr", "Mn", "Fe", "Co", "Ni"])
-    assert symmetry_from_dict(symmetry_as_dict(sf)).functions == sf.functions
+    assert from_dict(as_dict(sf)).functions == sf.functions
 
 
 def test_functions_print_as_a_few_lines():

@@ -26,6 +26,7 @@ from .formats import (
 )
 from .frame import finished
 from .kinds import kind_of
+from .objects import frames_of
 from .source import Cut, Lines, Raw, existing_file, open_text
 
 __all__ = ["iter_frames", "parse", "raw_frames", "read_frames"]
@@ -49,6 +50,8 @@ def iter_frames(source: str | os.PathLike | Atoms | Iterable[Atoms],
         .gro, .pdb, .cif, .cfg, ASE .traj or database, n2p2 `input.data`, NetCDF, GSD, what else
         ASE or chemfiles read, or XTC, TRR, DCD, which hold no elements. Text may be compressed
         (gzip, bz2, xz). The content tells the kind, not the name; a name is only a name.
+        Or an object of another program: a pymatgen Structure or Molecule, an MDAnalysis Universe
+        or AtomGroup (all its frames), an OVITO DataCollection, a dpdata System.
     topology : path or ase.Atoms, optional
         Names the atoms of an XTC, TRR, DCD or NetCDF file, in its order.
     elements : list of str, str or dict, optional
@@ -122,6 +125,7 @@ def raw_frames(source, topology=None, elements=None, length_unit: float = Bohr) 
     if isinstance(source, Atoms):
         source = [source]
     if not isinstance(source, str | os.PathLike):
+        source = source if (found := frames_of(source, elements)) is None else found
         return _given(source, topology, elements, length_unit)
     path = existing_file(source)
     kind, head = kind_of(path)
@@ -176,6 +180,9 @@ def _items(items, topology, elements, length_unit):
     for n, item in enumerate(items):
         if isinstance(item, os.PathLike) or (isinstance(item, str) and os.path.isfile(item)):
             yield from raw_frames(item, topology, elements, length_unit)
+            continue
+        if (found := frames_of(item, elements)) is not None:
+            yield from _items(found, topology, elements, length_unit)
             continue
         if not isinstance(item, Atoms):
             raise ValueError(f"frame {n} is a {type(item).__name__}; give a path, ase.Atoms, or "

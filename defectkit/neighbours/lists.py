@@ -5,15 +5,18 @@ from warnings import warn
 
 import numpy as np
 from ase.cell import Cell
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 
 FARTHEST = 1e7  # Å from the origin; beyond it a double holds less than 1e-9 Å
 DENSEST = 2.0  # atoms per Å^3; diamond has 0.18, a hydrogen molecule in its own box 1.2
 _local = threading.local()  # each thread's arrays, whose memory is worth reusing
 
 
-def check_atoms(atoms, elements):
-    """Raises ValueError where atoms cannot be described by functions of `elements`."""
+def check_atoms(atoms, elements, who="these symmetry functions know"):
+    """Raises ValueError where atoms cannot be described by functions of `elements`.
+
+    `who` begins the sentence about other elements; None for `elements` allows all of them.
+    """
     if len(atoms) == 0:
         raise ValueError("this frame has no atoms; drop it or check how it was read.")
     bad = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
@@ -28,10 +31,11 @@ def check_atoms(atoms, elements):
     if not np.isfinite(atoms.cell.array).all():
         raise ValueError("the cell holds a value that is NaN or infinite; set a proper cell, or "
                          "drop the frame.")
-    unknown = sorted({chemical_symbols[z] for z in np.unique(atoms.numbers)} - set(elements))
+    unknown = [] if elements is None else sorted(
+        {chemical_symbols[z] for z in np.unique(atoms.numbers)} - set(elements))
     if unknown:
-        raise ValueError(f"these symmetry functions know {', '.join(elements)} but the frame "
-                         f"holds {', '.join(unknown)}; remove them or take other functions.")
+        raise ValueError(f"{who} {', '.join(elements)} but the frame holds {', '.join(unknown)}; "
+                         "remove them or take other functions.")
     for axis in range(3):
         if atoms.pbc[axis] and not np.any(atoms.cell.array[axis]):
             raise ValueError(f"the frame is periodic along axis {axis} but has no cell vector "
@@ -51,6 +55,27 @@ def _volume(atoms):
     for axis in np.flatnonzero(~atoms.pbc):
         box[axis] *= np.ptp(atoms.positions @ box[axis]) + 1.0
     return abs(np.linalg.det(box))
+
+
+def centre_index(atoms, centres):
+    """Indices (n_centres,) of the atoms that an element, a list of indices or a mask names.
+
+    None names all atoms. Raises ValueError where there are none, or indices beyond the atoms.
+    """
+    if centres is None:
+        return np.arange(len(atoms))
+    if isinstance(centres, str):
+        index = np.flatnonzero(atoms.numbers == atomic_numbers.get(centres, -1))
+        if len(index) == 0:
+            raise ValueError(f"there is no {centres} among these atoms "
+                             f"({atoms.get_chemical_formula()}); choose other centres.")
+        return index
+    index = np.asarray(centres)
+    if index.dtype == bool:
+        index = np.flatnonzero(index)
+    if len(index) == 0 or index.min() < 0 or index.max() >= len(atoms):
+        raise ValueError(f"centres must be indices from 0 to {len(atoms) - 1}, at least one.")
+    return index.astype(np.int64)
 
 
 def neighbour_list(atoms, cutoff, copy=True):
@@ -95,7 +120,7 @@ def _search(atoms, cutoff, copy, with_vectors=False):
     """
     from .search import find_pairs
 
-    box = _search_box(atoms, cutoff)
+    box = search_box(atoms, cutoff)
     inverse = np.linalg.inv(box)
     scaled = atoms.positions @ inverse
     turns = np.floor(scaled)
@@ -133,7 +158,7 @@ def _room(pairs, vectors):
     return np.empty(pairs, np.int64), np.empty((pairs, 3), np.int32), np.empty((vectors, 3))
 
 
-def _search_box(atoms, cutoff):
+def search_box(atoms, cutoff):
     """Vectors of a periodic box in which atoms have the neighbours that they have in the frame.
 
     Open axes become periodic ones with so much vacuum that no image comes within the cutoff.

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from .._deprecated import warn
-from ..symmetry.functions import SymmetryFunctions
+from ..descriptors import Descriptor
 from .model_file import read_model, write_model
 from .network import apply_layers, split_groups, temperature, train_layers
 from .novelty import find_novel, fit_novelty
@@ -86,8 +86,9 @@ class ParametricMap(MultiOutputMixin, RegressorMixin, _Net):
 
     Parameters
     ----------
-    symmetry : SymmetryFunctions, optional
-        Those that the features were computed with; kept in the saved file.
+    symmetry : SymmetryFunctions or other descriptor, optional
+        Those that the features were computed with; kept in the saved file. Of a descriptor of
+        `defectkit.descriptors` name, parameters, version and a fingerprint are.
     centres : str, optional
         Element of the environments, such as "O"; kept too.
     window : int
@@ -207,7 +208,7 @@ class EnvironmentClassifier(ClassifierMixin, _Net):
         return self.is_novel(X)
 
 
-def load_model(path: str | Path, symmetry: SymmetryFunctions | None = None
+def load_model(path: str | Path, symmetry: Descriptor | None = None
                ) -> ParametricMap | EnvironmentClassifier:
     """The fitted `ParametricMap` or `EnvironmentClassifier` of a file.
 
@@ -215,7 +216,9 @@ def load_model(path: str | Path, symmetry: SymmetryFunctions | None = None
     window and versions; reading it executes nothing (no pickle).
 
     path      as given to `save`
-    symmetry  a `SymmetryFunctions`; the model is refused where it was fitted with others
+    symmetry  a `SymmetryFunctions` or another descriptor; the model is refused where it was
+              fitted with others. A model that was fitted with your own function, or with a network
+              from a file, needs it again to describe atoms; nothing named in the file is opened
 
     Raises FileNotFoundError; ValueError for a file that is damaged or something else, one written
     by a newer defectkit, or other symmetry functions.

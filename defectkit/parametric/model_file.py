@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,13 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
+from ..descriptors import Descriptor, as_dict, difference, from_dict
 from ..io.archive import Refused, read_archive, write_archive
-from ..symmetry.functions import SymmetryFunctions
-from ..symmetry.kernel_tables import Function
-from ..symmetry.n2p2_files import ARGUMENTS, SUBTYPES, Scaling
 from .novelty import Space
 
-__all__ = ["fingerprint", "read_model", "symmetry_as_dict", "symmetry_from_dict",
-           "write_model"]
+__all__ = ["fingerprint", "read_model", "write_model"]
 
-FORMAT = 2  # raise it when an older defectkit could not read the file
+FORMAT = 3  # raise it when an older defectkit could not read the file
 _MARK = "defectkit model"
 _OWN = ("symmetry", "centres", "window", "hidden", "seed")  # have their own place in the header
 _SPACE = ("scale", "centre", "factor", "mean", "whiten", "constant")
@@ -50,7 +46,7 @@ def _described(model):
     parameters = model.get_params(deep=False)
     header = {"mark": _MARK, "format": FORMAT, "kind": type(model).__name__,
               "versions": {"defectkit": __version__, "numpy": np.__version__},
-              "symmetry": symmetry_as_dict(parameters.pop("symmetry")),
+              "symmetry": as_dict(parameters.pop("symmetry")),
               "centres": parameters.pop("centres"), "window": int(parameters.pop("window")),
               "hidden": list(parameters.pop("hidden")), "seed": parameters.pop("seed"),
               "parameters": parameters, "n_features": model.n_features_in_,
@@ -66,7 +62,7 @@ def _described(model):
     return header, arrays
 
 
-def read_model(path: str | Path, kinds: Iterable[type], symmetry: SymmetryFunctions | None = None
+def read_model(path: str | Path, kinds: Iterable[type], symmetry: Descriptor | None = None
                ) -> Any:
     """The fitted estimator of a file, one of the classes `kinds`; see `load_model`."""
     header, arrays = read_archive(path, "model", partial(_check, path))
@@ -77,10 +73,12 @@ def read_model(path: str | Path, kinds: Iterable[type], symmetry: SymmetryFuncti
                          "again.") from err
     if symmetry is not None:
         # Read and described again, a file of an earlier version has today's entries too.
-        ours, theirs = symmetry_as_dict(symmetry), symmetry_as_dict(model.symmetry)
-        if json.dumps(ours) != json.dumps(theirs):
-            raise ValueError(f"{path} was fitted with other symmetry functions; compute features "
-                             "with model.symmetry, or fit a model on yours.")
+        other = difference(as_dict(model.symmetry), as_dict(symmetry))
+        if other:
+            raise ValueError(f"{path} was fitted with other symmetry functions or another "
+                             f"descriptor ({other}); compute features with model.symmetry, or fit "
+                             "a model on yours.")
+        model.symmetry = symmetry
     return model
 
 
@@ -118,7 +116,7 @@ def _filled(kind, header, arrays):
     known = kind().get_params(deep=False)
     parameters = {k: _parameter(v) for k, v in header.get("parameters", {}).items()
                   if k in known and k not in _OWN}
-    model = kind(symmetry_from_dict(header["symmetry"]), _text_or_none(header["centres"]),
+    model = kind(from_dict(header["symmetry"]), _text_or_none(header["centres"]),
                  _whole_number(header["window"], 1), tuple(header["hidden"]),
                  _whole_number(header["seed"]), **parameters)
     model.n_features_in_ = header["n_features"]
@@ -177,49 +175,3 @@ def _text_or_none(value):
     if not isinstance(value, str | None):
         raise ValueError(f"{value!r} is not a text")
     return value
-
-
-def symmetry_as_dict(symmetry):
-    """Everything that decides the features, as JSON can hold it; None for None."""
-    if symmetry is None:
-        return None
-    return {"functions": {e: [asdict(f) for f in fs] for e, fs in symmetry.functions.items()},
-            "cutoff_type": symmetry.cutoff_type, "inner": symmetry.inner,
-            "elements": list(symmetry.elements),
-            "scaling": {e: {k: np.asarray(v).tolist() for k, v in asdict(s).items()}
-                        for e, s in symmetry.scaling.items()}}
-
-
-def symmetry_from_dict(given):
-    """The `SymmetryFunctions` of `symmetry_as_dict`; ValueError or TypeError for anything else."""
-    if given is None:
-        return None
-    elements = [str(e) for e in given["elements"]]
-    functions = {e: [_function(f, elements) for f in fs] for e, fs in given["functions"].items()}
-    scaling = {e: Scaling(*(_scale(s[name], len(functions[e])) for name in (
-        "offset", "factor", "low", "minimum", "maximum"))) for e, s in given["scaling"].items()}
-    inner = _number(given["inner"])
-    if _whole_number(given["cutoff_type"]) > 8 or not 0 <= inner < 1:
-        raise ValueError("cutoff function")
-    return SymmetryFunctions(functions, given["cutoff_type"], inner, elements, scaling)
-
-
-def _function(given, elements):
-    f = Function(**(given | {"neighbours": tuple(given["neighbours"])}))
-    for name in ("rc", "rl", "eta", "rs", "lam", "zeta", "left", "right"):
-        _number(getattr(f, name))
-    known = ARGUMENTS[f.kind].split()
-    if (f.rc <= 0 or not {f.centre, *f.neighbours} <= set(elements)
-            or len(f.neighbours) != ("e1" in known) + ("e2" in known)
-            or f.weight not in ("Z", "1")
-            or f.core != SUBTYPES.get(f.sub, 0) or (f.kind >= 20) != (f.core > 0)):
-        raise ValueError("function")
-    return f
-
-
-def _scale(value, n):
-    if not isinstance(value, list):
-        return _number(value)
-    if len(value) != n:
-        raise ValueError("scaling")
-    return np.array([_number(x) for x in value], float)

@@ -14,7 +14,7 @@ from ..clusters import NOT_LABELLED, describe
 from ..datasets import write_frames
 from ..io import read_frames
 from ..neighbours.bond_order import places
-from . import agreement, html, saved, summary
+from . import agreement, doors, html, saved, summary
 
 EMPTY = pd.DataFrame()
 
@@ -229,6 +229,17 @@ class Result:
     def write(self, path) -> None:
         """Extended XYZ of the frames with a column `cluster`, for OVITO or ASE."""
         write_frames(path, self.frames, cluster=self.atom_labels())
+
+    def to_ovito(self):
+        """A modifier function for OVITO's pipeline (:func:`defectkit.result.doors.to_ovito`)."""
+        return doors.to_ovito(self)
+
+    def to_mdanalysis(self, universe, frame=0) -> np.ndarray:
+        """Adds the labels of one frame to an MDAnalysis Universe, attribute `defectkit_clusters`.
+
+        See :func:`defectkit.result.doors.to_mdanalysis`.
+        """
+        return doors.to_mdanalysis(self, universe, frame)
 
     def report(self, path) -> Path:
         """One HTML page with tables and pictures that needs no network; its path."""

@@ -13,7 +13,7 @@ from ase.units import Bohr
 from tqdm.auto import tqdm
 
 from .. import _threads
-from ..neighbours.lists import check_atoms, neighbour_list
+from ..neighbours.lists import centre_index, check_atoms, neighbour_list
 from ..neighbours.slabs import MOST, slabs
 from . import kernels
 from .kernel_tables import RADIAL_KINDS, make_plan
@@ -26,6 +26,8 @@ class SymmetryFunctions:
     Made by `from_n2p2`, `silicon` or `water`.  `elements` are the known elements, `functions[e]`
     the functions of element e in the order of the columns, `cutoff` the largest radius (Å).
     """
+
+    sensitive_to = "elements, distances and angles of the neighbours, not their handedness"
 
     def __init__(self, functions, cutoff_type=2, inner=0.0, elements=None, scaling=None):
         self.functions = {e: tuple(fs) for e, fs in functions.items()}
@@ -318,21 +320,9 @@ class SymmetryFunctions:
 
     def _centres(self, atoms, centres):
         check_atoms(atoms, self.elements)
-        if centres is None:
-            return np.arange(len(atoms))
-        if isinstance(centres, str):
-            index = np.flatnonzero(atoms.numbers == atomic_numbers.get(centres, -1))
-            if len(index) == 0:
-                self._of(centres)
-                raise ValueError(f"there is no {centres} among these atoms "
-                                 f"({atoms.get_chemical_formula()}); choose other centres.")
-            return index
-        index = np.asarray(centres)
-        if index.dtype == bool:
-            index = np.flatnonzero(index)
-        if len(index) == 0 or index.min() < 0 or index.max() >= len(atoms):
-            raise ValueError(f"centres must be indices from 0 to {len(atoms) - 1}, at least one.")
-        return index.astype(np.int64)
+        if isinstance(centres, str) and centres not in atoms.symbols:
+            self._of(centres)
+        return centre_index(atoms, centres)
 
 
 def html_table(title, rows):

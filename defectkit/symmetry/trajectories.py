@@ -9,13 +9,15 @@ from tqdm.auto import tqdm
 
 from .. import _threads
 from ..neighbours.slabs import MOST
+from .functions import SymmetryFunctions
 
 
 def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
     """Features of every centre in every frame.
 
     frames    ase.Atoms, or an iterable of them (a list, a reader, a generator)
-    symmetry  a `SymmetryFunctions`
+    symmetry  a `SymmetryFunctions`, another descriptor (`defectkit.descriptors`), or any function
+              of atoms and centres that returns a row for each
     centres   element symbol or indices; default all atoms
     n_jobs    threads; default all of this machine
     progress  True or False; default shows a bar when it takes more than 2 s
@@ -24,7 +26,7 @@ def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
     the numbers of centres differ.  Each thread works on a frame of its own, or all on the same
     where there are fewer frames than threads or as many like the first hold over 100 000 atoms;
     the neighbours of no more frames are in memory at a time.  The bits do not depend on the
-    threads.
+    threads.  Descriptors of other libraries take one frame after the other.
     """
     frames = [frames] if hasattr(frames, "positions") else frames
     return features_of_each(zip(frames, repeat(centres)), symmetry, n_jobs, progress)
@@ -36,12 +38,16 @@ def features_of_each(pairs, symmetry, n_jobs, progress):
     n_jobs = n_jobs or _threads.current()
     pairs = iter(pairs)
     begun = list(islice(pairs, n_jobs))
-    apart = n_jobs if len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST else 1
+    ours = isinstance(symmetry, SymmetryFunctions)
+    apart = (n_jobs if ours and len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST
+             else 1)
 
     def one(numbered):
         n, (atoms, centres) = numbered
         try:
             with _threads.for_frame(atoms, n_jobs // apart):
+                if not ours:
+                    return _rows(symmetry(atoms, centres))
                 return symmetry(atoms, centres, progress is not False and apart == 1)
         except ValueError as error:
             raise ValueError(f"frame {n}: {error}") from None
@@ -51,6 +57,15 @@ def features_of_each(pairs, symmetry, n_jobs, progress):
     if not rows:
         raise ValueError("there are no frames; check the file or the selection.")
     return np.stack(rows) if len({len(r) for r in rows}) == 1 else rows
+
+
+def _rows(values):
+    """Features as float64; ValueError where they are no row for each centre."""
+    values = np.asarray(values)
+    if values.ndim != 2 or values.dtype.kind not in "fiub":
+        raise ValueError(f"the descriptor returned {values.dtype} of shape {values.shape}; it has "
+                         "to return one row of numbers for each centre.")
+    return values.astype(float, copy=False)
 
 
 def _in_order(function, items, workers):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import repeat
 
 import numpy as np
 
+from ..descriptors import knows
 from ..neighbours.lists import neighbour_pairs
 from ..symmetry import SymmetryFunctions, features_of_each
 from .site_groups import WATER
@@ -67,6 +69,33 @@ def group_features(frames, index, group, symmetry, n_jobs=None, progress=True):
     for n, of_frame in zip(some, rows, strict=True):
         result[n] = of_frame
     return result
+
+
+def known_groups(groups, given):
+    """The groups that a descriptor given by the caller describes, with their real elements.
+
+    ValueError where it describes none of them.
+    """
+    kept = [replace(g, blind=False) for g in groups if all(knows(given, e) for e in g.elements)]
+    if not kept:
+        raise ValueError("the symmetry functions given have none of the elements of these atoms "
+                         "as centres; give others, or leave symmetry out.")
+    return kept
+
+
+def columns(symmetry, group):
+    """One text per feature of a group."""
+    return symmetry.names(BLIND if group.blind else group.elements[0])
+
+
+def said_of(symmetry, cutoff: float, n_features: int) -> str:
+    """Which descriptors were taken, in a sentence."""
+    if isinstance(symmetry, SymmetryFunctions):
+        return f"descriptors: {n_features} symmetry functions up to {cutoff:.2f} Å"
+    name = getattr(symmetry, "kind", type(symmetry).__name__)
+    made = getattr(symmetry, "version", "")
+    return (f"descriptors: {n_features or ''} features of {name}".replace("  ", " ")
+            + (f" ({made})" if made else "") + f" up to {cutoff:.2f} Å")
 
 
 def blind(atoms):

