@@ -2,12 +2,14 @@
 
     python benchmarks/field.py                       # tuning seeds, then judging seeds
     python benchmarks/field.py --judge               # judging seeds only
-    python benchmarks/field.py --judge --only rutile
+    python benchmarks/field.py --seeds 0 --only rutile
 
 The cells are built here by seed: crystals with planted point defects, faults, boundaries,
 dislocations, slabs, liquids, alloys, and water. What is judged is the answer of
 `defectkit.identify` as a user gets it. The table of the judging seeds goes to
-benchmarks/results/field.json; misses are printed.
+benchmarks/results/field.json; misses are printed. A judgement that was interrupted goes on from
+benchmarks/results/field-progress.jsonl, which is deleted at its end; delete it by hand where the
+code has changed since.
 """
 
 import argparse
@@ -27,7 +29,8 @@ from benchmarks.cells import extended, point_defects  # noqa: E402
 from defectkit.phases.classical import classical_types  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results" / "field.json"
-TUNING, JUDGING = (0, 1, 2), (31, 32, 33)
+PROGRESS = RESULTS.with_name("field-progress.jsonl")
+TUNING, JUDGING = (0, 1, 2), (41, 42, 43)
 INTERSTITIAL = ("interstitial", "dumbbell", "di-interstitial", "crowdion")
 PLANAR = ("intrinsic stacking fault", "extrinsic stacking fault", "stacking fault",
           "twin boundary", "grain boundary", "dislocation")
@@ -40,18 +43,25 @@ def identify(atoms):
 
 
 def point_rows(seed, only):
-    """(kind, cell, wrong, whether it was a false alarm) of cells with planted point defects."""
+    """(kind, cell, whether nothing is to be found, judge) of cells with planted point defects.
+
+    `judge()` gives what is wrong with the answer, sentences.
+    """
     for make in (point_defects.built_cells, point_defects.emt_cells):
-        for atoms, truth in make(seed):
+        for number, (atoms, truth) in enumerate(make(seed)):
             kind = f"point defects: {truth.prototype}"
             if only not in kind:
                 continue
-            result = identify(atoms)
-            wrong = point_misses(atoms, truth, result.defects.to_dict("records"))
-            if not truth.defects and len(result.extended):
-                wrong.append("in a perfect crystal: " + ", ".join(result.extended["kind"]))
-            yield (kind, f"{truth.material} {truth.label}, {len(atoms)} atoms, heat {truth.heat}",
-                   wrong, not truth.defects)
+
+            def judge(atoms=atoms, truth=truth):
+                result = identify(atoms)
+                wrong = point_misses(atoms, truth, result.defects.to_dict("records"))
+                if not truth.defects and len(result.extended):
+                    wrong.append("in a perfect crystal: " + ", ".join(result.extended["kind"]))
+                return wrong
+
+            yield (kind, f"{number}: {truth.material} {truth.label}, {len(atoms)} atoms, heat "
+                   f"{truth.heat:g}", not truth.defects, judge)
 
 
 def point_misses(atoms, truth, found):
@@ -91,14 +101,16 @@ def family(name, truth):
 
 
 def extended_rows(seed, only):
-    """(kind, cell, wrong, whether nothing was to be found) of cells with other defects."""
+    """As `point_rows`, of cells with other defects."""
     for name, atoms, truth in extended.cells(seed):
         kind = family(name, truth)
         if only not in kind:
             continue
-        result = identify(atoms)
-        yield (kind, f"{name}, {len(atoms)} atoms", extended_misses(atoms, truth, result),
-               not truth["kinds"])
+
+        def judge(atoms=atoms, truth=truth):
+            return extended_misses(atoms, truth, identify(atoms))
+
+        yield kind, f"{name}, {len(atoms)} atoms", not truth["kinds"], judge
 
 
 def names_of(result, atoms):
@@ -138,7 +150,7 @@ def extended_misses(atoms, truth, result):
 
 
 def water_rows(seed, only):
-    """Ice beside water: agreement of the clusters with CHILL+, one frame and ten."""
+    """As `point_rows`: ice and water, agreement of the clusters with CHILL+, one frame and ten."""
     kind = "ice and water"
     if only not in kind:
         return
@@ -148,29 +160,50 @@ def water_rows(seed, only):
         start = int(rng.integers(min(len(ice), len(liquid)) - 200))
         at = start + 19 * np.arange(count) if count > 1 else [start]
         frames = [ice[n] for n in at] + [liquid[n] for n in at]
-        result = identify([f[f.numbers == 8] for f in frames])
-        types = np.concatenate([classical_types(f)["CHILL+"][f.numbers == 8] for f in frames])
-        solid = np.isin(types, ("ice Ih", "ice Ic", "interfacial ice"))
-        named = np.array([result.names.get(int(c), "") for c in result.labels])
-        same = np.mean(np.char.startswith(named, "ice") == solid)
-        wrong = [] if same >= least else [f"{same:.1%} as CHILL+ has it"]
-        yield kind, f"{count} frames of ice and {count} of water", wrong, False
+
+        def judge(frames=frames, least=least):
+            result = identify([f[f.numbers == 8] for f in frames])
+            types = np.concatenate([classical_types(f)["CHILL+"][f.numbers == 8] for f in frames])
+            solid = np.isin(types, ("ice Ih", "ice Ic", "interfacial ice"))
+            named = np.array([result.names.get(int(c), "") for c in result.labels])
+            same = np.mean(np.char.startswith(named, "ice") == solid)
+            return [] if same >= least else [f"{same:.1%} as CHILL+ has it"]
+
+        yield kind, f"{count} frames of ice and {count} of water", False, judge
 
 
-def measured(seeds, only):
-    """{kind: [cells, right, cells without a defect, of these with a false alarm, s]}."""
+def measured(seeds, only, known=None, keep=None):
+    """{kind: [cells, right, cells without a defect, of these with a false alarm, s]}.
+
+    known  {(seed, kind, cell): (wrong, s)} of cells judged before
+    keep   file that each judged cell is added to, one line of JSON
+    """
     rows = defaultdict(lambda: [0, 0, 0, 0, 0.0])
     for seed in seeds:
         for make in (point_rows, extended_rows, water_rows):
-            start = time.perf_counter()
-            for kind, cell, wrong, nothing in make(seed, only):
+            for kind, cell, nothing, judge in make(seed, only):
+                if known and (seed, kind, cell) in known:
+                    wrong, took = known[seed, kind, cell]
+                else:
+                    start = time.perf_counter()
+                    wrong, took = judge(), time.perf_counter() - start
+                    if keep:
+                        with keep.open("a") as file:
+                            print(json.dumps([seed, kind, cell, wrong, round(took, 3)]), file=file)
                 row = rows[kind]
-                took, start = time.perf_counter() - start, time.perf_counter()
                 for k, more in enumerate((1, not wrong, nothing, bool(nothing and wrong), took)):
                     row[k] += more
                 if wrong:
                     print(f"  seed {seed}, {kind}: {cell}: {'; '.join(wrong)}", flush=True)
     return dict(rows)
+
+
+def known_cells():
+    """What an interrupted judgement left: {(seed, kind, cell): (wrong, s)}."""
+    if not PROGRESS.exists():
+        return {}
+    rows = [json.loads(line) for line in PROGRESS.read_text().splitlines()]
+    return {(seed, kind, cell): (wrong, took) for seed, kind, cell, wrong, took in rows}
 
 
 def table(rows, title):
@@ -195,15 +228,18 @@ def main():
         return
     if not given.judge:
         print(table(measured(TUNING, given.only), f"tuning seeds {TUNING}"))
-    rows = measured(JUDGING, given.only)
+    if given.only:
+        print(table(measured(JUDGING, given.only), f"judging seeds {JUDGING}"))
+        return
+    rows = measured(JUDGING, "", known_cells(), PROGRESS)
     print(table(rows, f"judging seeds {JUDGING}"))
-    if not given.only:
-        RESULTS.write_text(json.dumps([
-            {"kind": kind, "n": int(n), "right_percent": round(100 * right / n, 1),
-             "nothing_to_find": int(nothing), "false_alarms": int(false),
-             "false_alarms_percent": round(100 * false / nothing, 1) if nothing else None,
-             "seeds": list(JUDGING)}
-            for kind, (n, right, nothing, false, _) in rows.items()], indent=1) + "\n")
+    RESULTS.write_text(json.dumps([
+        {"kind": kind, "n": int(n), "right_percent": round(100 * right / n, 1),
+         "nothing_to_find": int(nothing), "false_alarms": int(false),
+         "false_alarms_percent": round(100 * false / nothing, 1) if nothing else None,
+         "seeds": list(JUDGING)}
+        for kind, (n, right, nothing, false, _) in rows.items()], indent=1) + "\n")
+    PROGRESS.unlink()
 
 
 if __name__ == "__main__":

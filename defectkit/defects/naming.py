@@ -10,6 +10,7 @@ from .sites import Site
 
 SHELL_GAP = 1.13     # a step in distance by more than this ends the first shell
 SHELL_MAX = 1.30     # of the nearest distance: no first shell is wider
+FARTHER = 1.06       # distances: sites of one's own element so much farther are no neighbours
 HALF_WAY = 0.38      # of the way into a vacancy: the atom belongs to both sites
 SHARES_SITE = 0.25   # spacings: an owner further from its site than this may share it,
 AS_FAR = 0.45        # if it is at least so far from it, of how far the extra atom is,
@@ -19,6 +20,8 @@ PAIR = 1.3           # nearest distances: vacant sites nearer than this are one 
 EXTRA_PAIR = 1.9     # spacings: extra atoms nearer than this are one di-interstitial
 OUTSIDE = 0.45       # mean direction to the atoms around: an extra atom on a surface
 ISLAND = 5           # extra atoms together on a surface: an island or a step, no adatoms
+ROTATED = 0.45       # spacings: atoms of a rotated bond are so far off their sites
+TURNED = 50.0        # degrees between a rotated bond and that of their sites
 MIXED = 0.80         # a basis site with less of one element is mixed: an alloy, unless one atom
 
 
@@ -34,7 +37,11 @@ class _Namer:
         self.site_tree = cKDTree(self.images)
 
     def shell(self, site):
-        """Sites next to a site and the distance (Å) of the nearest."""
+        """Sites next to a site and the distance (Å) of the nearest.
+
+        Of a compound only those of the other elements where these are nearer: the cations around
+        an anion.
+        """
         away, near = self.site_tree.query(self.sites.positions[site], k=min(40, len(self.images)),
                                           distance_upper_bound=2.6 * self.spacing)
         away, near = away[1:], near[1:]
@@ -43,7 +50,12 @@ class _Namer:
             return np.empty(0, int), self.spacing
         step = away[1:] / away[:-1]
         last = 1 + np.argmax(np.r_[(step > SHELL_GAP) | (away[1:] > SHELL_MAX * away[0]), True])
-        return self.image_site[near[:last]], away[0]
+        shell, away = self.image_site[near[:last]], away[:last]
+        element = self.sites.numbers[self.sites.site_basis]
+        other = element[shell] != element[site]
+        if other.any() and away[~other].min(initial=np.inf) > FARTHER * away[other].min():
+            shell = shell[other]
+        return shell, away[0]
 
     def around(self, place, leave=()):
         """Atoms within 1.3 spacings of a place, and the distance of the nearest."""
@@ -73,7 +85,8 @@ def name_defects(crystal, positions, numbers, cell, pbc):
     """Sites of all defects of a Crystal, and what the crystal has that is no point defect."""
     namer = _Namer(crystal, numbers)
     origin = positions[0] - crystal.frame.positions[0]
-    found = _vacancies(namer) + _extra(namer) + _wrong_elements(namer)
+    found = (_vacancies(namer) + _extra(namer) + _wrong_elements(namer)
+             + _rotated_bonds(namer))
     placed = []
     for site in found:
         moved = {"position": wrap((site["position"] + origin)[None], cell, pbc)[0]}
@@ -223,3 +236,36 @@ def _wrong_elements(namer):
                         f"{sites.purity[sites.site_basis[site]]:.0%} of its images, "
                         f"{off:.2f} Å off it"})
     return sorted(found, key=lambda site: -site["confidence"])
+
+
+def _rotated_bonds(namer):
+    """Pairs of atoms turned about the middle of their bond as keywords of Site.
+
+    In graphene that of Stone and Wales, in silicon the fourfold coordinated defect.
+    """
+    sites, frame = namer.sites, namer.frame
+    far = np.flatnonzero((sites.site_of >= 0)
+                         & (np.linalg.norm(sites.off, axis=1) > ROTATED * namer.spacing))
+    found = []
+    for k, one in enumerate(far):
+        for two in far[k + 1:]:
+            step = find_mic(sites.positions[sites.site_of[two]]
+                            - sites.positions[sites.site_of[one]], frame.cell, frame.pbc)[0]
+            bond = step + sites.off[two] - sites.off[one]
+            lengths = np.linalg.norm(step), np.linalg.norm(bond)
+            if max(lengths) > PAIR * namer.spacing or min(lengths) < 1e-3:
+                continue
+            angle = np.degrees(np.arccos(np.clip(abs(step @ bond) / np.prod(lengths), 0, 1)))
+            if angle < TURNED:
+                continue
+            around = np.union1d(*(sites.owner[namer.shell(sites.site_of[m])[0]]
+                                  for m in (one, two)))
+            middle = sites.positions[sites.site_of[one]] + sites.off[one] + bond / 2
+            found.append({
+                "kind": "rotated bond", "position": middle, "atoms": np.array([one, two]),
+                "neighbours": np.setdiff1d(around[around >= 0], [one, two]),
+                "element": chemical_symbols[namer.numbers[one]],
+                "confidence": namer.confidence(angle / 90),
+                "evidence": f"two atoms turned by {angle:.0f} degrees about the middle of their "
+                            "bond (Stone-Wales)"})
+    return found

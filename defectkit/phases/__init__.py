@@ -4,11 +4,11 @@
 `prototype` and `is_disordered` build on its answer.
 """
 
-from .compounds import Prototype, prototype
+from .compounds import Prototype, common_elements, prototype
 from .crystals import Structure, structure_types
 from .extended import ExtendedDefect, extended_defects
 from .liquid import Disorder, is_disordered
 from .regions import Region, regions
 
-__all__ = ["Disorder", "ExtendedDefect", "Prototype", "Region", "Structure", "extended_defects",
-           "is_disordered", "prototype", "regions", "structure_types"]
+__all__ = ["Disorder", "ExtendedDefect", "Prototype", "Region", "Structure", "common_elements",
+           "extended_defects", "is_disordered", "prototype", "regions", "structure_types"]

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+from scipy.spatial import cKDTree
 
 from ..nucleus import shape
-from . import smoothing
 from .graph import groups, near_pairs, unwrapped
+from .templates import template
+
+JOINS, STAYS = 0.25, 0.4  # of the steps of a lattice that lead into a nucleus
+ON_SITE = 0.20  # spacings: an atom nearer than this to a site of the lattice is on it
 
 
 @dataclass
@@ -52,27 +55,38 @@ def clouds(atoms, structure, regions, exclude, min_size=20):
     return sorted((c for c in found if c is not None), key=lambda c: -len(c.atoms))
 
 
-def _grown(structure, region, angle=15.0):
-    """A nucleus and the atoms at its surface that still follow its lattice.
+def _grown(structure, region):
+    """A nucleus and the atoms at its surface that sit where its lattice has a site.
 
-    Of the neighbours of its atoms those that fit its template in its orientation, until no more
-    do; then those with half of their 12 nearest neighbours in it.
+    The atoms of a nucleus that template matching names have all their neighbours in it: a third of
+    one of 200 atoms. Of the atoms around those belong to it that have atoms of it along a quarter
+    of the steps of its lattice, again and again until there are no more; then those with fewer
+    than two fifths are taken off: an atom of the melt on a facet of fcc rests on three of twelve.
     """
-    n = len(structure.codes)
-    inside, follows = np.zeros(n, bool), np.zeros(n, bool)
+    steps = template(region.code)[1:] * structure.spacing @ region.rotation.T
+    tree = cKDTree(np.concatenate([steps, -steps]))  # diamond and hcp have sites of two kinds
+    inside = np.zeros(len(structure.codes), bool)
     inside[region.atoms] = True
-    mean = Rotation.from_matrix(region.rotation).as_quat()
-    rows = np.flatnonzero((structure.template == region.code) & (structure.codes == 0))
-    q = np.vstack([structure.quaternion[rows], mean])
-    follows[rows] = smoothing.aligned(q, np.full(len(q), region.code), np.arange(len(rows)),
-                                      np.full(len(rows), len(rows)), angle)
     loose = structure.codes == 0
-    while True:
-        near = inside[structure.neighbours[:, :12]].sum(axis=1)
-        more = ~inside & loose & follows & (near >= 3)
-        if not more.any():
-            return np.flatnonzero(inside | (loose & (near >= 6)))
-        inside |= more
+    rows = np.flatnonzero(loose)
+    on_step = np.isfinite(tree.query(structure.vectors[rows].reshape(-1, 3),
+                                     distance_upper_bound=ON_SITE * structure.spacing)[0])
+    seen = on_step.reshape(len(rows), -1)
+
+    def count():
+        result = np.zeros(len(inside), int)
+        result[rows] = (inside[structure.neighbours[rows]] & seen).sum(axis=1)
+        return result
+
+    for least, add in ((JOINS * len(steps), True), (STAYS * len(steps), False)):
+        while True:
+            near = count()
+            change = ~inside & (near >= least) if add else inside & (near < least)
+            change &= loose
+            if not change.any():
+                break
+            inside[change] = add
+    return np.flatnonzero(inside)
 
 
 def element_clusters(atoms, structure, min_size=20):

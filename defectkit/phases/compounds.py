@@ -13,12 +13,15 @@ from . import _mdapy
 
 NEIGHBOURS = 24     # of each element, per atom
 UNKNOWN = "unknown crystal"
+LEAST_CONTENT = 0.05  # of an element that the crystal's name speaks of
 NEAR = 0.07         # rms difference of shells over the spacing: a thermal prototype is nearer
 HEATS = (0.0, 0.04, 0.08)  # rattles (of the nearest distance) that prototypes are compared at
 # The crystal of all atoms together, where they fit one.
 BLIND = {"rock salt": "simple cubic", "zinc blende": "diamond", "wurtzite": "hexagonal diamond",
-         "caesium chloride (B2)": "bcc", "L1_2": "fcc", "L1_0": "fcc", "D0_3": "bcc"}
-EQUAL = ("rock salt", "zinc blende", "wurtzite", "caesium chloride (B2)", "L1_0")
+         "caesium chloride (B2)": "bcc", "L1_2": "fcc", "L1_0": "fcc", "D0_3": "bcc",
+         "boron nitride sheet": "graphene"}
+EQUAL = ("rock salt", "zinc blende", "wurtzite", "caesium chloride (B2)", "L1_0",
+         "boron nitride sheet")
 
 
 @dataclass
@@ -94,6 +97,9 @@ def prototypes():
         "A15": crystal(("Si", "Cr"), [(0, 0, 0), (.25, 0, .5)], spacegroup=223,
                        cellpar=[4.56] * 3 + [90] * 3),
         "2H molybdenite sheet": _sheet(),
+        "boron nitride sheet": Atoms("BN", [(0, 0, 0), (1.25, 0.7217, 0)],
+                                     cell=[[2.5, 0, 0], [-1.25, 2.165, 0], [0, 0, 12]],
+                                     pbc=[True, True, False]),
     }
     return simple
 
@@ -154,6 +160,16 @@ def _ideal_shells(name, heat=0.0):
     return shells(hot)
 
 
+def common_elements(atoms):
+    """Symbols of the elements that make up a crystal, sorted: impurities are left out.
+
+    An element of less than 5 % of the atoms is one, and a single atom among 14 or more.
+    """
+    kinds, number = np.unique(atoms.get_chemical_symbols(), return_counts=True)
+    kept = (number >= LEAST_CONTENT * len(atoms)) & ((number > 1) | (len(atoms) < 14))
+    return [str(kind) for kind in kinds[kept]] or [str(kinds[number.argmax()])]
+
+
 def prototype(atoms, types=None):
     """Nearest prototype of the crystal in one frame, and how much nearer than the next.
 
@@ -169,8 +185,7 @@ def prototype(atoms, types=None):
     -------
     Prototype, which unpacks as name, margin. An element alone gets the name of its crystal.
     """
-    symbols = np.array(atoms.get_chemical_symbols())
-    kinds = sorted(set(symbols))
+    kinds = common_elements(atoms)
     main, fraction = _main_crystal(types)
     if len(kinds) == 1:
         name = main if fraction >= 0.5 else UNKNOWN

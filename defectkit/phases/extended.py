@@ -151,14 +151,21 @@ def _faults(structure, grains, at_surface, cell):
         (flags if fault.endless else ribbons)[fault.atoms] = True
         if not fault.endless and len(fault.atoms) < 8:
             continue
-        found.append(_fault(cell, fault, host))
+        found.append(_fault(cell, fault, host, _axis(fault, grains, len(host.atoms))))
     return found, flags, ribbons
 
 
-def _fault(cell, fault, host):
+def _axis(fault, grains, largest):
+    """A fault's <111> in one of the crystals beside it, of two as large the one written first."""
+    names = [planar.turned(g.rotation, fault.normal) for g in grains
+             if g.code == fault.host and g.rotation is not None and 2 * len(g.atoms) > largest]
+    return min(names, key=lambda name: (name.count("-"), name), default="[111]")
+
+
+def _fault(cell, fault, host, axis):
     which = planar.guest_name(fault.host)
     plane = plane_name(fault.normal, host.rotation, fault.host)[0] or "(111)"
-    axis = planar.turned(host.rotation, fault.normal) if plane == "(111)" else plane
+    axis = axis if plane == "(111)" else plane
     height = _height(cell, fault.centre, fault.normal)
     layers = {1: "one", 2: "two", 3: "three"}.get(fault.layers, str(fault.layers))
     words = (f"{layers} {which} layer{'s' * (fault.layers > 1)} in {host.name}, normal to {axis} "

@@ -12,11 +12,17 @@ from .templates import CUBIC, SYSTEM, symmetries
 __all__ = ["BCC", "DIAMOND", "FCC", "GRAPHENE", "HCP", "HEXAGONAL_DIAMOND", "SIMPLE_CUBIC",
            "direction_name", "mean_orientation", "misorientation", "plane_name"]
 
+#: Of the equivalent rotations of a crystal the one nearest to this (rotation vector) is taken. No
+#: usual orientation, such as [111] or [110] along an axis of the cell, is as near by another one.
+NEAREST = (0.375, 0.389, 0.055)
+
 
 def mean_orientation(rotations, code):
     """Mean rotation (3, 3) of crystals of one code, and their spread (degrees, rms).
 
-    Each is first turned by the symmetry of the crystal to the one nearest the first.
+    Each is first turned by the symmetry of the crystal to the one nearest the first. Of the
+    rotations that are equal to the mean by symmetry it is always the same one that comes back, so
+    that planes and directions have the same indices in every frame.
     """
     q = Rotation.from_matrix(np.asarray(rotations, float)).as_quat()
     if len(q) > 20_000:
@@ -33,7 +39,9 @@ def mean_orientation(rotations, code):
         reference /= np.linalg.norm(reference)
     cosine = np.clip(np.abs(turned @ reference), 0, 1)
     spread = np.degrees(2 * np.arccos(cosine))
-    return Rotation.from_quat(reference).as_matrix(), float(np.sqrt(np.mean(spread**2)))
+    every = (Rotation.from_quat(reference) * group).as_quat()
+    nearest = np.abs(every @ Rotation.from_rotvec(NEAREST).as_quat()).argmax()
+    return Rotation.from_quat(every[nearest]).as_matrix(), float(np.sqrt(np.mean(spread**2)))
 
 
 def misorientation(first, second, code):

@@ -99,7 +99,7 @@ def _defect_lines(result):
 
 def _site(row):
     text = f"1 {_label(row['kind'], row['element'])} at {_place(row['position_A'])}"
-    text += f", {row['neighbours']} neighbours"
+    text += f", {row['neighbours']} neighbours" if row["neighbours"] else ""
     sure = row["confidence"]
     return text + (f" (confidence {sure:.2f})" if np.isfinite(sure) else "")
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from ase.geometry import find_mic
 from tqdm.auto import tqdm
 
 from ..clusters import NOT_LABELLED
 from ..defects import PointDefects, find_point_defects, track
 from ..io.continuity import first_break
-from ..phases import extended_defects, prototype, structure_types
+from ..phases import common_elements, extended_defects, prototype, structure_types
+from ..phases.crystals import SIMPLE_CUBIC
 from ..result import Result
 from . import names, tables
+from .molecules import molecules
 from .refine import refined
 from .sheets import edges, is_sheet
 from .site_groups import WATER
@@ -22,8 +25,12 @@ SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one laye
 ON_SHEETS = (*SURFACES, "adatom", "adatom island", "step", "surface vacancy")
 DISTURBED = (*SURFACES, "step", "edge", "grain boundary", "phase boundary", "dislocation",
              "disordered region", "adatom island")
+ALL = 0.95    # of the atoms at a surface: a tube or a layer, which has no surface of its own
+CRYSTALLINE = 0.3  # of the atoms in a crystal: they are no molecules
 WHOLE = 0.99  # of the atoms: one lattice explains the frame
 STRAINED = ("step", "grain boundary", "phase boundary", "dislocation")  # three shells further
+ON_ITS_SITE = ("antisite", "substitutional")
+SAME_PLACE = 1.5           # Å
 LEAST_WATER = 150          # atoms of water in a frame that has a surface
 
 
@@ -34,7 +41,8 @@ class FrameAnalysis:
     structure  phases.Structure of the frame
     point      defects.PointDefects
     extended   list of phases.ExtendedDefect
-    compound   phases.Prototype, None for elements and water
+    compound   phases.Prototype, None for elements, water and molecules
+    molecules  their formulas, None where the atoms are no molecules
     """
 
     frame: int
@@ -43,6 +51,7 @@ class FrameAnalysis:
     point: object
     extended: list
     compound: object
+    molecules: str | None = None
 
 
 def why_not_a_trajectory(frames) -> str | None:
@@ -84,24 +93,39 @@ def _analysed(frames, means, made, water, max_frames, progress):
     found = []
     for n in tqdm(chosen, desc="names and defects", unit="frame", delay=2, leave=False,
                   disable=not progress):
-        atoms = means[n]
-        structure = structure_types(atoms)
-        named_as = prototype(atoms, structure) if n_elements(atoms) > 1 and not water else None
-        sheet = len(atoms) > 3 and is_sheet(atoms)
-        is_compound_crystal = named_as is not None and named_as.margin > 0
-        extended = [d for d in extended_defects(atoms, structure)
-                    if not (sheet and d.kind in ON_SHEETS
-                            or water and len(atoms) < LEAST_WATER and d.kind in SURFACES)]
-        crystalline = is_compound_crystal or np.mean(_crystal(structure)) > 0.5
-        hints = _hints(made, n, len(atoms)) if crystalline else None
-        point = (of_molecules(atoms, hints, crystalline) if water
-                 else find_point_defects(atoms, flagged=hints))
-        extended = without_doubtful_lines(extended, point)
-        point = without_disturbed(point, extended, structure)
-        if sheet and named_as is not None:
-            extended += edges(atoms, point.flagged)
-        found.append(FrameAnalysis(int(n), atoms, structure, point, extended, named_as))
+        found.append(_analysed_frame(int(n), means[n], water, _hints(made, n, len(means[n]))))
     return found
+
+
+def _analysed_frame(number, atoms, water, hints):
+    """FrameAnalysis of one frame; `hints` flags atoms that the clusters set apart."""
+    structure = structure_types(atoms)
+    ordered = np.mean(_crystal(structure))
+    of_molecules_only = None if water or ordered > CRYSTALLINE else molecules(atoms)
+    if of_molecules_only:
+        return FrameAnalysis(number, atoms, structure, find_point_defects(atoms), [], None,
+                             of_molecules_only)
+    named_as = prototype(atoms, structure) if len(common_elements(atoms)) > 1 and not water \
+        else None
+    sheet = len(atoms) > 3 and is_sheet(atoms)
+    extended = extended_defects(atoms, structure)
+    outside = np.unique(np.concatenate([[], *(d.atoms for d in extended if d.kind in SURFACES)]))
+    thin = sheet or len(outside) > ALL * len(atoms)
+    extended = names.in_words_of(named_as, [
+        d for d in extended if not (thin and d.kind in ON_SHEETS or water
+                                    and len(atoms) < LEAST_WATER and d.kind in SURFACES)])
+    crystalline = (named_as is not None and named_as.margin > 0) or ordered > 0.5
+    if hints is not None:  # what is explained already is not looked into again
+        wide = grown(disturbed_atoms(extended, structure)[0], structure, 2)
+        hints = hints & ~wide if crystalline else None
+    point = (of_molecules(atoms, hints, crystalline) if water
+             else find_point_defects(atoms, flagged=hints))
+    structure = without_chance_cubic(structure, point, extended)
+    extended = without_doubtful_lines(extended, point)
+    point = without_disturbed(point, extended, structure, atoms)
+    if sheet and named_as is not None:
+        extended += edges(atoms, point.flagged)
+    return FrameAnalysis(number, atoms, structure, point, extended, named_as)
 
 
 def _hints(made, frame, n_atoms):
@@ -139,6 +163,18 @@ def of_molecules(atoms, hints, crystalline):
     return replace(found, sites=sites, flagged=nothing)
 
 
+def without_chance_cubic(structure, point, extended):
+    """The structure less simple cubic where the lattice of the frame has several sites in a cell.
+
+    Six neighbours at nearly right angles are soon found: white tin's are such.
+    """
+    crystal = point.crystal
+    if crystal is None or len(crystal.sites.basis) == 1 or structure.sublattice.any() or any(
+            d.kind in SURFACES for d in extended) or len(np.unique(crystal.sites.numbers)) > 1:
+        return structure
+    return replace(structure, codes=np.where(structure.codes == SIMPLE_CUBIC, 0, structure.codes))
+
+
 def without_doubtful_lines(extended, point):
     """The extended defects less lines that only a row of point defects suggests.
 
@@ -152,15 +188,12 @@ def without_doubtful_lines(extended, point):
     return [d for d in extended if d.kind != "dislocation" or d.details.get("burgers")]
 
 
-def without_disturbed(point, extended, structure):
-    """The point defects that are not the disorder of a surface, a boundary or a core.
+def disturbed_atoms(extended, structure):
+    """Flags of what extended defects disturb, and of that what lies at the core of a dislocation.
 
-    A site is left out where most atoms around it belong to such an extended defect or lie within
-    three shells of a step or boundary, or any of them lies so near the core of a dislocation: the
-    step of a surface is no divacancy, a core no interstitial.
+    Steps, boundaries and cores disturb three shells around them.
     """
-    n_atoms = len(structure.codes)
-    disturbed, strained, core = (np.zeros(n_atoms, bool) for _ in range(3))
+    disturbed, strained, core = (np.zeros(len(structure.codes), bool) for _ in range(3))
     for defect in extended:
         if defect.kind in DISTURBED:
             disturbed[defect.atoms] = True
@@ -168,21 +201,49 @@ def without_disturbed(point, extended, structure):
             strained[defect.atoms] = True
         if defect.kind == "dislocation":
             core[defect.atoms] = True
-    for _ in range(3):
-        for flags in (strained, core):
-            flags |= flags[structure.neighbours[:, :12]].any(axis=1)
-    disturbed |= strained
+    return disturbed | grown(strained, structure, 3), grown(core, structure, 3)
+
+
+def grown(flags, structure, shells):
+    """Flags of atoms and of those up to so many shells of neighbours away."""
+    for _ in range(shells):
+        flags = flags | flags[structure.neighbours[:, :12]].any(axis=1)
+    return flags
+
+
+def without_disturbed(point, extended, structure, atoms):
+    """The point defects that are not the disorder of a surface, a boundary or a core.
+
+    A site is left out where most atoms around it belong to such an extended defect or lie within
+    three shells of a step or boundary, or any of them lies so near the core of a dislocation: the
+    step of a surface is no divacancy, a core no interstitial. Round a dislocation the sites of one
+    lattice are wrong far from it, too: there a vacant site or an atom without one counts only
+    if most atoms around it fit no template. What was found on a surface as its vacancy or adatom
+    stays.
+    """
+    disturbed, core = disturbed_atoms(extended, structure)
+    if point.crystal is None:  # told by the order around, which is broken at a surface
+        core = core | grown(disturbed, structure, 2)
     if not disturbed.any() or not point.sites:
         return point
     around = [np.union1d(s.neighbours, s.atoms).astype(int) for s in point.sites]
-    kept = [s for s, near in zip(point.sites, around, strict=True)
-            if not len(near) or (disturbed[near].mean() <= 0.5 and not core[near].any())]
-    flagged = np.zeros(n_atoms, bool)
+    whole = _crystal(structure) & any(d.kind == "dislocation" for d in extended)
+    told = [d.position for d in extended if d.kind in tables.ON_SURFACES]
+
+    def stands(site, near):
+        if not len(near) or _at_one(site.position, told, atoms):
+            return True
+        bent = site.kind not in ON_ITS_SITE and whole[near].mean() > 0.5
+        return disturbed[near].mean() <= 0.5 and not core[near].any() and not bent
+
+    kept = [site for site, near in zip(point.sites, around, strict=True) if stands(site, near)]
+    flagged = np.zeros(len(atoms), bool)
     for site in kept:
         flagged[site.atoms] = flagged[site.neighbours] = True
     return replace(point, sites=kept, flagged=flagged)
 
 
-def n_elements(atoms) -> int:
-    """Number of elements in a frame."""
-    return len(set(atoms.numbers.tolist()))
+def _at_one(position, places, atoms):
+    """Whether a position lies within 1.5 Å of one of the places."""
+    return any(find_mic(place - position, atoms.cell, atoms.pbc)[1] < SAME_PLACE
+               for place in places)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from dataclasses import replace
 from math import gcd
 
 import numpy as np
 
 from ..phases import is_disordered
-from ..phases.compounds import prototypes
+from ..phases.classical import classical_types
+from ..phases.compounds import BLIND, prototypes
 from .site_groups import WATER, molecule_of
 
 MAJORITY = 0.6    # share of a cluster's atoms that carries a name
@@ -18,6 +21,10 @@ FEWEST = 8        # atoms of a frame without a crystal that get a name
 ELECTRONEGATIVE = ("B", "Si", "C", "Sb", "As", "P", "N", "Te", "Se", "S", "I", "Br", "Cl", "O",
                    "F")
 MOST_COMPOUNDS = 20
+BELOW = 0.8       # share of a cluster next to a surface that names it so
+LEAST_CRYSTAL = 0.2  # of the atoms inside a body whose surface hides what lies below it
+PACKED = 0.4      # share of a cluster that is close-packed in many orientations
+_BELOW = "below the surface"
 AROUND = 0.5      # share of a cluster beside point defects that names it so
 
 
@@ -50,6 +57,22 @@ def compound_names(analyses):
     return found
 
 
+def in_words_of(compound, extended):
+    """Extended defects whose descriptions name the compound where a template of all atoms stood.
+
+    The atoms of rock salt together are simple cubic, those of zinc blende diamond.
+    """
+    if compound is None or compound.margin <= 0:
+        return extended
+    template = BLIND.get(compound.name)
+    same = {BLIND[name]: name for name in ("zinc blende", "wurtzite")} if template in (
+        "diamond", "hexagonal diamond") else {template: compound.name} if template else {}
+    same |= {"a body that is no known crystal": compound.name}
+    return [replace(d, description=re.sub(
+        "|".join(sorted(map(re.escape, same), key=len, reverse=True)),
+        lambda found: same[found[0]], d.description)) for d in extended]
+
+
 def _compound_of(label, made, compounds):
     """The compound of most of a cluster's atoms, or None."""
     weight = {}
@@ -70,7 +93,8 @@ def _formula(found, atoms):
     if not own:  # equal sites
         common = Counter(atoms.get_chemical_symbols()).most_common(len(count))
         own = dict.fromkeys((e for e, _ in common), 1)
-    order = sorted(own, key=lambda e: ELECTRONEGATIVE.index(e) if e in ELECTRONEGATIVE else -1)
+    order = sorted(sorted(own),
+                   key=lambda e: ELECTRONEGATIVE.index(e) if e in ELECTRONEGATIVE else -1)
     least = gcd(*own.values())
     return " " + "".join(e + (str(own[e] // least) if own[e] > least else "") for e in order)
 
@@ -90,6 +114,9 @@ def cluster_name(label, made, analyses, row, compounds, disorder):
     row                  what is known of its atoms (`coordination`)
     compounds, disorder  of `compound_names` and `disorder_name`
     """
+    formulas = _molecules_of(label, made, analyses)
+    if formulas:
+        return f"molecules of {formulas}", 1.0, "every atom is in a molecule by covalent radii"
     compound = _compound_of(label, made, compounds)
     kind, share = _extended_kind(label, made, analyses)
     if share >= MAJORITY:
@@ -100,10 +127,15 @@ def cluster_name(label, made, analyses, row, compounds, disorder):
     name, share, coherent = _commonest(label, made, analyses)
     if made["water"] and name == "other":
         return "water molecules", share, "no order of ice or liquid among their oxygens"
-    if max(len(a.atoms) for a in analyses) < FEWEST and (name == "other" or share < MAJORITY):
+    known = compound is not None and compound[1] > 0
+    few = max(len(a.atoms) for a in analyses) < FEWEST
+    if few and not known and (name == "other" or share < MAJORITY):
         return "too few atoms to name", 0.0, f"fewer than {FEWEST} atoms and no crystal"
-    crystal = any(a.point.decided for a in analyses) or (compound is not None and compound[1] > 0)
-    if name == "other" and coherent < INCOHERENT and not crystal:
+    if name == "other" and coherent < INCOHERENT and not (
+            known or any(a.point.decided for a in analyses)):
+        called = _of_a_particle(label, made, analyses)
+        if called:
+            return called
         return disorder[0], share, (f"{disorder[1]}; {share:.0%} of its atoms fit no crystal, "
                                     f"{coherent:.0%} of neighbours are oriented alike")
     if compound is not None:
@@ -112,12 +144,26 @@ def cluster_name(label, made, analyses, row, compounds, disorder):
         return called, compound[1], compound[2]
     if share >= MAJORITY and name != "other":
         return name, share, f"template of {share:.0%} of its atoms"
+    beside = _share(label, made, analyses, _near_point_defects)
+    if beside >= AROUND:
+        return "around point defects", beside, f"{beside:.0%} of its atoms are near one"
+    below = _share(label, made, analyses, _below_surface)
+    if below >= BELOW:
+        return _BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
     return (f"unknown structure, {row['coordination']:.1f} neighbours", 0.0,
             f"no template fits most of its atoms; {share:.0%} {name}")
 
 
 def _rows(label, made, frame):
     return np.flatnonzero((made["labels"] == label) & (made["frame"] == frame))
+
+
+def _molecules_of(label, made, analyses):
+    """Formulas of the molecules in the frames of most of a cluster's atoms, or None."""
+    count = Counter()
+    for a in analyses:
+        count[a.molecules] += len(_rows(label, made, a.frame))
+    return count.most_common(1)[0][0] if count else None
 
 
 def _share(label, made, analyses, of_frame):
@@ -149,6 +195,59 @@ def _extended_kind(label, made, analyses):
 def _beside_point_defects(label, made, analyses):
     return _share(label, made, analyses,
                   lambda a: a.point.flagged if a.point.decided else np.zeros(len(a.atoms), bool))
+
+
+def _of_a_particle(label, made, analyses):
+    """Name of atoms of no one crystal in a particle: below its surface, or of many twins; or None.
+
+    Common neighbour analysis finds fcc, hcp or icosahedral order at less than a fifth of the
+    atoms of a droplet.
+    """
+    open_ones = [a for a in analyses if not a.atoms.pbc.all() or any(
+        d.kind == "cluster surface" for d in a.extended)]
+    if not open_ones:
+        return None
+    below = _share(label, made, open_ones, _below_surface)
+    if below >= BELOW:
+        return _BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
+    packed = np.concatenate([_close_packed(a) for a in open_ones])
+    if len(packed) and packed.mean() >= PACKED:
+        return "close-packed, multiply twinned", float(packed.mean()), (
+            f"{packed.mean():.0%} of the atoms inside are fcc, hcp or icosahedral by common "
+            "neighbour analysis, in many orientations")
+    return None
+
+
+def _outside(a):
+    """Flags of the atoms at a surface."""
+    flags = np.zeros(len(a.atoms), bool)
+    for d in a.extended:
+        if "surface" in d.kind:
+            flags[d.atoms] = True
+    return flags
+
+
+def _below_surface(a):
+    """Flags of the atoms beside the surface of a body that is crystalline inside."""
+    outside, crystalline = _outside(a), a.structure.codes > 0
+    if outside.all() or crystalline[~outside].mean() < LEAST_CRYSTAL:
+        return np.zeros(len(a.atoms), bool)
+    return outside[a.structure.neighbours[:, :14]].any(axis=1)
+
+
+def _close_packed(a):
+    """Of the atoms inside, which are fcc, hcp or icosahedral by common neighbour analysis."""
+    outside = _outside(a)
+    types = classical_types(a.atoms).get("common neighbour analysis")
+    if not outside.any() or types is None:
+        return np.zeros(0, bool)
+    return np.isin(types[~outside], ("fcc", "hcp", "icosahedral"))
+
+
+def _near_point_defects(a):
+    """Flags of the atoms beside point defects and of their neighbours."""
+    flags = a.point.flagged if a.point.decided else np.zeros(len(a.atoms), bool)
+    return flags | flags[a.structure.neighbours[:, :12]].any(axis=1)
 
 
 def _commonest(label, made, analyses):

@@ -83,11 +83,16 @@ def _is_cluster(labels, rows, made, analyses):
 
 
 def _divide_mixed(labels, made, analyses, place, origin, notes):
-    """Clusters that hold two structures in numbers become two."""
-    codes = np.full(len(labels), -1)
+    """Clusters that hold two structures in numbers become two.
+
+    Of a compound that was named as a whole only atoms of two packings are told apart: its own
+    elements fit a template of one by chance.
+    """
+    codes, whole = np.full(len(labels), -1), np.zeros(len(labels), bool)
     for a in analyses:
         rows = place[a.frame]
         codes[rows[rows >= 0]] = a.structure.codes[rows >= 0]
+        whole[rows[rows >= 0]] = a.compound is not None and a.compound.margin > 0
     if not analyses:
         return
     names = analyses[0].structure.names
@@ -101,6 +106,8 @@ def _divide_mixed(labels, made, analyses, place, origin, notes):
         main = count.argmax()
         for code in np.flatnonzero(count >= max(LEAST_ATOMS, LEAST_SHARE * len(here))):
             if code == main or (code == 0 and count[code] < 0.3 * len(here)):
+                continue
+            if 0 in (main, code) and whole[here].mean() > 0.5:
                 continue
             new = labels.max() + 1
             labels[here[codes[here] == code]] = new

@@ -8,6 +8,7 @@ from ..neighbours.lists import neighbour_pairs
 from ..phases import ExtendedDefect
 
 THICKEST, LEAST_VACUUM = 4.0, 6.0  # Å
+MOST_TOLD = 12  # atoms that are named one by one
 REACH = 1.25  # longest bond, in units of the median shortest distance to another element
 
 
@@ -40,6 +41,12 @@ def bonds_to_others(atoms) -> np.ndarray:
     return np.bincount(i[d < reach], minlength=len(atoms))
 
 
+def _told(members, element):
+    """"5 Mo (0, 21, 42, 62, 83)"; many are only counted."""
+    which = f" ({', '.join(map(str, members))})" if len(members) <= MOST_TOLD else ""
+    return f"{len(members)} {element}{which}"
+
+
 def edges(atoms, near_defects) -> list[ExtendedDefect]:
     """Atoms of a sheet that lack bonds and are not beside a point defect, as one edge.
 
@@ -52,8 +59,8 @@ def edges(atoms, near_defects) -> list[ExtendedDefect]:
         usual = int(np.bincount(bonds[own]).argmax())
         few = own & (bonds < usual) & ~near_defects
         lacking |= few
-        words += [f"{n} {element} with {k} of {usual} bonds" for k, n in
-                  zip(*np.unique(bonds[few], return_counts=True), strict=True)]
+        words += [f"{_told(np.flatnonzero(few & (bonds == k)), element)} with {k} of {usual} bonds"
+                  for k in np.unique(bonds[few])]
     if not lacking.any():
         return []
     members = np.flatnonzero(lacking)

@@ -112,7 +112,8 @@ def defects(analyses) -> pd.DataFrame:
              "confidence": float(s.confidence), "evidence": s.evidence}
             for a in analyses for s in a.point.sites]
     rows += [{"frame": a.frame, "kind": d.kind, "element": _symbols(a.atoms, d.atoms),
-              "position_A": _tuple(d.position), "neighbours": 0,
+              "position_A": _tuple(d.position),
+              "neighbours": len(d.atoms) if d.kind == "surface vacancy" else 0,
               "atoms": tuple(int(i) for i in d.atoms), "confidence": float(d.confidence),
               "evidence": d.description}
              for a in analyses for d in a.extended

@@ -153,3 +153,31 @@ def test_nucleus_has_radius_and_centre():
     nucleus, = (d for d in found_in(atoms) if d.kind == "nucleus")
     assert np.linalg.norm(nucleus.position - length / 2) < 1.5
     assert nucleus.details["radius_A"] == pytest.approx(8, abs=1.8)
+    inside = np.arange(len(atoms)) < len(ball)
+    assert inside[nucleus.atoms].mean() > 0.9
+    assert np.isin(np.flatnonzero(inside), nucleus.atoms).mean() > 0.9
+
+
+def test_one_fault_has_the_same_indices_in_every_frame():
+    fault = layers("ABCABCABABCABCABC")
+    told = {found_in(shaken(fault, 0.25, seed))[0].description.split(" (in")[0]
+            for seed in range(6)}
+    assert len(told) == 1 and told.pop().startswith("two hcp layers in fcc, normal to [")
+
+
+@pytest.mark.parametrize("code, turns", [(1, (90, 180, 120)), (2, (60, 120, 180))])
+def test_equal_orientations_have_one_representative(code, turns):
+    from scipy.spatial.transform import Rotation
+
+    from defectkit.phases.orientation import mean_orientation
+
+    crystal = Rotation.from_euler("zyx", [20, 50, -70], degrees=True)
+    axes = {90: [0, 0, 1], 180: [1, 1, 0], 120: [1, 1, 1]} if code == 1 else {
+        60: [0, 0, 1], 120: [0, 0, 1], 180: [1, 0, 0]}
+    alone = mean_orientation(crystal.as_matrix()[None], code)[0]
+    for turn in turns:
+        axis = np.array(axes[turn]) / np.linalg.norm(axes[turn])
+        same = crystal * Rotation.from_rotvec(turn * axis, degrees=True)
+        again, spread = mean_orientation(same.as_matrix()[None], code)
+        np.testing.assert_allclose(again, alone, atol=1e-9)
+        assert spread < 1e-3
