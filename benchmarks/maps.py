@@ -119,8 +119,8 @@ def together():
         own = {name: dk.cluster(maps[name][m].astype(float)) for name in maps}
         numbers[f"labels, {m}"] = {
             "ari_together_with_plain": digits(agreement(own["together"], own["plain"])),
-            "vote_error_together": digits(knn_error(maps["together"][m], phase)[0]),
-            "vote_error_plain": digits(knn_error(maps["plain"][m], phase)[0])}
+            "knn_error_together": digits(knn_error(maps["together"][m], phase)[0]),
+            "knn_error_plain": digits(knn_error(maps["plain"][m], phase)[0])}
     keep("maps_together", numbers)
 
 

@@ -49,6 +49,12 @@ def rows():
                         ("n2p2 over defectkit, forces", "over 1")):
         if key in d:
             add(f"potential: {key}", shown(d[key]), target)
+    _add_maps(add)
+    _add_others(add)
+    return table
+
+
+def _add_maps(add):
     d = results("maps_overhead")
     for m in ("umap", "pacmap"):
         if d:
@@ -71,6 +77,9 @@ def rows():
         for m in ("pca", "umap", "pacmap"):
             add(f"{shape}: {m}, clusters, ARI with the phases",
                 f"{d[m]['clusters']}, {d[m]['ari_with_the_phases']:g}")
+
+
+def _add_others(add):
     d = results("million")
     if d:
         add(f"identify, one frame of {d['atoms']} atoms: peak memory, wall time",
@@ -90,7 +99,6 @@ def rows():
     d = results("notebooks")
     if d:
         add(f"all {d['notebooks']} notebooks, wall time", f"{d['all_wall_s'] / 60:.1f} min")
-    return table
 
 
 def figure(path):

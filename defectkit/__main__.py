@@ -36,7 +36,7 @@ def demo(folder, n_environments, seed):
         labels[method], maps[method] = dk.cluster(Y), Y
         rows.append({"method": method, "clusters": int(labels[method].max()) + 1,
                      "lof_%": 100 * clusters.lof_error(Y, phase)[0],
-                     "vote_%": 100 * clusters.knn_error(Y, phase)[0],
+                     "knn_%": 100 * clusters.knn_error(Y, phase)[0],
                      "paper_%": PAPER[method]})
     print(f"\n{table(rows)}\n")
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,12 +51,12 @@ def demo(folder, n_environments, seed):
 
 def table(rows):
     """Misclassified environments by method, beside the paper's number, as text."""
-    lines = [f"{'method':8s} {'clusters':>8s} {'LOF':>10s} {'10-neighbour vote':>18s} "
+    lines = [f"{'method':8s} {'clusters':>8s} {'LOF':>10s} {'10-neighbour knn':>18s} "
              f"{'paper (LOF)':>12s}   misclassified"]
     for row in rows:
         paper = "not given" if row["paper_%"] is None else f"{row['paper_%']:.2f} %"
         lines.append(f"{row['method']:8s} {row['clusters']:8d} {row['lof_%']:8.2f} % "
-                     f"{row['vote_%']:16.2f} % {paper:>12s}")
+                     f"{row['knn_%']:16.2f} % {paper:>12s}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,6 @@ the environment variable DEFECTKIT_CACHE, or the user's usual cache folder.
 """
 
 import gzip
-import html
 import io
 import json
 import os
@@ -20,6 +19,7 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
+from ._shown import Shown
 from .io.atomic_write import atomic_write, user_path
 from .io.download import blob_digest, blob_of, fetch, sha256_of, write_checked
 from .io.trajectory import iter_frames
@@ -67,7 +67,7 @@ _POTENTIALS = {
 
 
 @dataclass(frozen=True, repr=False)
-class Dataset:
+class Dataset(Shown):
     """Frames with what is known about them.
 
     ``frames``: list of ase.Atoms. ``truth``: dict of arrays; ``truth["frame"]`` gives the frame
@@ -88,7 +88,7 @@ class Dataset:
     info: dict
 
     def split(self, values):
-        """Values of all environments (n, ...) parted by frame: a list of arrays.
+        """Values of all environments (n, ...) split by frame: a list of arrays.
 
         Raises ValueError unless there is one value for each atom of the frames.
 
@@ -112,27 +112,15 @@ class Dataset:
         run = self.truth["run"]
         return [[self.frames[n] for n in np.flatnonzero(run == r)] for r in np.unique(run)]
 
-    def _facts(self):
-        """Few lines about the set: (what, text)."""
+    def _summary(self):
         atoms = [len(frame) for frame in self.frames] or [0]
         size = f"{min(atoms)} to {max(atoms)}" if min(atoms) < max(atoms) else f"{atoms[0]}"
         time = f", {self.dt:g} ps apart" if self.dt else ""
-        return [("frames", f"{len(self.frames)} of {size} atoms{time}"),
-                ("classes", ", ".join(map(str, self.classes))),
-                ("truth", ", ".join(f"{name} {np.shape(values)}"
-                                    for name, values in self.truth.items())),
-                ("licence", f"{self.licence}; {self.citation}")]
-
-    def __repr__(self):
-        lines = [f"Dataset {self.name}: {self.description}"]
-        return "\n".join(lines + [f"  {what}: {text}" for what, text in self._facts()])
-
-    def _repr_html_(self):
-        rows = "".join(f"<tr><th style='text-align: left'>{what}</th>"
-                       f"<td style='text-align: left'>{html.escape(text)}</td></tr>"
-                       for what, text in self._facts())
-        return (f"<b>{html.escape(self.name)}</b>: {html.escape(self.description)}"
-                f"<table>{rows}</table>")
+        truth = ", ".join(f"{name} {np.shape(values)}" for name, values in self.truth.items())
+        return f"Dataset {self.name}: {self.description}", [
+            ("frames", f"{len(self.frames)} of {size} atoms{time}"),
+            ("classes", ", ".join(map(str, self.classes))), ("truth", truth),
+            ("licence", f"{self.licence}; {self.citation}")]
 
 
 def cache_folder():
@@ -309,7 +297,7 @@ def read_frames(path: str | os.PathLike, elements=None, topology=None,
                 progress: bool = False) -> list[Atoms]:
     """Frames (list of ase.Atoms) of a user's own file, in any format that is read here.
 
-    As :func:`defectkit.io.trajectory.read_frames`, which see. ``elements``: symbols of the types
+    As :func:`defectkit.io.trajectory.read_frames`. ``elements``: symbols of the types
     1, 2, ... where the file has types only.
     """
     return _read(path, topology, elements, progress=progress)

@@ -123,11 +123,11 @@ def embed_density_balanced(X, n, method="pacmap", *, strata=_STRATA, seed=0, **o
     found = clusters.cluster(here)
     Y, labels = np.empty((len(X), 2)), np.full(len(X), -1)
     Y[chosen], labels[chosen] = here, found
-    rest, sound = np.setdiff1d(np.arange(len(X)), chosen), np.flatnonzero(found >= 0)
+    rest, labelled = np.setdiff1d(np.arange(len(X)), chosen), np.flatnonzero(found >= 0)
     if len(rest):
-        labels[rest], near = clusters.knn_labels(Z[chosen[sound]], found[sound], Z[rest],
+        labels[rest], near = clusters.knn_labels(Z[chosen[labelled]], found[labelled], Z[rest],
                                                  _NEIGHBORS)
-        near = sound[near]
+        near = labelled[near]
         alike = found[near] == labels[rest][:, None]
         Y[rest] = (here[near] * alike[..., None]).sum(axis=1) / alike.sum(axis=1)[:, None]
     return Y, clusters.by_size(labels), chosen

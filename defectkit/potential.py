@@ -15,17 +15,17 @@ from ase.units import Bohr, Hartree
 from numpy.lib.format import open_memmap
 
 from . import _threads
+from ._shown import Shown
 from .io.atomic_write import user_path
 from .neighbours.lists import check_atoms, neighbour_list
 from .symmetry import SymmetryFunctions, kernels
-from .symmetry.functions import html_table
 from .symmetry.kernels.tables import ACTIVATIONS, make_net
 from .symmetry.n2p2_files import read_input_nn, read_number
 
 N_CHUNKS = 16  # partial sums of forces; fixed, so that results do not depend on the threads
 
 
-class NeuralNetworkPotential(Calculator):
+class NeuralNetworkPotential(Shown, Calculator):
     """Energy (eV), forces (eV/Å) and stress (eV/Å^3) of an n2p2 potential, as an ASE calculator.
 
     Parameters
@@ -82,14 +82,6 @@ class NeuralNetworkPotential(Calculator):
         self._offset = _atom_energies(folder / "input.nn", keywords, self.symmetry.elements)
         self._unit = energy_unit
         self._list = None
-
-    def __repr__(self):
-        """Elements, layers of their nets, cutoff, and features outside the training range."""
-        title, rows = self._summary()
-        return "\n".join([title, *(f"  {name}: {text}" for name, text in rows)])
-
-    def _repr_html_(self):
-        return html_table(*self._summary())
 
     def _summary(self):
         nets = ", ".join(f"{e} {'-'.join(map(str, net.sizes))}" for e, net in self._nets.items())

@@ -40,7 +40,7 @@ GEOMETRY = (0.98, np.radians(105.0))  # O-H in Å and H-O-H of the molecule too 
 
 
 def host(name):
-    """The sound crystal that `name` starts from."""
+    """The perfect crystal that `name` starts from."""
     ice = read(DATA / "water-ice.pdb")
     if name.endswith("-1"):
         import chemfiles
@@ -107,7 +107,7 @@ def orientations(rng, n):
 
 
 def sites():
-    """Oxygen sites (360, 3) of the sound crystal as fractions of the cell: the reference."""
+    """Oxygen sites (360, 3) of the perfect crystal as fractions of the cell: the reference."""
     cells = np.array(list(np.ndindex(*water.ICE_REPEAT)))
     return ((np.array(water.ICE_SITES)[None] + cells[:, None]) / water.ICE_REPEAT).reshape(-1, 3)
 

@@ -62,7 +62,7 @@ def pack():
 
 
 def wigner_seitz(atoms, frames):
-    """What the averaged oxygens show against the sites of the sound crystal."""
+    """What the averaged oxygens show against the sites of the perfect crystal."""
     cell, oxygen = atoms.cell.array, frames[:, atoms.numbers == 8].astype(float)
     window = averaging.window_from_ps(AVERAGE, water.EVERY * water.DT * 1e-3)
     mean = averaging.average_positions(oxygen, cell, window)

@@ -185,13 +185,13 @@ def test_sparse_rim_of_a_phase_far_from_the_other_is_no_error():
     assert lof_error(Y, np.repeat([0, 1], 500), n_neighbors=20)[0] == 0
 
 
-def test_overlapping_phases_escape_lof_but_not_the_vote():
+def test_overlapping_phases_escape_lof_but_not_knn():
     Y, truth = disc(2000), np.arange(2000) % 2
     assert lof_error(Y, truth)[0] < 0.01
     assert knn_error(Y, truth)[0] == pytest.approx(0.38, abs=0.05)  # P(6 or more of 10)
 
 
-def test_a_point_does_not_vote_for_itself():
+def test_a_point_is_not_its_own_neighbour():
     x = np.arange(40)
     Y = np.column_stack([10.0 * (x // 2) + x % 2, 0.0 * x])  # pairs of different phases
     assert knn_error(Y, x % 2, k=1) == (1.0, {0: 1.0, 1: 1.0})

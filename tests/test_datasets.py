@@ -521,12 +521,12 @@ def test_a_data_set_tells_what_it_is_in_few_lines():
     assert len(lines) == 5 and lines[1].strip().startswith(f"frames: {len(data.frames)} of ")
     assert "phase" in lines[3] and data.licence in lines[4]
     page = data._repr_html_()
-    assert page.count("<tr>") == 4 and "<b>si-phases-test</b>" in page
+    assert page.count("<tr>") == 4 and "<b>Dataset si-phases-test: " in page
     odd = dataclasses.replace(data, description="<script>", frames=[])
     assert "&lt;script&gt;" in odd._repr_html_() and "0 of 0 atoms" in repr(odd)
 
 
-def test_values_of_all_environments_are_parted_by_frame():
+def test_values_of_all_environments_are_split_by_frame():
     data = datasets.load("si-phases-test", kinds=["diamond"])
     parts = data.split(np.concatenate([f.positions for f in data.frames]))
     assert all((p == f.positions).all() for p, f in zip(parts, data.frames, strict=True))

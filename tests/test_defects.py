@@ -214,7 +214,7 @@ def test_nothing_flagged_and_no_shell_give_no_site():
     atoms, (place,) = without(diamond(), 30)
     assert defects.locate_defects(atoms, np.zeros(len(atoms), bool)) == []
     assert defects.locate_defects(atoms, []) == []
-    far = nearest(atoms, place, len(atoms))[-20:]  # flagged, but the crystal is sound there
+    far = nearest(atoms, place, len(atoms))[-20:]  # flagged, but the crystal is perfect there
     assert defects.locate_defects(atoms, far) == []
 
 
@@ -462,6 +462,17 @@ def test_a_defect_that_touches_most_of_a_small_cell_leaves_atoms_to_learn_from()
     flagged = choice.flagged.reshape(50, 53)
     assert choice.clusters == [1]
     assert (flagged[40:].sum(1) == 21).all() and flagged[40:, :8].all()
+
+
+def test_a_site_tells_what_it_is_in_few_lines():
+    site = defects.Site("antisite", np.array([1.0, 2.0, 3.456]), np.array([7]), np.arange(4),
+                        np.nan, element="Ga on N", confidence=0.9, evidence="its <neighbours>")
+    assert repr(site).splitlines() == [
+        "Ga on N antisite", "  position (Å): 1.00, 2.00, 3.46",
+        "  atoms: 1, beside them 4 neighbours", "  confidence: 0.90",
+        "  evidence: its <neighbours>"]
+    assert "<b>Ga on N antisite</b><table>" in site._repr_html_()
+    assert "its &lt;neighbours&gt;" in site._repr_html_()
 
 
 def test_old_names_warn():

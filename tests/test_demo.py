@@ -16,10 +16,10 @@ def test_the_demo_prints_the_table_and_writes_map_atoms_and_numbers(tmp_path, ca
     rows = {row["method"]: row for row in table}
     assert list(rows) == ["pca", "umap", "pacmap"]
     for method, row in rows.items():
-        assert f"{row['vote_%']:.2f} %" in printed
+        assert f"{row['knn_%']:.2f} %" in printed
         assert f"{method:8s}" in printed
-    assert rows["pca"]["vote_%"] > 2.0
-    assert max(rows[m]["vote_%"] for m in ("umap", "pacmap")) < 1.5
+    assert rows["pca"]["knn_%"] > 2.0
+    assert max(rows[m]["knn_%"] for m in ("umap", "pacmap")) < 1.5
     assert (tmp_path / "out/si_phases_maps.png").read_bytes().startswith(b"\x89PNG")
     atoms = ase.io.read(tmp_path / "out/si_phases_labelled.extxyz", ":")
     cluster = np.concatenate([a.arrays["cluster_pacmap"] for a in atoms])

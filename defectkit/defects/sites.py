@@ -7,6 +7,7 @@ import numpy as np
 from ase.geometry import find_mic
 from ase.neighborlist import neighbor_list
 
+from .._shown import Shown
 from .geometry import distances, nearest_spacing, wrap
 from .reconstruction import REACH, one_sidedness, reconstruct
 from .split_vacancy import settle
@@ -19,8 +20,8 @@ FEWEST = 20         # atoms to learn an order from
 VACANT = ("vacancy", "divacancy", "split vacancy")
 
 
-@dataclass(frozen=True, eq=False)
-class Site:
+@dataclass(frozen=True, eq=False, repr=False)
+class Site(Shown):
     """One point defect.
 
     Attributes
@@ -62,6 +63,16 @@ class Site:
     confidence: float = np.nan
     evidence: str = ""
 
+    def _summary(self):
+        facts = [("position (Å)", ", ".join(f"{x:.2f}" for x in self.position)),
+                 ("atoms", f"{len(self.atoms)}, beside them {len(self.neighbours)} neighbours")]
+        for what, value in (("fit", self.fit), ("confidence", self.confidence)):
+            if np.isfinite(value):
+                facts.append((what, f"{value:.2f}"))
+        if self.evidence:
+            facts.append(("evidence", self.evidence))
+        return f"{self.element} {self.kind}".strip(), facts
+
     def __repr__(self):
         place = ", ".join(f"{x:.2f}" for x in np.ravel(self.position))
         sure = "" if np.isnan(self.confidence) else f", confidence {self.confidence:.2f}"
@@ -86,7 +97,7 @@ def locate_vacancies(atoms, flagged):
        nothing is left over, atoms bonded to the flagged ones are taken out too, and again.
 
     So shells may be incomplete or have wrong members, and isolated flagged atoms, or groups of
-    them in a sound crystal, give no vacancy.
+    them in a perfect crystal, give no vacancy.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ class _Foreign(Exception):
 
 
 class Refused(ValueError):
-    """A sound archive that is not wanted; the sentence says why."""
+    """A whole archive that is not wanted; the sentence says why."""
 
 
 def _name(entry):

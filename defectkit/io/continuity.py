@@ -121,7 +121,7 @@ class OrderCheck:
 
 
 def check_order(frames: Iterable[Atoms]) -> list[Break]:
-    """All places at which frames do not follow one another in time, [] in a sound trajectory.
+    """All places at which frames do not follow one another in time, [] in a continuous trajectory.
 
     Parameters
     ----------

@@ -5,7 +5,6 @@ features of each centre.  `features` does the same for a trajectory.
 """
 
 from dataclasses import replace
-from html import escape
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
@@ -13,6 +12,7 @@ from ase.units import Bohr
 from tqdm.auto import tqdm
 
 from .. import _threads
+from .._shown import Shown
 from ..neighbours.lists import centre_index, check_atoms, neighbour_list
 from ..neighbours.slabs import MOST, slabs
 from . import kernels
@@ -20,7 +20,7 @@ from .kernel_tables import RADIAL_KINDS, make_plan
 from .n2p2_files import read_cutoff, read_elements, read_function, read_input_nn, read_scaling
 
 
-class SymmetryFunctions:
+class SymmetryFunctions(Shown):
     """A set of symmetry functions for each element; call it on atoms to get their features.
 
     Made by `from_n2p2`, `silicon` or `water`.  `elements` are the known elements, `functions[e]`
@@ -186,14 +186,6 @@ class SymmetryFunctions:
             functions[f.centre].append(f)
         return cls(functions, 2, 0.0, elements)
 
-    def __repr__(self):
-        """Elements, cutoff, and how many functions of which kind each element has."""
-        title, rows = self._summary()
-        return "\n".join([title, *(f"  {name}: {text}" for name, text in rows)])
-
-    def _repr_html_(self):
-        return html_table(*self._summary())
-
     def _summary(self):
         kinds = {}
         for e in self.elements:
@@ -323,13 +315,6 @@ class SymmetryFunctions:
         if isinstance(centres, str) and centres not in atoms.symbols:
             self._of(centres)
         return centre_index(atoms, centres)
-
-
-def html_table(title, rows):
-    """A line and a table of two columns, for notebooks."""
-    body = "".join(f"<tr><th style='text-align:left'>{escape(name)}</th>"
-                   f"<td style='text-align:left'>{escape(text)}</td></tr>" for name, text in rows)
-    return f"<b>{escape(title)}</b><table>{body}</table>"
 
 
 def _checked_elements(elements, cutoff):

@@ -21,8 +21,8 @@ def find_window(features_of, n_frames, n_atoms, dt, method, seed, progress):
     window, _ = shortest_window(features_of(frames, atoms), dt, method=method, seed=seed,
                                 max_points=3000, allow_splits=True, progress=progress)
     if window is None:
-        return 1, "no window up to a quarter of the trajectory gives lasting clusters: none taken"
-    return window, "the shortest whose clusters last"
+        return 1, "no window up to a quarter of the trajectory gives clusters that persist"
+    return window, "the shortest whose clusters persist"
 
 
 def starts_of(n_frames, window, n_atoms, most):
