@@ -464,15 +464,14 @@ def test_a_defect_that_touches_most_of_a_small_cell_leaves_atoms_to_learn_from()
     assert (flagged[40:].sum(1) == 21).all() and flagged[40:, :8].all()
 
 
-def test_a_site_tells_what_it_is_in_few_lines():
+def test_a_site_tells_what_it_is_in_one_line_and_in_a_notebook_in_a_table():
     site = defects.Site("antisite", np.array([1.0, 2.0, 3.456]), np.array([7]), np.arange(4),
                         np.nan, element="Ga on N", confidence=0.9, evidence="its <neighbours>")
-    assert repr(site).splitlines() == [
-        "Ga on N antisite", "  position (Å): 1.00, 2.00, 3.46",
-        "  atoms: 1, beside them 4 neighbours", "  confidence: 0.90",
-        "  evidence: its <neighbours>"]
-    assert "<b>Ga on N antisite</b><table>" in site._repr_html_()
-    assert "its &lt;neighbours&gt;" in site._repr_html_()
+    assert repr(site) == ("<Site: Ga on N antisite at (1.00, 2.00, 3.46) Å, atoms [7], "
+                          "confidence 0.90>")
+    page = site._repr_html_()
+    assert "<b>Ga on N antisite</b><table>" in page and "its &lt;neighbours&gt;" in page
+    assert "1, beside them 4 neighbours" in page and page.count("<tr>") == 4
 
 
 def test_old_names_warn():
