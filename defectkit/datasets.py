@@ -22,6 +22,7 @@ from ase import Atoms
 from ._shown import Shown
 from .io.atomic_write import atomic_write, user_path
 from .io.download import blob_digest, blob_of, fetch, sha256_of, write_checked
+from .io.packaged import data_file
 from .io.trajectory import iter_frames
 from .io.trajectory import read_frames as _read
 
@@ -158,7 +159,8 @@ def load(name, kinds=None):
     Dataset
 
     Raises ValueError for an unknown name or kind (the sentence lists the known), and
-    FileNotFoundError, with where to put the file by hand, when si-gap-18 cannot be fetched.
+    FileNotFoundError, with where to put the file by hand, when si-gap-18 cannot be fetched, or
+    one of the large sets that an installed package leaves out (a checkout has them all).
 
     >>> data = load("si-phases-test", kinds=["diamond"])
     >>> data.classes
@@ -175,8 +177,12 @@ def load(name, kinds=None):
     if "files" in info:
         frames = _trajectory(info)
     else:
-        frames = ase.io.read(_unzipped(_DATA / f"{name}.extxyz.gz"), ":", format="extxyz")
+        frames = ase.io.read(_unzipped(_file(f"{name}.extxyz.gz")), ":", format="extxyz")
     return _labelled(frames, info.get("kind_key", "phase"), kinds, info)
+
+
+def _file(name):
+    return data_file(name, _DATA, cache_folder())
 
 
 def _metadata(name):
@@ -185,7 +191,7 @@ def _metadata(name):
 
 def _trajectory(info):
     """Frames of an embedded XTC file, of one phase."""
-    files = {kind: _DATA / name for kind, name in info["files"].items()}
+    files = {kind: _file(name) for kind, name in info["files"].items()}
     frames = list(iter_frames(files["trajectory"], topology=files["topology"]))
     for n, atoms in enumerate(frames):
         atoms.info |= {"phase": info["phase"], "time_ps": (n + 1) * info["dt_ps"]}

@@ -32,4 +32,3 @@ suppress_warnings = [
     "mystnb.unknown_mime_type",  # widgets: each has a static twin beside it
     "ref.term", "ref.ref",  # references of scikit-learn's own docstrings to its own pages
 ]
-linkcheck_ignore = [r"https://github\.com/defectkit/.*", r"https://defectkit\.github\.io/.*"]

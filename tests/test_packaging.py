@@ -1,6 +1,8 @@
 """What a user meets first: set-up files that agree, an import that is quick and light, a wheel."""
 
+import hashlib
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -13,7 +15,10 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from defectkit.io.packaged import ADDRESS, SUMS, checksums, data_file
+
 ROOT = Path(__file__).parents[1]
+DATA = ROOT / "defectkit" / "data"
 HEAVY = ("torch", "umap", "pacmap", "nglview", "sklearn", "pandas", "matplotlib.pyplot")
 
 
@@ -47,7 +52,7 @@ def test_constraints_pin_every_requirement_within_its_range():
     pins = {name.lower().replace("_", "-"): version for name, version in pins.items()}
     assert pins["torch"] == "2.13.0"
     for name, wanted in requirements(*project()["optional-dependencies"]).items():
-        assert wanted.contains(pins[name]), name
+        assert wanted.contains(pins[name.lower().replace("_", "-")]), name
 
 
 def test_versions_agree():
@@ -81,6 +86,38 @@ def test_the_core_is_small():
     assert not names & {"torch", "nglview", "jupyterlab", "distributed", "onnx", "dscribe",
                         "load-atoms", "pytest", "ruff", "sphinx"}
     assert {"pandas", "mdapy"} <= names
+
+
+def test_the_large_data_that_are_left_out_have_their_checksums():
+    patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
+        "exclude-package-data"]["defectkit"]
+    files = {p for pattern in patterns for p in (ROOT / "defectkit").glob(pattern)}
+    large = {p for p in DATA.iterdir() if p.stat().st_size > 1e6}
+    assert large <= files
+    assert {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files} == checksums(
+        DATA), "run sha256sum over them again, see defectkit/data/SHA256SUMS"
+
+
+def test_a_large_set_comes_from_the_checkout_the_cache_or_an_address(tmp_path, monkeypatch):
+    name = "si-vacancy-moving.extxyz.gz"
+    bare, cache = tmp_path / "package", tmp_path / "cache"
+    bare.mkdir()
+    (bare / SUMS).write_bytes((DATA / SUMS).read_bytes())
+    monkeypatch.delenv(ADDRESS, raising=False)
+    assert data_file(name, DATA, cache) == DATA / name
+    with pytest.raises(FileNotFoundError, match="holds small data sets only; copy defectkit/data/"
+                                                f"{re.escape(name)} of the checkout to .* or name "
+                                                "the address"):
+        data_file(name, bare, cache)
+    monkeypatch.setenv(ADDRESS, DATA.as_uri() + "/")
+    fetched = data_file(name, bare, cache)
+    assert fetched == cache / "data" / name
+    assert fetched.read_bytes() == (DATA / name).read_bytes()
+    monkeypatch.delenv(ADDRESS)
+    assert data_file(name, bare, cache) == fetched
+    fetched.write_bytes(b"something else")
+    with pytest.raises(ValueError, match="is not the file expected"):
+        data_file(name, bare, cache)
 
 
 # In an environment without the extras, a file from another folder: what a stranger does first.
@@ -129,8 +166,10 @@ def test_sdist_and_wheel_work_in_a_bare_environment(tmp_path):
     with tarfile.open(sdist) as packed:
         names = {name.partition("/")[2] for name in packed.getnames()}
     assert {"LICENSE", "defectkit/py.typed", "defectkit/data/si-phases.json"} <= names
+    assert wheel.stat().st_size < 8e6, "large data belong into the list of pyproject.toml"
     with zipfile.ZipFile(wheel) as packed:
         names = set(packed.namelist())
+        assert not {f"defectkit/data/{name}" for name in checksums(DATA)} & names
     assert {"defectkit/py.typed", "defectkit/plots/defectkit.mplstyle"} <= names
     assert {p for p in names if p.startswith("defectkit/") and p.endswith(".py")} == {
         str(p.relative_to(ROOT)) for p in (ROOT / "defectkit").rglob("*.py")}
