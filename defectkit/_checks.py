@@ -1,10 +1,12 @@
 """Checks of what a user gives, before anything expensive is done with it."""
 
+from numbers import Integral
+
 import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
-__all__ = ["check_frame"]
+__all__ = ["check_frame", "whole_number"]
 
 _FAR = 1e7  # Å
 _DENSEST = 0.5  # atoms per Å^3 but H and He; diamond has 0.18, at 1 TPa 0.4
@@ -50,6 +52,17 @@ def check_frame(atoms: Atoms, where: str = "this frame") -> None:
                          "there; set the cell, or pbc to False.")
     if len(atoms):
         _check_density(atoms, where)
+
+
+def whole_number(name: str, value, least: int = 1) -> int:
+    """The value of an option that counts something; ValueError names the option.
+
+    >>> whole_number("max_points", 500)
+    500
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name}={value!r} has to be a whole number, at least {least}.")
+    return int(value)
 
 
 def _check_density(atoms, where):

@@ -8,6 +8,7 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from numbers import Integral
 
 _local = threading.local()
 _shared = {"pool": None}
@@ -59,8 +60,10 @@ def for_frame(atoms, n_jobs=None):
 
 def check(n_jobs):
     """Raises ValueError for a number of threads that this machine does not have."""
-    if n_jobs is not None and not 1 <= n_jobs <= available():
-        raise ValueError(f"n_jobs={n_jobs} is outside 1 to {available()}, "
+    if n_jobs is None:
+        return
+    if not isinstance(n_jobs, Integral) or not 1 <= n_jobs <= available():
+        raise ValueError(f"n_jobs={n_jobs!r} is outside 1 to {available()}, "
                          "the number of threads on this machine.")
 
 

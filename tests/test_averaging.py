@@ -104,6 +104,10 @@ def test_frame_index_says_where_an_average_belongs(window):
          "frames."),
     (0, "window=0 must be a whole number of frames, at least 1; window_from_ps converts a time."),
     (0.75, "window=0.75 must be a whole number of frames"),
+    ([5], "window=[5] must be a whole number of frames"),
+    (None, "window=None must be a whole number of frames"),
+    ("5", "window='5' must be a whole number of frames"),
+    (np.inf, "window=inf must be a whole number of frames"),
 ])
 def test_impossible_windows_are_refused(window, text):
     for call in (lambda: moving_average(np.zeros((32, 2)), window),

@@ -297,6 +297,14 @@ def test_files_of_any_format_give_the_same_labels(vacancy, tmp_path):
     ({"seed": -1}, "seed=-1 must be a whole number from 0"),
     ({"method": 3}, "unknown method 3; use one of pca, umap, pacmap"),
     ({"centres": "O"}, r"centres='O' is not among these atoms \(Cu\)"),
+    ({"max_points": 0}, "max_points=0 has to be a whole number, at least 1"),
+    ({"max_points": "5"}, "max_points='5' has to be a whole number"),
+    ({"max_environments": -5}, "max_environments=-5 has to be a whole number, at least 1"),
+    ({"max_environments": "a"}, "max_environments='a' has to be a whole number"),
+    ({"max_frames": 0}, "max_frames=0 has to be a whole number, at least 1"),
+    ({"max_frames": 2.5}, "max_frames=2.5 has to be a whole number"),
+    ({"n_jobs": "2"}, "n_jobs='2' is outside 1 to"),
+    ({"n_jobs": 1.5}, "n_jobs=1.5 is outside 1 to"),
 ])
 def test_what_no_user_can_mean_is_refused_at_once(given, sentence):
     with pytest.raises(ValueError, match=sentence):

@@ -4,6 +4,7 @@ A window is a number of consecutive frames; :func:`window_from_ps` turns a time 
 """
 
 from collections import deque
+from numbers import Real
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -314,8 +315,9 @@ def _unwrapped(scaled, pbc):
 
 def check_window(window, n_frames=None) -> int:
     """A window as int; raises ValueError for one that is none or does not fit."""
-    if int(window) != window or window < 1:
-        raise ValueError(f"window={window} must be a whole number of frames, at least 1; "
+    if isinstance(window, bool) or not isinstance(window, Real) or window != window // 1 or (
+            window < 1):
+        raise ValueError(f"window={window!r} must be a whole number of frames, at least 1; "
                          "window_from_ps converts a time.")
     if n_frames is not None and window > n_frames:
         raise ValueError(f"window={window} exceeds the {n_frames} frames in this trajectory; use "

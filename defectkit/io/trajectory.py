@@ -178,7 +178,7 @@ def _given(source, topology, elements, length_unit):
 
 def _items(items, topology, elements, length_unit):
     for n, item in enumerate(items):
-        if isinstance(item, os.PathLike) or (isinstance(item, str) and os.path.isfile(item)):
+        if isinstance(item, str | os.PathLike):
             yield from raw_frames(item, topology, elements, length_unit)
             continue
         if (found := frames_of(item, elements)) is not None:

@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from . import _mdapy
 from .graph import periodic_tree, unwrapped
 
+_GAP = 6  # radii of the ball, of a gap that is empty without end
 BALL = 1.7  # radius over the edge of one atom's volume; a vacancy holds 1.1, two 1.3
 
 
@@ -70,7 +71,10 @@ def empty_spaces(atoms, structure, radius=None):
 
 
 def _roomy(atoms, structure, radius):
-    """Box with vacuum of 2.5 radii added along open axes, positions in it, and its origin."""
+    """Box with vacuum of 2.5 radii added along open axes, positions in it, and its origin.
+
+    Along periodic axes a wider gap is cut down to _GAP radii.
+    """
     pbc = np.asarray(atoms.pbc)
     points = _mdapy.frame(structure.positions, atoms.cell.complete().array, pbc, 0.0)
     box, positions = points.box.copy(), points.positions
@@ -86,7 +90,32 @@ def _roomy(atoms, structure, radius):
     shift = structure.positions - (positions + origin)
     inverse = np.linalg.inv(box)
     whole = shift - np.round(shift @ inverse) * pbc @ box
-    return box, positions, pbc, origin + np.median(whole, axis=0)
+    box, positions, moved = _without_gaps(box, positions, pbc, radius)
+    return box, positions, pbc, origin + np.median(whole, axis=0) + moved
+
+
+def _without_gaps(box, positions, pbc, radius):
+    """Box without most of its widest gap along each periodic axis, positions in it, its origin.
+
+    What is empty stays connected as it was, and the grid no larger than the matter needs.
+    """
+    inverse, origin, narrow = np.linalg.inv(box), np.zeros(3), box.copy()
+    fraction = positions @ inverse
+    fraction -= np.floor(fraction) * pbc
+    for axis in np.flatnonzero(pbc):
+        room = _GAP * radius * np.linalg.norm(inverse[:, axis])
+        along = np.sort(fraction[:, axis])
+        gaps = np.diff(along, append=along[0] + 1)
+        widest = gaps.argmax()
+        if gaps[widest] <= room:
+            continue
+        start = along[(widest + 1) % len(along)]
+        size = 1 - gaps[widest] + room
+        past = fraction[:, axis] - start
+        fraction[:, axis] = (past + (past < 0)) / size
+        narrow[axis] = box[axis] * size
+        origin += start * box[axis]
+    return narrow, fraction @ narrow, origin
 
 
 def _spaces(cells, centres, counts, box, pbc):

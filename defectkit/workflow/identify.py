@@ -94,6 +94,7 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     """
     method, seed = method_name(method), check_seed(seed)
     given, dt = settings.check_symmetry(symmetry, descriptor), settings.check_interval(dt)
+    settings.check_counts(max_points, max_environments, max_frames)
     frames, said = read(source, topology, elements, progress)
     max_environments = max_environments or (MOST_OF_ONE if len(frames) == 1 else MOST_OF_SEVERAL)
     groups, why = site_groups.site_groups(frames, centres)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from numbers import Integral, Real
 
+from .._checks import whole_number
 from ..averaging import window_from_ps
 from ..descriptors import check_descriptor
 
@@ -18,6 +19,14 @@ def check_symmetry(symmetry, descriptor=None):
     if descriptor is not None:
         return check_descriptor(descriptor, "descriptor")
     return check_descriptor(symmetry, "symmetry")
+
+
+def check_counts(max_points, max_environments, max_frames):
+    """ValueError where one of these is no count."""
+    whole_number("max_points", max_points)
+    whole_number("max_frames", max_frames)
+    if max_environments is not None:
+        whole_number("max_environments", max_environments)
 
 
 def check_interval(dt: float | None) -> float | None:

@@ -193,7 +193,7 @@ def test_damaged_files_are_refused(tmp_path, frames):
     xyz.write_text("\n".join(lines) + "\n")
     with pytest.raises(ValueError, match=r"a.extxyz, frame 0 cannot be read"):
         list(iter_frames(xyz))
-    with pytest.raises(ValueError, match="frame 0 is a str; give a path"):
+    with pytest.raises(FileNotFoundError, match="does not exist or is not a file"):
         list(iter_frames(["a"]))
 
 

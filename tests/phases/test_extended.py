@@ -9,6 +9,7 @@ from ase.build import add_adsorbate, bulk, fcc111, hcp0001
 from ase.cluster import Octahedron
 
 from defectkit.phases import extended_defects, regions, structure_types
+from defectkit.phases.vacuum import empty_spaces, exposed
 
 
 def shaken(atoms, rms, seed=0):
@@ -99,6 +100,21 @@ def test_particle_has_a_curved_surface():
     particle = Octahedron("Cu", 9, 3)
     found = found_in(particle)
     assert [d.kind for d in found] == ["cluster surface"]
+
+
+@pytest.mark.parametrize("size", [60.0, 1e4, 9e6])
+def test_a_cell_much_larger_than_what_is_in_it_costs_nothing(size):
+    ball = bulk("Cu", cubic=True) * (4, 4, 4)
+    ball.center(vacuum=0.5 * size)
+    ball.rotate(20, (1, 2, 3), rotate_cell=True)
+    ball.positions += [0.3 * size, 0.0, 0.5 * size]  # across the boundary
+    ball.pbc = True
+    ball.wrap()
+    spaces = empty_spaces(ball, structure_types(ball))
+    assert len(spaces) == 1 and len(spaces[0].periodic) == 3 and not spaces[0].outside
+    assert len(spaces[0].centres) < 300_000
+    atoms, normals = exposed(ball, structure_types(ball), spaces)
+    assert 0.4 < len(atoms) / len(ball) < 0.7 and np.abs(normals.mean(axis=0)).max() < 0.05
 
 
 def test_tilt_boundaries_of_silicon_like_cell():
