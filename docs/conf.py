@@ -22,6 +22,8 @@ html_theme = "pydata_sphinx_theme"
 html_title = "defectkit"
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 nb_execution_mode = "off"
+# Widgets have no kernel here: the picture beside each is shown.
+nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 numpydoc_show_class_members = False

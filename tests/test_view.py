@@ -1,17 +1,20 @@
 """What scenes send to the browser, and menus without one; tests/browser looks at the pixels."""
 
+import base64
+import io
 import re
 import subprocess
 import sys
 import time
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.geometry import get_distances
-from matplotlib.colors import to_rgb
+from matplotlib.colors import rgb_to_hsv, to_rgb
 from matplotlib.figure import Figure
 
 from defectkit import plots, view
@@ -115,6 +118,22 @@ def test_style_follows_the_number_of_atoms():
         assert sent(box, "addRepresentation")[0]["args"] == [style]
 
 
+def test_metals_have_no_bonds_unless_asked_for():
+    for metal in (bulk("Cu", cubic=True) * 3, bulk("NaCl", "rocksalt", a=5.64, cubic=True)):
+        assert sent(view.scene(metal), "addRepresentation")[0]["args"] == ["spacefill"]
+    box = view.scene(bulk("Cu", cubic=True), style="ball+stick")
+    assert sent(box, "addRepresentation")[0]["args"] == ["ball+stick"]
+
+
+def test_the_bulk_around_a_defect_recedes_by_default(diamond):
+    labels = np.r_[np.zeros(56, int), np.ones(8, int)]
+    assert view.scene(diamond, labels).faint == (0,)
+    radii = sent(view.scene(diamond, labels), "addRepresentation")[0]["kwargs"]["radiusData"]
+    assert radii[0] < 0.5 * radii[63]
+    assert view.scene(diamond, labels, faint=()).faint == ()
+    assert view.scene(diamond, np.arange(64) % 2).faint == ()  # neither is the bulk
+
+
 def test_faint_clusters_are_small_and_pale(diamond):
     labels = np.arange(64) % 2
     box = view.scene(diamond, labels, faint=[0], style="spacefill", radius=0.8)
@@ -195,6 +214,44 @@ def test_missing_packages_say_what_to_install(diamond, monkeypatch, missing):
         view.scene(diamond)
 
 
+def test_scenes_and_menus_carry_a_picture_for_pages_without_a_kernel(diamond, menu):
+    labels = np.arange(64) % 3 - 1
+    atoms = view.scene(diamond, labels, ["a", "b"], sites=[[5.43] * 3])
+    for box, words in ((atoms, "3D view of 64 atoms; run the cell"),
+                       (view.scene(diamond), "3D view of 64 atoms"),
+                       (menu[0], "menu of figures by method and window; run the cell")):
+        bundle = box._repr_mimebundle_()
+        assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == box.model_id
+        picture = plt.imread(io.BytesIO(base64.b64decode(bundle["image/png"])))[..., :3]
+        assert min(picture.shape[:2]) > 150 and np.ptp(picture) > 0.5
+        assert bundle["text/plain"].startswith(words) and "VBox" not in bundle["text/plain"]
+    picture = plt.imread(io.BytesIO(atoms.picture()))[..., :3]
+    for colour in plots.PALETTE[:2]:  # shaded, so by hue
+        hue = rgb_to_hsv(to_rgb(colour))[0]
+        seen = rgb_to_hsv(picture)
+        assert ((abs(seen[..., 0] - hue) < 0.03) & (seen[..., 1] > 0.3)).sum() > 500
+    view.recolour(atoms, labels + 2)
+    assert atoms.picture() != b"" and not plt.get_fignums()
+
+
+def test_an_exported_notebook_shows_the_picture_instead_of_the_widget(tmp_path):
+    nbclient, nbconvert = pytest.importorskip("nbclient"), pytest.importorskip("nbconvert")
+    cell = """from ase.build import bulk
+from defectkit import view
+view.scene(bulk("Si", cubic=True), [0, 0, 0, 0, 0, 0, 0, 1])"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    first, second = notebook.cells[0].outputs
+    assert {"image/png", "application/vnd.jupyter.widget-view+json"} <= set(first.data)
+    assert "the kernel of this view is gone: run the cell" in second.data["text/html"].lower()
+    page = nbconvert.HTMLExporter().from_notebook_node(notebook)[0]
+    assert first.data["image/png"][:60] in page.replace("\\n", "")
+    for unwanted in ("Error displaying widget", "VBox(", "model_id"):
+        assert unwanted not in page
+    text = nbconvert.MarkdownExporter().from_notebook_node(notebook)[0]
+    assert "![png]" in text and "VBox(" not in text
+
+
 @pytest.fixture
 def menu():
     """A chooser over two methods and three windows, and the list of calls of its `draw`."""
@@ -246,10 +303,28 @@ def test_errors_are_shown_and_raised(menu):
         box.render(method="broken")
     assert "RuntimeError: no &lt;map&gt;" in box.status.value
     assert isinstance(box.error, RuntimeError) and box.image.value == shown
+    assert box.image.layout.display == "none"  # it is not the figure of the choice
     with pytest.raises(RuntimeError, match="no <map>"):
         box.controls["method"].value = "broken"
     box.controls["method"].value = "umap"
     assert box.error is None and "RuntimeError" not in box.status.value
+    assert box.image.layout.display == ""
+
+
+def test_a_choice_that_does_not_exist_is_refused_and_the_others_are_drawn_before():
+    def draw(method, start):
+        if (method, start) == ("pacmap", "spectral"):
+            raise ValueError("pacmap has no start 'spectral'")
+        return np.eye(2), np.array([0, 1])
+
+    box = view.chooser({"method": ["umap", "pacmap"], "start": ["pca", "spectral"]}, draw,
+                       precompute=True)
+    assert len(box.drawn) == 3
+    box.controls["start"].value = "spectral"
+    assert "start spectral" in box.status.value
+    with pytest.raises(ValueError, match="pacmap has no start"):
+        box.controls["method"].value = "pacmap"
+    assert "pacmap has no start" in box.status.value and box.image.layout.display == "none"
 
 
 def test_numbers_get_sliders_and_names_menus():

@@ -1,14 +1,13 @@
 """Figures that follow menus and sliders in a notebook."""
 
 import html
-import io
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import product
 from numbers import Number
 from time import perf_counter
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from .. import plots
@@ -18,7 +17,7 @@ def chooser(options: dict[str, Sequence], draw: Callable, precompute: bool = Fal
     """A figure that follows menus and sliders; each choice is drawn once and then kept.
 
     Numbers get a slider, anything else a menu. While `draw` works the line below the figure says
-    "computing ..."; if it fails the error is shown there and raised.
+    "computing ..."; if it fails the error stands there in place of a figure, and is raised.
 
     Parameters
     ----------
@@ -28,7 +27,8 @@ def chooser(options: dict[str, Sequence], draw: Callable, precompute: bool = Fal
         ``draw(method="umap", initialisation="pca")`` returns a matplotlib figure or axes, or
         ``(Y, labels)`` or ``(Y, labels, names)``, which :func:`defectkit.plots.embedding` draws.
     precompute : bool
-        Draw every choice now.
+        Draw every choice now, so that each answers at once; one for which `draw` raises a
+        ValueError, such as a method without that start, is refused when it is chosen.
 
     Returns
     -------
@@ -49,12 +49,17 @@ def chooser(options: dict[str, Sequence], draw: Callable, precompute: bool = Fal
     widgets = require("ipywidgets")
     controls = {name: _control(widgets, name, values, precompute)
                 for name, values in options.items()}
-    box = widgets.VBox([widgets.HBox(list(controls.values())), _image(widgets), widgets.HTML()])
+    from .boxes import PictureBox
+
+    menus = widgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
+    box = PictureBox(lambda: box.image.value, f"menu of figures by {' and '.join(options)}",
+                     children=[menus, _image(widgets), widgets.HTML()])
     _, box.image, box.status = box.children
     box.controls, box.options, box.draw, box.drawn = controls, options, draw, {}
     box.render = partial(_render, box)
     for values in product(*options.values()) if precompute else ():
-        _drawn(box, dict(zip(options, values, strict=True)))
+        with suppress(ValueError):
+            _drawn(box, dict(zip(options, values, strict=True)))
     box.render()
     for control in controls.values():
         control.observe(lambda change: box.following and box.render(), "value")
@@ -62,9 +67,16 @@ def chooser(options: dict[str, Sequence], draw: Callable, precompute: bool = Fal
 
 
 def require(name):
-    """A package of the 'lab' extra."""
+    """A package of the 'lab' extra.
+
+    nglview displays an empty widget when it is first imported, which is kept back: a reopened
+    notebook would show it as an error.
+    """
     try:
-        return __import__(name)
+        from IPython.utils.capture import capture_output
+
+        with capture_output(stdout=False, stderr=False, display=True):
+            return __import__(name)
     except ImportError as error:
         raise ImportError(f"3D views and menus need {name}: pip install nglview==4.0 ipywidgets "
                           "jupyter-scatter jupyterlab; plots.atoms3d and plots.embedding draw "
@@ -95,8 +107,9 @@ def _render(box, **choice):
     try:
         png, text = _drawn(box, choice)
         box.image.value, box.error, box.status.value = png, None, html.escape(text)
+        box.image.layout.display = ""
     except Exception as error:
-        box.error = error
+        box.error, box.image.layout.display = error, "none"  # no figure of another choice
         box.status.value = (f'<b style="color: #b00020">{type(error).__name__}: '
                             f"{html.escape(str(error))}</b>")
         raise
@@ -128,7 +141,6 @@ def _png(drawing):
     if not isinstance(figure, Figure):
         raise ValueError(f"draw returned {type(drawing).__name__}; let it return a matplotlib "
                          "figure, axes, or (Y, labels).")
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
-    plt.close(figure)
-    return picture.getvalue()
+    from .boxes import png
+
+    return png(figure, 110)

@@ -18,18 +18,20 @@ from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from .. import plots
-from ..plots.colours import Names
+from ..plots.colours import Names, legend_handles
 from .choosers import require
 
 _STYLES = ("auto", "ball+stick", "spacefill", "point")
 _BONDS = 500  # NGL seeks no bonds in larger residues, and ASE writes the frame as one residue
 _SPHERES = 20_000
+_BULK = 2 / 3  # of the atoms: a larger cluster hides the others
+_NOT_METALS = set("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At Rn".split())
 _CODE = 0x100  # first character of the string that gives each atom's colour
 
 
 def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, style: str = "auto",
           cell: bool = True, sites: ArrayLike | None = None, max_atoms: int = 50_000, *,
-          faint: Sequence[int] = (), radius: float = 0.75, rotation: str = "12z,-78x",
+          faint: Sequence[int] | None = None, radius: float = 0.75, rotation: str = "12z,-78x",
           height: str = "420px"):
     """One frame in three dimensions, its atoms coloured by cluster, in a notebook.
 
@@ -45,14 +47,16 @@ def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, st
     names : sequence of str or dict {label: str}, optional
         Name of cluster 0, 1, ...; otherwise its number.
     style : {"auto", "ball+stick", "spacefill", "point"}
-        By default bonds up to 500 atoms, spheres up to 20 000, then points.
+        By default bonds up to 500 atoms where none is a metal, spheres up to 20 000, then
+        points.
     cell : bool
         Draw the edges of the cell.
     sites : array (n_sites, 3), optional
         Positions (Å) marked by translucent spheres, such as vacancies.
     max_atoms : int
-    faint : sequence of int
-        Clusters drawn small and pale, such as the bulk around a defect.
+    faint : sequence of int, optional
+        Clusters drawn small and pale; by default the bulk, a cluster of more than two thirds of
+        the atoms, since it hides the others. ``()``: none.
     radius : float
         Of an atom (Å).
     rotation : str
@@ -63,7 +67,8 @@ def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, st
     -------
     ipywidgets.VBox
         `.view` is the nglview widget, `.shown` the indices of the atoms drawn, in nglview's
-        order, `.caption` the line below: the clusters, and what is left out.
+        order, `.caption` the line below: the clusters, and what is left out. A notebook that is
+        saved, reopened or exported shows :func:`defectkit.plots.atoms3d` instead.
 
     Raises
     ------
@@ -74,22 +79,27 @@ def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, st
     """
     of_atoms, places = _check(atoms, labels, names, style, sites, max_atoms)
     nglview, widgets = require("nglview"), require("ipywidgets")
+    from .boxes import PictureBox
+
+    faint = bulk(of_atoms) if faint is None else faint
     shown, left_out = reduced(atoms, of_atoms, names, places, max_atoms)
     if style == "auto":
-        style = ("ball+stick" if len(shown) <= _BONDS else
+        bonded = len(shown) <= _BONDS and set(atoms.symbols[shown]) <= _NOT_METALS
+        style = ("ball+stick" if bonded else
                  "spacefill" if len(shown) <= _SPHERES else "point")
     # Without its cell: ASE turns a periodic frame when it writes PDB, which nglview asks for.
     part = Atoms(atoms.numbers[shown], atoms.positions[shown])
     view = nglview.NGLWidget(nglview.ASEStructure(part), default_representation=False)
     view.camera = "orthographic"
     view.stage.set_parameters(fog_near=70)  # NGL's own 50 turns half of the atoms pale
-    box = widgets.VBox([view, widgets.HTML()])
+    box = PictureBox(lambda: _picture(box, atoms, places, radius, rotation),
+                     f"3D view of {plots.count(len(atoms))} atoms", children=[view, widgets.HTML()])
     box.view, box.caption = box.children
-    box.shown, box.left_out, box.faint, box.n_atoms = shown, left_out, faint, len(atoms)
+    box.shown, box.left_out, box.faint, box.n_atoms = shown, left_out, tuple(faint), len(atoms)
     colour = {} if of_atoms is None else {"color": _add_scheme(box, of_atoms, names)}
     pale = np.zeros(len(shown), bool) if of_atoms is None else np.isin(of_atoms[shown], faint)
     view.add_representation(style, **colour, **_sizes(style, radius, pale))
-    _legend(box, of_atoms, names)
+    _show_legend(box, of_atoms, names)
     edges = plots.cell_edges(atoms.cell.array).tolist() if cell else []
     _add_shape(view, [["cylinder", a, b, [0.35] * 3, 0.06] for a, b in edges])
     if places is not None:
@@ -112,7 +122,39 @@ def recolour(box, labels: ArrayLike, names: Names = None) -> None:
     """
     labels = _check_labels(labels, names, box.n_atoms)
     box.view.update_representation(color_scheme=_add_scheme(box, labels, names))
-    _legend(box, labels, names)
+    _show_legend(box, labels, names)
+
+
+def bulk(labels: ArrayLike | None) -> list[int]:
+    """The cluster that most atoms belong to, where it hides the others: a list of one, or none.
+
+    Examples
+    --------
+    >>> bulk([0, 0, 0, 1]), bulk([0, 0, 1, 1]), bulk([0, 0, 0])
+    ([0], [], [])
+    """
+    values, counts = np.unique([] if labels is None else labels, return_counts=True)
+    large = (values >= 0) & (counts > _BULK * counts.sum())
+    return values[large].tolist() if len(values) > 1 else []
+
+
+def _picture(box, atoms, places, radius, rotation):
+    """PNG of what the scene shows, drawn without a browser."""
+    from .boxes import png
+
+    part, n = atoms[box.shown], 0 if places is None else len(places)
+    part = Atoms(part.numbers, part.positions, cell=part.cell)
+    labels = np.zeros(len(part), int) if box.labels is None else box.labels[box.shown]
+    rgb = np.vstack([plots.colours(labels, box.names), np.full((n, 3), 0.1)])
+    part += Atoms(f"X{n}" if n else "", positions=places)
+    labels = np.append(labels, np.full(n, max(labels) + 1))  # no cluster, so not faint
+    ax = plots.atoms3d(part, labels, box.names, faint=box.faint, radius=radius, rotation=rotation,
+                       resolution=500, legend=False, rgb=rgb)
+    if box.labels is not None:
+        handles = legend_handles(box.labels, box.names)
+        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2,
+                  fontsize="small")
+    return png(ax.figure, 110)
 
 
 def _check(atoms, labels, names, style, sites, max_atoms):
@@ -230,7 +272,8 @@ def _look(view, points, rotation):
         this.stage.viewerControls.rotate(new NGL.Quaternion({x}, {y}, {z}, {w}));""")
 
 
-def _legend(box, labels, names):
+def _show_legend(box, labels, names):
+    box.labels, box.names = labels, names
     values, counts = np.unique(np.empty(0, int) if labels is None else labels, return_counts=True)
     parts = [f'<span style="color: {to_hex(colour)}">\u25cf</span> '
              f"{html.escape(plots.cluster_name(value, names))} ({plots.count(number)})"

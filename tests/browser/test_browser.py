@@ -45,13 +45,17 @@ class Lab:
         self.page, self.url, self.token = page, url, token
         self.folder, self.pictures = folder, pictures
 
-    def run(self, path, timeout=120):
-        """Open a notebook below `folder` and run all its cells."""
+    def open(self, path):
+        """Open a notebook below `folder`, with a kernel."""
         self.page.goto(f"{self.url}/lab/tree/{path}?reset&token={self.token}",
                        wait_until="domcontentloaded")
         self.page.wait_for_function(
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
-            "?.status === 'idle'", timeout=60_000)
+            "?.status === 'idle'", timeout=120_000)
+
+    def run(self, path, timeout=240):
+        """Open a notebook and run all its cells."""
+        self.open(path)
         self._execute("notebook:clear-all-cell-outputs")
         self._execute("notebook:run-all-cells")
         self._finish(timeout)
@@ -507,6 +511,43 @@ explorer""")
     print("20 000 points, until Python's answer is in the page: " + ", ".join(
         f"{what} {np.median(times):.2f} s" for what, times in took.items()))
     lab.wait(lambda: min(shares(lab, plot, "twenty_map", [0, 1, 2]).values()) > 300)
+
+
+def reopen(lab, path):
+    """Save the notebook, end its kernel and open it again without running a cell."""
+    lab._execute("docmanager:save")
+    lab.wait(lambda: any(c.get("outputs") for c in nbformat.read(lab.folder / path, 4).cells))
+    lab.page.wait_for_timeout(1000)
+    lab.page.evaluate("() => window.jupyterapp.serviceManager.sessions.shutdownAll()")
+    lab.open(path)
+
+
+def test_a_reopened_notebook_shows_pictures(lab):
+    lab.notebook("reopened.ipynb", """
+import numpy as np
+from ase.build import bulk
+from defectkit import view
+labels = np.arange(64) % 2
+view.scene(bulk("Si", cubic=True) * 2, labels)""", """
+view.chooser({"method": ["pca", "umap"]}, lambda method: (np.random.rand(64, 2), labels))""")
+    still = lab.page.locator(".defectkit-still")
+    lab.wait(lambda: still.count() == 2)
+    canvas(lab, "reopened_before", [0, 1])
+    assert not any(one.is_visible() for one in still.all())
+    lab._execute("kernelmenu:restart")
+    lab.page.locator("button", has_text="Restart").last.click()
+    lab.wait(lambda: all(one.is_visible() for one in still.all()))
+    assert still.first.inner_text() == ("The kernel of this view is gone: run the cell to use it "
+                                        "again.")
+    lab.picture(lab.page.locator(".jp-Notebook"), "reopened_restarted")
+    reopen(lab, "reopened.ipynb")
+    lab.wait(lambda: still.count() == 2 and all(one.is_visible() for one in still.all()),
+             60)
+    for number in range(2):
+        seen = hues(lab.picture(still.nth(number), f"reopened_{number}"), [0, 1])
+        assert min((seen == c).sum() for c in (0, 1)) > 300
+    text = lab.page.locator(".jp-Notebook").inner_text()
+    assert "Error displaying widget" not in text and "VBox(" not in text
 
 
 def test_an_error_in_a_cell_is_noticed(lab):
