@@ -38,8 +38,9 @@ test-fast: install
 test-notebooks: install
 	$(BIN)/python tests/run_notebooks.py --jobs $(JOBS)
 
-# Needs Chromium (Debian's package); skips with a reason without it. All notebooks with widgets are
-# run (half an hour); BROWSER="-k 'not notebook_shows'" leaves them out. Pictures: screenshots/.
+# Needs Chromium (Debian's package); skips with a reason without it. Of each notebook with widgets
+# the cells that these need are run; BROWSER="-k 'not notebook_shows'" leaves the notebooks out.
+# Pictures: screenshots/.
 test-browser: install
 	$(PIP) -e '.[browser]'
 	DEFECTKIT_SCREENSHOTS=$(CURDIR)/screenshots $(BIN)/python -m pytest tests/browser -rs $(BROWSER)

@@ -1,7 +1,7 @@
 """Atoms in 3D and the explorer, in a notebook."""
 
 from .choosers import chooser
-from .explorer_app.widget import explorer
+from .explorer_app.start import explorer
 from .scenes import recolour, scene
 
 __all__ = [

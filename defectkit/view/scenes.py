@@ -93,7 +93,8 @@ def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, st
     view.camera = "orthographic"
     view.stage.set_parameters(fog_near=70)  # NGL's own 50 turns half of the atoms pale
     box = PictureBox(lambda: _picture(box, atoms, places, radius, rotation),
-                     f"3D view of {plots.count(len(atoms))} atoms", children=[view, widgets.HTML()])
+                     f"3D view of {plots.count(len(atoms))} atoms",
+                     children=[view, widgets.HTML()])
     box.view, box.caption = box.children
     box.shown, box.left_out, box.faint, box.n_atoms = shown, left_out, tuple(faint), len(atoms)
     colour = {} if of_atoms is None else {"color": _add_scheme(box, of_atoms, names)}

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.utils import rotate
+from cells import needed
 from matplotlib.colors import rgb_to_hsv, to_rgb
 from matplotlib.image import imread
 
@@ -32,8 +33,9 @@ FLAGS = ["--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshade
          "--disable-component-update", "--disable-sync", "--disable-quic"]
 SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
             "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+WIDGETS = re.compile(r"(?:view\.(?:scene|chooser|explorer)|\.explore)\(")
 NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-             if re.search(r"(view\.(scene|chooser|explorer)|\.explore)\(", path.read_text())]
+             if WIDGETS.search(path.read_text())]
 CANVAS = ".jp-OutputArea-output canvas"
 LASSO = "button[title='Activate lasso selection']"
 
@@ -162,13 +164,15 @@ def lab_server(tmp_path_factory):
         stdout=(folder / "server.log").open("w"), stderr=subprocess.STDOUT)
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
+        for _ in range(1500):
             try:
                 urllib.request.urlopen(f"{url}/api", timeout=1).close()
                 break
             except OSError:
                 assert server.poll() is None, (folder / "server.log").read_text()
                 time.sleep(0.2)
+        else:
+            pytest.fail("JupyterLab did not start within five minutes")
         yield url, token, folder
     finally:
         server.terminate()
@@ -191,6 +195,7 @@ def lab(chromium, lab_server, request):
     pictures = Path(os.environ.get("DEFECTKIT_SCREENSHOTS", lab_server[-1] / "screenshots"))
     pictures.mkdir(parents=True, exist_ok=True)
     page = chromium.new_page(viewport={"width": 1200, "height": 1000})
+    page.set_default_timeout(120_000)  # a busy machine is no fault of the widgets
     yield Lab(page, *lab_server, pictures)
     page.screenshot(path=pictures / f"{re.sub('[^a-z0-9]+', '_', request.node.name)}.png")
     page.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
@@ -413,6 +418,58 @@ def test_clicked_atom_is_marked_in_the_map(lab):
                     "explorer.selection.index.tolist()") == "True"
 
 
+def cut_off(output):
+    """Pictures and controls that reach beyond the right edge of an output."""
+    return output.evaluate("""area => [...area.querySelectorAll("canvas, button, select, input")]
+        .filter(e => e.offsetWidth && e.getBoundingClientRect().right
+                     > area.getBoundingClientRect().right + 1)
+        .map(e => e.outerHTML.slice(0, 80))""")
+
+
+def test_explorer_at_900_pixels_in_the_dark(lab):
+    lab.page.set_viewport_size({"width": 900, "height": 1000})
+    lab.notebook("narrow.ipynb", EXPLORER)
+    lab._execute("apputils:change-theme", theme="JupyterLab Dark")
+    plot, atoms, output = explorer_parts(lab)
+    clusters = [0, 1, 2]
+    lab.wait(lambda: min(shares(lab, plot, "narrow_map", clusters).values()) > 300)
+    lab.wait(lambda: min(shares(lab, atoms, "narrow_atoms", clusters).values()) > 200)
+    assert cut_off(output) == []
+    handle = slider(lab, output, "frame")
+    track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-target')]")
+    assert track.bounding_box()["width"] > 0.5 * output.bounding_box()["width"]
+    output.locator("button", has_text="cluster 2 (").click()  # isolates it
+    lab.wait(lambda: (lambda n: n[2] > 200 and n[0] < 30 and n[1] < 30)(
+        shares(lab, atoms, "narrow_isolated", clusters)))
+    lab.wait(lambda: (lambda n: n[2] > 200 and n[0] < 30 and n[1] < 30)(
+        shares(lab, plot, "narrow_isolated_map", clusters)))
+    assert "are hidden" in output.inner_text()
+    lab.picture(output, "narrow_dark")
+    lab._execute("apputils:change-theme", theme="JupyterLab Light")
+
+
+def test_the_mouse_tells_of_points_and_atoms(lab):
+    lab.notebook("tips.ipynb", EXPLORER)
+    plot, atoms, output = explorer_parts(lab)
+    lab.wait(lambda: min(shares(lab, atoms, "tips_before", [0, 1, 2]).values()) > 300)
+
+    def told(canvas, words):
+        """Moves over the picture until a tooltip shows these words."""
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        for shift in np.linspace(-0.2, 0.2, 25):
+            lab.page.mouse.move(box["x"] + (0.5 + shift) * box["width"],
+                                box["y"] + (0.5 + shift / 2) * box["height"])
+            lab.page.wait_for_timeout(400)
+            text = lab.page.evaluate("() => document.body.innerText")
+            if all(word in text for word in words):
+                return True
+        return False
+
+    assert told(atoms, ["(Si), cluster ", "4 neighbours"])
+    lab.picture(output, "tips_atom")
+
+
 def test_explorer_menus_and_sliders(lab):
     lab.notebook("menus.ipynb", EXPLORER, "explorer.choose(method='map'); explorer.wait()")
     plot, atoms, output = explorer_parts(lab)
@@ -568,30 +625,61 @@ def use_menus(lab, output):
         lab.wait(lambda: image.get_attribute("src") != second, 120)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebook_shows_atoms_and_figures(lab, path):
-    shutil.copytree(ROOT / "notebooks", lab.folder / "notebooks", dirs_exist_ok=True)
-    lab.run(f"notebooks/{path.name}", timeout=900)
-    source = "\n".join(cell.source for cell in nbformat.read(path, 4).cells
-                       if cell.cell_type == "code")
+def shortened(lab, path):
+    """A copy of a notebook with the cells that its widgets need; its name and its source."""
+    notebook = nbformat.read(path, 4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    sources = [cell.source for cell in cells]
+    shown = {n for n, source in enumerate(sources) if WIDGETS.search(source)}
+    notebook.cells = [cells[n] for n in needed(sources, shown)]
+    (lab.folder / "notebooks").mkdir(exist_ok=True)
+    nbformat.write(notebook, lab.folder / "notebooks" / path.name)
+    return f"notebooks/{path.name}", "\n".join(cell.source for cell in notebook.cells)
+
+
+def widgets_work(lab, name, source):
+    """Scenes and figures are coloured, menus change figures, the lasso chooses."""
     scenes = [c for c in lab.page.locator(CANVAS).all() if c.bounding_box()
               and c.get_attribute("class") != "histogram" and c.bounding_box()["height"] > 100]
     assert len(scenes) >= len(re.findall(r"view\.scene\(|\.view\(|\.explore\(", source))
     for number, scene in enumerate(scenes):
-        def coloured(scene=scene, number=number):
-            picture = lab.picture(scene, f"{path.stem}_{number}")
-            return (rgb_to_hsv(picture)[..., 1] > 0.35).sum() > 300
-
-        lab.wait(coloured, 60)
+        lab.wait(lambda scene=scene, number=number: coloured(
+            lab.picture(scene, f"{name}_{number}")) > 300, 60)
     menus = lab.page.locator(".jp-OutputArea-output .widget-image")
     assert menus.count() >= len(re.findall(r"view\.chooser\(", source))
     for number in range(menus.count()):
-        picture = lab.picture(menus.nth(number), f"{path.stem}_menu_{number}")
-        assert (rgb_to_hsv(picture)[..., 1] > 0.35).sum() > 200
+        assert coloured(lab.picture(menus.nth(number), f"{name}_menu_{number}")) > 200
     for output in lab.page.locator(".jp-OutputArea-output", has=menus).all():
         use_menus(lab, output)
     if re.search(r"\.explore\(", source):
         plot, _, output = explorer_parts(lab)
         lab.lasso(plot, (0.5, 0.5), 150)
         lab.wait(lambda: re.search(r"chosen: [1-9]", output.inner_text()))
-        lab.picture(output, f"{path.stem}_explorer")
+        lab.picture(output, f"{name}_explorer")
+
+
+def coloured(picture):
+    """Number of pixels that are not grey."""
+    return (rgb_to_hsv(picture)[..., 1] > 0.35).sum()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_shows_atoms_and_figures(lab, path):
+    """Live, then at 900 pixels in the dark, then reopened without its kernel."""
+    name, source = shortened(lab, path)
+    lab.run(name, timeout=900)
+    widgets_work(lab, path.stem, source)
+    lab.page.set_viewport_size({"width": 900, "height": 1000})
+    lab._execute("apputils:change-theme", theme="JupyterLab Dark")
+    for output in lab.page.locator(".jp-OutputArea-output", has=lab.page.locator("canvas")).all():
+        lab.wait(lambda output=output: not cut_off(output))
+        lab.picture(output, f"{path.stem}_narrow")
+    lab._execute("apputils:change-theme", theme="JupyterLab Light")
+    reopen(lab, name)
+    still = lab.page.locator(".defectkit-still")
+    lab.wait(lambda: still.count() == len(WIDGETS.findall(source))
+             and all(one.is_visible() for one in still.all()), 60)
+    for number, one in enumerate(still.all()):
+        assert coloured(lab.picture(one, f"{path.stem}_reopened_{number}")) > 200
+    text = lab.page.locator(".jp-Notebook").inner_text()
+    assert "Error displaying widget" not in text and "VBox(" not in text

@@ -2,46 +2,75 @@
 
 from functools import partial
 
+CLICKS = ("isolates", "hides", "chooses")
+
 
 def layout(box, widgets):
-    """Builds the menus and pictures; `drawing.connect` makes them act."""
+    """Builds the menus and pictures; `connect` makes them act."""
     row = partial(widgets.HBox, layout={"flex_flow": "row wrap", "align_items": "center"})
-    wide = {"description_width": "initial"}
+    options, wide = box.options, {"description_width": "initial"}
+    half = {"width": "auto", "max_width": "230px"}
     box.controls = {
-        "method": widgets.Dropdown(options=box.options["method"], description="method"),
-        "window": widgets.SelectionSlider(options=box.options["window"], style=wide,
+        "method": widgets.Dropdown(options=options["method"], description="method", style=wide,
+                                   layout=half),
+        "window": widgets.SelectionSlider(options=options["window"], style=wide,
                                           description="window (frames)", continuous_update=False),
-        "colour": widgets.Dropdown(options=box.options["colour"], description="colour by"),
-        "frame": widgets.SelectionSlider(options=box.options["frame"], description="frame"),
-        "atoms": widgets.Dropdown(options=box.options["atoms"], description="atoms")}
+        "colour": widgets.Dropdown(options=options["colour"], description="colour by", style=wide,
+                                   layout=half | {"max_width": "320px"}),
+        "frame": widgets.SelectionSlider(options=options["frame"], description="frame", style=wide,
+                                         layout={"flex": "1 1 200px", "width": "auto"}),
+        "atoms": widgets.Dropdown(options=options["atoms"], description="atoms", style=wide,
+                                  layout=half),
+        "bulk": widgets.Dropdown(options=options["bulk"], description="bulk", style=wide,
+                                 layout=half)}
+    _lines(box, widgets)
+    box.edit = _editing(widgets)
+    box.play = widgets.Play(min=0, max=len(options["frame"]) - 1, interval=500,
+                            layout={"display": "" if len(options["frame"]) > 1 else "none"})
+    widgets.jslink((box.play, "value"), (box.controls["frame"], "index"))
+    side = {"flex": "1 1 340px", "min_width": "280px", "padding": "0 4px", "overflow": "hidden"}
+    c, e = box.controls, box.edit
+    return [row([c["method"], c["window"], c["colour"]]),
+            row([box.progress, box.work, box.cancel_button]),
+            row([widgets.VBox([box.map_place, box.map_note], layout=side),
+                 widgets.VBox([box.atoms_place, box.atoms_note], layout=side)]),
+            widgets.HBox([box.play, c["frame"]], layout={"width": "100%"}),
+            row([c["atoms"], c["bulk"], e["atom"], e["go_to"], box.add, e["none"]]),
+            row([box.click, box.legend, box.scale]),
+            row([e["clusters"], widgets.VBox([
+                row([e["name"], *(e[k] for k in ("rename", "merge", "choose", "part_off",
+                                                 "cluster_map", "undo", "redo"))]),
+                row([e["path"], e["export"]])], layout={"flex": "1 1 340px"})]), box.status]
+
+
+def _lines(box, widgets):
+    """Progress, texts and the places of the two pictures."""
     hidden = {"display": "none", "width": "160px"}
     box.progress = widgets.FloatProgress(0.0, max=1.0, layout=hidden)
     box.cancel_button = widgets.Button(description="cancel", layout=hidden | {"width": "80px"})
-    box.status, box.legend, box.map_note, box.atoms_note = (widgets.HTML() for _ in range(4))
-    box.map_place, box.atoms_place = widgets.VBox(), widgets.VBox(layout={"overflow": "hidden"})
-    half = {"width": "50%", "min_width": "300px", "padding": "0 4px"}
+    box.work, box.status, box.scale, box.map_note, box.atoms_note = (
+        widgets.HTML() for _ in range(5))
+    box.map_place = widgets.VBox()
+    box.atoms_place = widgets.VBox(layout={"overflow": "hidden"})
+    box.legend = widgets.HBox(layout={"flex_flow": "row wrap"})
+    box.click = widgets.Dropdown(options=CLICKS, description="a click here",
+                                 style={"description_width": "initial"},
+                                 layout={"width": "auto"})
     box.add = widgets.ToggleButton(description="add to the chosen", value=False)
-    box.edit = _editing(widgets)
-    c = box.controls
-    return [row([c["method"], c["window"], c["colour"], box.progress, box.cancel_button]),
-            widgets.HBox([widgets.VBox([box.map_place, box.map_note], layout=half),
-                          widgets.VBox([box.atoms_place, box.atoms_note], layout=half)]),
-            row([c["frame"], c["atoms"], box.add, box.edit["none"]]), box.legend,
-            row([box.edit["clusters"], widgets.VBox([
-                row([box.edit["name"], *(box.edit[k] for k in (
-                    "rename", "merge", "choose", "part_off", "cluster_map", "undo", "redo"))]),
-                row([box.edit["path"], box.edit["export"]])])]), box.status]
 
 
 def _editing(widgets):
     button = {"rename": "rename", "merge": "merge", "choose": "choose its atoms",
               "part_off": "chosen become a cluster", "cluster_map": "find clusters in this map",
-              "export": "export", "none": "choose none", "undo": "undo", "redo": "redo"}
+              "export": "export", "none": "choose none", "undo": "undo", "redo": "redo",
+              "go_to": "go to atom"}
     made = {name: widgets.Button(description=text, layout={"width": "auto"})
             for name, text in button.items()}
-    made["export"].tooltip = "extended XYZ, CSV, or JSON for chemiscope, by the ending"
+    made["export"].tooltip = ("extended XYZ, CSV, JSON for chemiscope, or the two pictures as "
+                              "PNG, SVG or PDF, by the ending")
     return made | {
         "clusters": widgets.SelectMultiple(description="clusters", rows=4),
         "name": widgets.Text(placeholder="name of the cluster", layout={"width": "200px"}),
+        "atom": widgets.BoundedIntText(0, min=0, max=2**31 - 1, layout={"width": "90px"}),
         "path": widgets.Text(value="labels.extxyz", description="file",
                              layout={"width": "300px"})}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...averaging.means import frame_index, moving_average
+from .quantities import readable
 
 METHODS = ("pca", "umap", "pacmap")
 _WINDOWS = (1, 2, 5, 10, 20, 50, 100)
@@ -23,7 +24,8 @@ class Source:
     columns  names of the features
     windows  averages on offer (frames)
     rows  callable(window, report, stop) that returns features (n, n_features), or None
-    cutoff  reach of an environment (Å), or None
+    cutoff  where the first shell of neighbours ends (Å), or None
+    group  (n,) int, atoms of different groups have features that are not compared
     """
 
     frames: list
@@ -36,6 +38,7 @@ class Source:
     windows: list
     rows: Callable | None
     cutoff: float | None
+    group: np.ndarray
 
 
 def from_result(result, trajectory=None, symmetry=None, windows=None, truth=None):
@@ -57,14 +60,14 @@ def from_result(result, trajectory=None, symmetry=None, windows=None, truth=None
         offered = _offered(len(trajectory), windows, window) if steady else [window]
         rows = computed(trajectory, symmetry or _functions(result, trajectory),
                         starts[result.frame], result.atom, steady)
-        columns = list(result.info["features"])
+        columns = readable(result.info["features"])
     if rows is None and not np.isfinite(result.map).any():
         raise ValueError("this result has no map, as its environments are too few for one; give "
                          "the trajectory that identify was given, to make one.")
     return Source(result.frames, result.frame, result.atom, np.asarray(result.labels),
                   _side_by_side(result, method, window, rows),
                   _known(truth, len(result.labels)), columns, offered, rows,
-                  result.info["cutoff"])
+                  result.info["cutoff"], result.group)
 
 
 def _functions(result, trajectory):
@@ -131,7 +134,7 @@ def from_arrays(frames, features=None, labels=None, maps=None, frame=None, atom=
                          f"environment, got {labels.dtype} of shape {labels.shape}.")
     offered = sorted({*offered, *(window for _, window in maps)})
     return Source(frames, frame, atom, labels.astype(int), maps, _known(truth, n), names, offered,
-                  rows, None)
+                  rows, None, np.zeros(n, int))
 
 
 def _rows(features, frame, atom, n_frames, windows):

@@ -1,251 +1,237 @@
-"""Labelled environments as the explorer holds them: which are chosen, clusters edited, files."""
+"""The explorer's state apart from its widgets; every change holds its lock."""
 
-import csv
-import gzip
-import io
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import RLock
 
 import numpy as np
-from matplotlib import colormaps
-from matplotlib.colors import to_rgb
-from scipy.spatial import cKDTree
 
-from ... import datasets, plots
-from ...clusters.hdbscan import NOT_LABELLED
-from ...imbalance import shared_out
-from ...io.atomic_write import atomic_write, user_path
+from ... import plots
+from .. import scenes
+from . import environments as env
+from . import quantities
+from .sources import METHODS, Source
 
-_SHADES = 64
+KINDS = ("labelled", "all", "near the chosen")
+BULK = ("small", "as large as the others")
 
 
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """Chosen environments.
+@dataclass(eq=False)
+class State:
+    """What is known, offered, shown and chosen.
 
-    index  (n,) int, rows of the labels and of the maps, ascending
-    frame  (n,) int, position in the frames
-    atom   (n,) int, index of the atom in its frame
+    data  what the explorer was given
+    labels, names  (n,) int and {label: text}, clusters as they are now
+    maps  {(method, window): (n, 2)}, NaN where a map has no place for an environment
+    places  the same maps with every environment placed, where features allow it
+    X  {window: (n, n_features)}, features at hand, of one window
+    options, choice  what the menus offer, and what is shown
+    limits  points, atoms and region drawn at most
+    selection  the chosen environments
+    hidden  values of the present colour that are hidden
+    changes, undone  (labels, names) before and after each change
     """
 
-    index: np.ndarray
-    frame: np.ndarray
-    atom: np.ndarray
+    data: Source
+    labels: np.ndarray
+    names: dict[int, str]
+    limits: dict[str, int]
+    seed: int
+    maps: dict[tuple, np.ndarray]
+    options: dict[str, list]
+    choice: dict
+    selection: env.Selection
+    places: dict[tuple, np.ndarray] = field(default_factory=dict)
+    X: dict[int, np.ndarray] = field(default_factory=dict)
+    hidden: set[int] = field(default_factory=set)
+    changes: list[tuple] = field(default_factory=list)
+    undone: list[tuple] = field(default_factory=list)
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    lock: RLock = field(default_factory=RLock)
 
-    def __len__(self):
-        return len(self.index)
+    @property
+    def key(self) -> tuple:
+        """Method and window that are shown."""
+        return self.choice["method"], self.choice["window"]
 
+    @property
+    def map(self) -> np.ndarray:
+        """The map that is shown, with the places of the environments that it left out."""
+        return self.places.get(self.key, self.maps[self.key])
 
-def rows_of(frame, atom, frames=None, atoms=None):
-    """Rows of the environments that lie in `frames` and belong to `atoms`, ascending.
+    def checked(self, choice: dict) -> dict:
+        """The whole choice after a change; raises ValueError for what is not offered."""
+        for name, value in choice.items():
+            if name not in self.options:
+                raise ValueError(f"unknown option {name!r}; choose from "
+                                 f"{', '.join(self.options)}.")
+            if value not in self.options[name]:
+                offered = ", ".join(map(str, self.options[name][:8]))
+                raise ValueError(f"{name}={value!r} is not offered; choose from {offered}"
+                                 f"{' and others' if len(self.options[name]) > 8 else ''}.")
+        return self.choice | choice
 
-    Parameters
-    ----------
-    frame, atom : array (n,) of int
-        Where each environment is.
-    frames, atoms : int or sequence of int, optional
-        None: any.
+    def lacks(self, wanted: dict) -> bool:
+        """Whether features or a map are missing for a choice."""
+        return (wanted["method"], wanted["window"]) not in self.maps or (
+            wanted["colour"] in self.data.columns and wanted["window"] not in self.X)
 
-    Examples
-    --------
-    >>> rows_of(np.array([0, 0, 1, 1]), np.array([4, 7, 4, 7]), atoms=7).tolist()
-    [1, 3]
-    """
-    chosen = np.ones(len(frame), bool)
-    for what, have, wanted in (("frame", frame, frames), ("atom", atom, atoms)):
-        if wanted is None:
-            continue
-        missing = np.setdiff1d(np.asarray(wanted, int), have)
-        if len(missing):
-            raise ValueError(f"{what} {missing[0]} has no labelled environment; choose among "
-                             f"{np.min(have)} to {np.max(have)}.")
-        chosen &= np.isin(have, wanted)
-    return np.flatnonzero(chosen)
+    def left_out(self, wanted: dict) -> bool:
+        """Whether a map that is there could place environments which it left out."""
+        key = wanted["method"], wanted["window"]
+        return (self.data.rows is not None and key in self.maps and key not in self.places
+                and not np.isfinite(self.maps[key][:, 0]).all())
 
+    def coloured(self) -> tuple[np.ndarray, str, dict]:
+        """What the colours mean: values (n,), whether "label" or "number", names of labels."""
+        name = self.choice["colour"]
+        if name == "cluster":
+            return self.labels, "label", self.names
+        if name in self.data.columns:
+            X = self.X[self.choice["window"]]
+            return X[:, self.data.columns.index(name)], "number", {}
+        values = self.data.truth.get(name)
+        if values is None:
+            values = self.quantity(name)
+        if values.dtype.kind in "iu":
+            return values, "label", {}
+        if values.dtype.kind == "f":
+            return values, "number", {}
+        words, codes = np.unique(values, return_inverse=True)
+        return codes, "label", dict(enumerate(words.astype(str).tolist()))
 
-def thin(Y, labels, most, seed=0):
-    """Rows to draw of a large map, and the drawn row next to each place.
+    def quantity(self, name: str) -> np.ndarray:
+        """A quantity of `quantities.NAMES`, (n,), computed once."""
+        with self.lock:
+            if name in ("coordination", "q6") and name not in self.values:
+                both = quantities.surroundings(self.data)
+                self.values |= dict(zip(("coordination", "q6"), both, strict=True))
+            elif name not in self.values:
+                self.values[name] = quantities.of_environments(name, self.data)
+            return self.values[name]
 
-    Every cluster keeps as many points as the others, the small ones all of theirs, drawn at
-    random.
+    def visible(self) -> np.ndarray:
+        """Flags (n,) of the environments that are not hidden."""
+        if not self.hidden:
+            return np.ones(len(self.labels), bool)
+        return ~np.isin(self.coloured()[0], list(self.hidden))
 
-    Returns
-    -------
-    drawn : array (m,) of int, rows of Y that have a place, at most `most`
-    nearest : array (n,) of int, for each row of Y the position in `drawn` of the drawn point
-        nearest to it; -1 without a place (NaN)
-    """
-    placed = np.flatnonzero(np.isfinite(Y[:, 0]))
-    nearest = np.full(len(Y), -1)
-    if len(placed) <= most:
-        nearest[placed] = np.arange(len(placed))
-        return placed, nearest
-    rng = np.random.default_rng(seed)
-    values, counts = np.unique(labels[placed], return_counts=True)
-    quota = shared_out(counts, most)
-    drawn = np.sort(np.concatenate([rng.permutation(placed[labels[placed] == values[k]])[:quota[k]]
-                                    for k in np.argsort(counts, kind="stable")]))
-    nearest[placed] = cKDTree(Y[drawn]).query(Y[placed])[1]
-    return drawn, nearest
+    def bulk(self) -> list[int]:
+        """The cluster that is drawn small, if any."""
+        return scenes.bulk(self.labels) if self.choice["bulk"] == "small" else []
 
+    def rows(self, frame=None, atoms=None, index=None, cluster=None) -> np.ndarray:
+        """Rows of the environments asked for, ascending; none without any argument."""
+        if index is not None:
+            rows = np.unique(np.asarray(index, int))
+            if len(rows) and not 0 <= rows[0] <= rows[-1] < len(self.labels):
+                raise ValueError(f"index {rows[0]} to {rows[-1]} goes beyond the "
+                                 f"{len(self.labels)} environments; count from 0.")
+            return rows
+        if cluster is not None:
+            env.known(self.labels, [cluster])
+            return np.flatnonzero(self.labels == cluster)
+        if frame is None and atoms is None:
+            return np.empty(0, int)
+        return env.rows_of(self.data.frame, self.data.atom, frame, atoms)
 
-def merge(labels, which):
-    """Labels with several clusters joined under the first of `which`; the others keep theirs.
+    def select(self, rows) -> None:
+        """Choose these rows."""
+        with self.lock:
+            self.selection = chosen(self.data, rows)
 
-    Examples
-    --------
-    >>> merge(np.array([0, 1, 2, 3, -1]), [3, 1]).tolist()
-    [0, 3, 2, 3, -1]
-    """
-    which = list(dict.fromkeys(int(c) for c in which))
-    if len(which) < 2 or which[0] < 0:
-        raise ValueError("merging needs two clusters or more, the first of them not noise; give "
-                         "their numbers, such as [0, 2].")
-    known(labels, which)
-    return np.where(np.isin(labels, which), which[0], labels)
+    def change(self, labels: np.ndarray, names: dict) -> None:
+        """New labels and names, which `undo` takes back."""
+        with self.lock:
+            self.undone, self.changes = [], [*self.changes, (self.labels, self.names)]
+            self.labels, self.names = labels, names
 
+    def step(self, back: bool) -> str:
+        """Undo (`back`) or redo a change of clusters or names; says which."""
+        what, source, target = (("undo", self.changes, self.undone) if back else
+                                ("redo", self.undone, self.changes))
+        with self.lock:
+            if not source:
+                raise ValueError(f"there is nothing to {what}.")
+            target.append((self.labels, self.names))
+            self.labels, self.names = source.pop()
+        return f"{what}: {len(self.changes)} more to take back, {len(self.undone)} to make again"
 
-def rename(names, labels, label, name):
-    """Names {label: text} with one more; a name used already is refused."""
-    name = str(name).strip()
-    known(labels, [label])
-    if not name or label < 0:
-        raise ValueError("a cluster needs a name that is not empty; noise keeps its own.")
-    if any(plots.cluster_name(c, names) == name for c in np.unique(labels) if c != label):
-        raise ValueError(f"another cluster is called {name!r}; merge the two or take another "
-                         "name.")
-    return names | {int(label): name}
+    def rename(self, cluster: int, name: str) -> str:
+        """Give a cluster a name."""
+        with self.lock:
+            names = env.rename(self.names, self.labels, cluster, name)
+            self.change(self.labels, names)
+        return f"cluster {cluster} is called {names[cluster]}"
 
+    def merge(self, clusters) -> str:
+        """Join clusters under the number, colour and name of the first."""
+        with self.lock:
+            labels = env.merge(self.labels, clusters)
+            told = [plots.cluster_name(c, self.names) for c in clusters]
+            self.change(labels, self.names)
+        return f"{', '.join(told[1:])} joined {told[0]}"
 
-def part_off(labels, rows):
-    """Labels with the chosen rows as a cluster of their own, and its number: the lowest free."""
-    if len(rows) == 0:
-        raise ValueError("nothing is chosen; lasso points of the map or click atoms first.")
-    free = min(set(range(len(np.unique(labels)) + 1)) - set(np.asarray(labels).tolist()))
-    labels = labels.copy()
-    labels[rows] = free
-    return labels, free
+    def split_off(self, name: str | None = None) -> tuple[int, str]:
+        """The chosen environments become a cluster of their own: its number, and a sentence."""
+        with self.lock:
+            labels, number = env.part_off(self.labels, self.selection.index)
+            names = {c: text for c, text in self.names.items() if c != number}
+            if name:
+                names = env.rename(names, labels, number, name)
+            self.change(labels, names)
+            return number, (f"the chosen ({plots.count(len(self.selection))}) are "
+                            f"{plots.cluster_name(number, names)} now")
 
+    def recluster(self, X: np.ndarray | None) -> str:
+        """New clusters, those of the map that is shown; names are forgotten.
 
-def known(labels, which):
-    """Raises ValueError for a cluster that is not there."""
-    missing = [c for c in which if c not in labels]
-    if missing:
-        raise ValueError(f"there is no cluster {missing[0]}; choose from "
-                         f"{', '.join(map(str, np.unique(labels)))}.")
+        Environments that the map left out get the label of most of their ten nearest in the
+        space of the features `X`, as in `identify`; without features they become noise.
+        """
+        from ...clusters import cluster
 
-
-def shades(values, kind):
-    """Number of each environment's colour, and the colours (n_colours, 3).
-
-    `kind` "label": integers, with the palette of `plots` and grey below 0; "number": dark blue
-    to yellow between the 1st and the 99th percentile, grey where not finite.
-    """
-    if kind == "label":
-        table = np.array([to_rgb(c) for c in (*plots.PALETTE, plots.NOISE)])
-        return np.where(values < 0, len(plots.PALETTE), values % len(plots.PALETTE)), table
-    table = np.vstack([colormaps["viridis"](np.linspace(0, 1, _SHADES))[:, :3],
-                       to_rgb(plots.NOISE)])
-    low, high = limits(values)
-    scaled = (np.nan_to_num(values) - low) / (high - low or 1.0)
-    codes = np.clip(scaled * _SHADES, 0, _SHADES - 1).astype(int)
-    return np.where(np.isfinite(values), codes, _SHADES), table
-
-
-def limits(values):
-    """1st and 99th percentile of the finite values."""
-    finite = values[np.isfinite(values)]
-    return tuple(np.percentile(finite, (1, 99))) if len(finite) else (0.0, 0.0)
-
-
-def near(atoms, centres, most):
-    """Indices, ascending, of the `most` atoms nearest to the atoms `centres`, periodic cell."""
-    if len(atoms) <= most:
-        return np.arange(len(atoms))
-    scaled = atoms.get_scaled_positions(wrap=True)
-    distance = np.full(len(atoms), np.inf)
-    for centre in np.asarray(centres)[:50]:  # more of them change little
-        off = scaled - scaled[centre]
-        off -= np.round(off) * atoms.pbc
-        distance = np.minimum(distance, np.sum((off @ atoms.cell.array) ** 2, axis=1))
-    return np.sort(np.argsort(distance, kind="stable")[:most])
-
-
-def export(path, frames, frame, atom, labels, names, Y, chosen=(), cutoff=None):
-    """Writes labels and map; the ending decides: .extxyz, .csv, or .json for chemiscope.
-
-    Parameters
-    ----------
-    path : file name ending in .extxyz, .extxyz.gz, .csv, .json or .json.gz
-    frames : list of ase.Atoms
-    frame, atom, labels : array (n,) of int
-    names : dict {label: text}
-    Y : array (n, 2), NaN where an environment has no place
-    chosen : sequence of int
-        Rows to mark in the table.
-    cutoff : float, optional
-        Reach of an environment (Å) for chemiscope.
-    """
-    path = user_path(path)
-    named = np.array([plots.cluster_name(c, names) for c in labels.tolist()])
-    if path.name.endswith((".extxyz", ".xyz", ".extxyz.gz", ".xyz.gz")):
-        _write_extxyz(path, frames, frame, atom, labels, names, Y)
-    elif path.suffix == ".csv":
-        marked = np.isin(np.arange(len(labels)), chosen).astype(int)
-        _write_csv(path, frames, frame, atom, labels, named, Y, marked)
-    elif path.name.endswith((".json", ".json.gz")):
-        _write_chemiscope(path, frames, frame, atom, labels, named, Y, cutoff or 3.5)
-    else:
-        raise ValueError(f"{path} has an unknown ending; use .extxyz, .csv, or .json for "
-                         "chemiscope.")
-
-
-def _write_extxyz(path, frames, frame, atom, labels, names, Y):
-    """Columns cluster (-2: not labelled) and map; the names in each frame's first line."""
-    starts = np.concatenate([[0], np.cumsum([len(atoms) for atoms in frames])])
-    cluster, place = np.full(starts[-1], NOT_LABELLED), np.full((starts[-1], 2), np.nan)
-    cluster[starts[frame] + atom], place[starts[frame] + atom] = labels, Y
-    text = "; ".join(f"{c}: {plots.cluster_name(c, names)}" for c in np.unique(labels).tolist())
-    marked = [atoms.copy() for atoms in frames]
-    for atoms in marked:
-        atoms.info["clusters"] = text
-    datasets.write_frames(path, marked, cluster=cluster, map=place)
+        with self.lock:
+            Y = self.maps[self.key]
+            drawn = np.isfinite(Y[:, 0])
+            labels, note = np.full(len(Y), -1), ""
+            labels[drawn] = cluster(Y[drawn])
+            if not drawn.all() and X is None:
+                note = (f"; {np.count_nonzero(~drawn)} environments have no place in this map and "
+                        "no features: they are noise now; undo takes it back")
+            elif not drawn.all():
+                vote(labels, X, drawn, self.data.group)
+            self.change(labels, {})
+            number = len(np.unique(labels[labels >= 0]))
+            return f"this map has {number} cluster{'s' * (number != 1)}{note}"
 
 
-def _write_csv(path, frames, frame, atom, labels, named, Y, marked):
-    symbols = [frames[f].symbols[a] for f, a in zip(frame, atom, strict=True)]
-    where = np.array([frames[f].positions[a] for f, a in zip(frame, atom, strict=True)])
-    with atomic_write(path) as partial, open(partial, "w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["frame", "atom", "element", "x_A", "y_A", "z_A", "cluster", "name",
-                        "map_1", "map_2", "chosen"])
-        table.writerows(zip(frame.tolist(), atom.tolist(), symbols,
-                            *where.round(4).T.tolist(), labels.tolist(), named.tolist(),
-                            *Y.round(5).T.tolist(), marked.tolist(), strict=True))
+def vote(labels, X, known, group):
+    """Fill in the labels not `known` by the vote of the ten nearest that are, in place."""
+    for rest, near in env.nearest_known(X, known, group, 10):
+        classes = np.unique(labels[near])
+        votes = np.stack([(labels[near] == c).sum(axis=1) for c in classes], axis=1)
+        labels[rest] = classes[votes.argmax(axis=1)]
 
 
-def _write_chemiscope(path, frames, frame, atom, labels, named, Y, cutoff):
-    """Input file of chemiscope, of the environments that have a place in the map."""
-    placed = np.flatnonzero(np.isfinite(Y[:, 0]))
-    structures = []
-    for atoms in frames:
-        x, y, z = atoms.positions.round(4).T.tolist()
-        one = {"size": len(atoms), "names": list(atoms.symbols), "x": x, "y": y, "z": z}
-        if atoms.cell.rank == 3:
-            one |= {"cell": atoms.cell.array.ravel().round(6).tolist()}
-        structures.append(one)
-    values = {"map 1": Y[placed, 0].round(5).tolist(), "map 2": Y[placed, 1].round(5).tolist(),
-              "cluster": named[placed].tolist(), "cluster number": labels[placed].tolist()}
-    content = {
-        "meta": {"name": path.name.split(".")[0], "description": "clusters of atomic "
-                 "environments found by defectkit"},
-        "structures": structures,
-        "properties": {name: {"target": "atom", "values": v} for name, v in values.items()},
-        "environments": [{"structure": f, "center": a, "cutoff": float(cutoff)} for f, a in
-                         zip(frame[placed].tolist(), atom[placed].tolist(), strict=True)],
-        "settings": {"target": "atom", "map": {
-            "x": {"property": "map 1"}, "y": {"property": "map 2"},
-            "color": {"property": "cluster number", "palette": "tab20"}, "symbol": "cluster"}}}
-    with atomic_write(path) as partial, open(partial, "wb") as raw:
-        with gzip.GzipFile(fileobj=raw, mode="wb") if path.suffix == ".gz" else raw as file:
-            io.TextIOWrapper(file, "utf8", write_through=True).write(json.dumps(content))
+def chosen(data: Source, rows) -> env.Selection:
+    """A selection of rows, with frame and atom of each."""
+    rows = np.asarray(rows, int)
+    return env.Selection(rows, data.frame[rows], data.atom[rows])
+
+
+def start(data: Source, maps: dict, names, limits: dict, seed: int) -> State:
+    """The state at first: the first map, the first frame, nothing chosen or hidden."""
+    methods = list(dict.fromkeys([*(method for method, _ in maps),
+                                  *(METHODS if data.rows else ())]))
+    first = next(iter(maps))
+    complete = len(data.frame) == sum(map(len, data.frames))
+    known = [*data.truth, *(name for name in quantities.NAMES if name not in data.truth)]
+    options = {"method": methods, "window": list(data.windows),
+               "colour": list(dict.fromkeys(["cluster", *known, *data.columns])),
+               "frame": np.unique(data.frame).tolist(),
+               "atoms": [k for k in KINDS if not (k == "all" and complete)], "bulk": list(BULK)}
+    choice = {"method": first[0], "window": first[1], "colour": "cluster",
+              "frame": options["frame"][0], "atoms": "labelled", "bulk": BULK[0]}
+    names = dict(names if isinstance(names, dict) else enumerate(names or ()))
+    return State(data, data.labels.copy(), names, limits, seed, dict(maps), options, choice,
+                 chosen(data, []))

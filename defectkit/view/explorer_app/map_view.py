@@ -1,0 +1,187 @@
+"""The explorer's map: points, their colours, what is chosen and what a point tells."""
+
+from contextlib import contextmanager
+from threading import get_ident
+
+import numpy as np
+from matplotlib.colors import to_hex
+
+from ...plots import cluster_name, count, pale
+from . import environments as env
+
+LINE = "<div style='line-height: 1.4; max-width: 100%'>{}</div>"
+_TOLD = ["frame", "atom", "element", "cluster", "neighbours"]
+_FEW = 300  # chosen points that are drawn large
+
+
+@contextmanager
+def following(box):
+    """Widgets that are set within call nothing.
+
+    What a user does meanwhile, in JupyterLab in a thread of its own, waits for the lock and
+    counts.
+    """
+    with box.lock:
+        before, box.following = box.following, get_ident()
+        try:
+            yield
+        finally:
+            box.following = before
+
+
+def follows(box):
+    """Whether this thread is setting widgets, so that their callbacks do nothing."""
+    return box.following == get_ident()
+
+
+def lassoed(box):
+    """The points that the browser reports as selected, and those they stand for."""
+    with box.lock:
+        picked = np.asarray(box.map_widget.selection, int)
+        box.choose_rows(np.flatnonzero(np.isin(box.nearest, picked)), mark=False)
+
+
+def draw_map(box):
+    """Points in the map's own proportions, in the present colours."""
+    Y, state = box.state.map, box.state
+    if state.key not in box.thinned:
+        box.thinned[state.key] = env.thin(Y, state.labels, state.limits["points"], state.seed)
+    box.drawn, box.nearest = box.thinned[state.key]
+    codes, rgb = map_colours(box)
+    data = _table(box).assign(x=Y[box.drawn, 0], y=Y[box.drawn, 1], c=codes)
+    low, high = data[["x", "y"]].min().to_numpy(), data[["x", "y"]].max().to_numpy()
+    half = 0.53 * max(*(high - low), 1e-9)
+    x, y = ((m - half, m + half) for m in (low + high) / 2)
+    size = 6 if len(data) < 3000 else 4 if len(data) < 15e3 else 2
+    with following(box):  # new points deselect the old ones
+        if not _ready(box):
+            _new_map(box, data=data, x="x", y="y", x_scale=x, y_scale=y, color_by="c",
+                     color_map=rgb, size=size)
+        else:
+            box.scatter.x(scale=x, skip_widget_update=True)
+            box.scatter.y(scale=y, skip_widget_update=True)
+            box.scatter.data(data, animate=False)
+            box.scatter.color(by="c", map=rgb)
+            box.scatter.size(default=size)
+            filter_map(box, anew=True)
+            mark_map(box)
+    box.map_note.value = LINE.format(_note(box, Y))
+
+
+def _note(box, Y):
+    """What of the map is left out, in words."""
+    notes, here = [], np.count_nonzero(box.nearest >= 0)
+    if len(box.drawn) < here:
+        notes.append(f"{count(len(box.drawn))} of {count(here)} points are drawn: small clusters "
+                     "whole, of the others a random part; a point left out follows the nearest "
+                     "one.")
+    by_neighbours = np.count_nonzero(_by_neighbours(box))
+    if by_neighbours:
+        notes.append(f"{count(by_neighbours)} environments that the map left out are placed by "
+                     "their nearest neighbours, paler.")
+    if here < len(Y):
+        notes.append(f"{count(len(Y) - here)} environments have no place in this map.")
+    return " ".join(notes)
+
+
+def _by_neighbours(box):
+    """Flags (n,) of the environments that only their neighbours have placed."""
+    state = box.state
+    return np.isnan(state.maps[state.key][:, 0]) & np.isfinite(state.map[:, 0])
+
+
+def _ready(box):
+    """Whether the browser has drawn the map; until then it would miss changes of it."""
+    return box.scatter is not None and bool(box.map_widget.dom_element_id)
+
+
+def _new_map(box, **settings):
+    import jscatter
+
+    old = None if box.scatter is None else box.map_widget
+    box.scatter = jscatter.Scatter(
+        opacity=0.9, legend=False, axes=False, height=box.height, tooltip=True,
+        tooltip_properties=_TOLD, tooltip_histograms=False,
+        options={"pointSizeSelected": _extra(box), "pointOutlineWidth": 2}, **settings)
+    filter_map(box, anew=True)
+    box.scatter.selection(marked(box))
+    box.map_widget = box.scatter.show()
+    box.map_widget.observe(lambda change: follows(box) or box.attempt(lassoed, box), "selection")
+    box.map_place.children = [box.map_widget]
+    if old is not None:
+        old.close()
+
+
+def _table(box):
+    """What a point tells when the mouse is over it, a row for each point drawn."""
+    import pandas as pd
+
+    state, rows = box.state, box.drawn
+    names = {c: cluster_name(c, state.names) for c in np.unique(state.labels).tolist()}
+    told = [state.data.frame[rows], state.data.atom[rows], state.quantity("element")[rows],
+            [names[c] for c in state.labels[rows].tolist()]]
+    table = dict(zip(_TOLD, told, strict=False))
+    near = state.values.get("coordination")
+    table["neighbours"] = "?" if near is None else near[rows].astype(int)
+    return pd.DataFrame(table)
+
+
+def _extra(box):
+    """Pixels by which a chosen point is larger: one alone must be seen among thousands."""
+    return 8 if len(box.selection) <= _FEW else 1
+
+
+def marked(box):
+    """Points that stand for the chosen environments."""
+    points = box.nearest[box.selection.index]
+    return np.unique(points[points >= 0])
+
+
+def mark_map(box):
+    """The chosen points stand out in the map."""
+    if not _ready(box):
+        return draw_map(box)
+    with following(box):
+        box.scatter.options(regl_scatterplot_options={
+            "pointSizeSelected": _extra(box), "pointOutlineWidth": 2})
+        box.scatter.selection(marked(box))
+
+
+def filter_map(box, anew=False):
+    """Points of what is hidden are not drawn; `anew`: the points are new."""
+    seen = np.flatnonzero(box.state.visible()[box.drawn])
+    everything = len(seen) == len(box.drawn)
+    if anew or box.filtered or not everything:
+        box.scatter.filter(None if everything else seen)
+    box.filtered = not everything
+
+
+def colour_map(box):
+    """The same points in other colours."""
+    if not _ready(box):
+        return draw_map(box)
+    codes, rgb = map_colours(box)
+    with following(box):
+        box.scatter.color(by=codes, map=rgb)
+        filter_map(box)
+    box.map_widget.data = box.map_widget.data.assign(**_table(box))
+
+
+def map_colours(box):
+    """Colours of the points that are drawn: numbers as categories, and the colour of each.
+
+    Paler where only the neighbours have placed them.
+    """
+    import pandas as pd
+
+    codes, table = colours(box.state)
+    codes = 2 * codes[box.drawn] + _by_neighbours(box)[box.drawn]
+    table = np.stack([table, pale(table)], axis=1).reshape(-1, 3)
+    present, codes = np.unique(codes, return_inverse=True)
+    return pd.Categorical(codes), [to_hex(table[c]) for c in present]
+
+
+def colours(state):
+    """Number of each environment's colour, and the colours, by the present choice."""
+    values, kind, _ = state.coloured()
+    return env.shades(values, kind)

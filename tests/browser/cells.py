@@ -1,0 +1,71 @@
+"""Which cells of a notebook its widgets need, so that a browser need not run the others."""
+
+import ast
+
+
+def needed(sources, wanted):
+    """Indices, ascending, of the cells `wanted` and of those that make what they use.
+
+    Parameters
+    ----------
+    sources : list of str
+        Code cells in their order.
+    wanted : collection of int
+
+    Examples
+    --------
+    >>> cells = ["import numpy as np", "a = np.ones(3)", "print(a)", "a[0] = 2", "show(a)"]
+    >>> needed(cells, {4})
+    [0, 1, 3, 4]
+    """
+    trees = [ast.parse(source) for source in sources]
+    modules = {alias.asname or alias.name.split(".")[0] for tree in trees
+               for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
+               for alias in node.names}
+    kept, names = [], set()
+    for n in reversed(range(len(trees))):
+        fresh, changed, used = _names(trees[n], modules)
+        if n in wanted or (fresh | changed) & names:
+            kept.append(n)
+            names = names - fresh | used
+    return kept[::-1]
+
+
+def _names(tree, modules):
+    """Names that a cell sets, those that it only changes, and those that it takes from before."""
+    fresh, changed, used = set(), set(), set()
+    for statement in tree.body:
+        stored, loaded, inside = set(), set(), set()
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Name):
+                (stored if isinstance(node.ctx, ast.Store) else loaded).add(node.id)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                stored |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                fresh.add(node.name)
+                inside |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name)
+                           and isinstance(name.ctx, ast.Store)}
+                inside |= {arg.arg for arg in ast.walk(node) if isinstance(arg, ast.arg)}
+            elif isinstance(node, ast.comprehension | ast.Lambda):
+                target = node.target if isinstance(node, ast.comprehension) else node.args
+                inside |= {part.id if isinstance(part, ast.Name) else part.arg
+                           for part in ast.walk(target) if isinstance(part, ast.Name | ast.arg)}
+            elif isinstance(node, ast.Subscript | ast.Attribute):
+                root = _root(node)
+                if isinstance(node.ctx, ast.Store) and root:
+                    changed.add(root)
+            elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+                root = _root(node.value.func)
+                if root and root not in modules:
+                    changed.add(root)
+        used |= loaded - inside - fresh
+        fresh |= stored - inside
+    return fresh, changed, used | changed
+
+
+def _root(node):
+    """Name at the root of ``a.b[c].d``, or None; a plain name has none."""
+    below = None
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = below = node.func if isinstance(node, ast.Call) else node.value
+    return below.id if isinstance(below, ast.Name) else None
