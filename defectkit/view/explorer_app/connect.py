@@ -69,7 +69,7 @@ def draw_legend(box):
 def _entries(values, kind, names):
     """(value, text, colour) of each value, noise last."""
     present, counts = np.unique(values, return_counts=True)
-    codes, table = env.shades(present, kind)
+    codes, table = env.shades(present, kind, names)
     found = [(int(value), f"{cluster_name(value, names)} ({count(n)})", to_hex(table[code]))
              for value, n, code in zip(present, counts, codes, strict=True)]
     noise = int(np.sum(present < 0))

@@ -164,15 +164,15 @@ def known(labels, which):
                          f"{', '.join(map(str, np.unique(labels)))}.")
 
 
-def shades(values, kind):
+def shades(values, kind, names=None):
     """Number of each environment's colour, and the colours (n_colours, 3).
 
-    `kind` "label": integers, with the palette of `plots` and grey below 0; "number": dark blue
-    to yellow between the 1st and the 99th percentile, grey where not finite.
+    `kind` "label": integers, with the colours that `plots` gives to labels and names; "number":
+    dark blue to yellow between the 1st and the 99th percentile, grey where not finite.
     """
     if kind == "label":
-        table = np.array([to_rgb(c) for c in (*plots.PALETTE, plots.NOISE)])
-        return np.where(values < 0, len(plots.PALETTE), values % len(plots.PALETTE)), table
+        present, codes = np.unique(values, return_inverse=True)
+        return codes, plots.colours(present, names)
     table = np.vstack([colormaps["viridis"](np.linspace(0, 1, _SHADES))[:, :3],
                        to_rgb(plots.NOISE)])
     low, high = limits(values)

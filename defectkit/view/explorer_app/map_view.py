@@ -50,7 +50,7 @@ def draw_map(box):
     codes, rgb = map_colours(box)
     data = _table(box).assign(x=Y[box.drawn, 0], y=Y[box.drawn, 1], c=codes)
     low, high = data[["x", "y"]].min().to_numpy(), data[["x", "y"]].max().to_numpy()
-    half = 0.53 * max(*(high - low), 1e-9)
+    half = 0.64 * max(*(high - low), 1e-9)  # seen whole also where the canvas is narrow
     x, y = ((m - half, m + half) for m in (low + high) / 2)
     size = 6 if len(data) < 3000 else 4 if len(data) < 15e3 else 2
     with following(box):  # new points deselect the old ones
@@ -183,5 +183,4 @@ def map_colours(box):
 
 def colours(state):
     """Number of each environment's colour, and the colours, by the present choice."""
-    values, kind, _ = state.coloured()
-    return env.shades(values, kind)
+    return env.shades(*state.coloured())
