@@ -11,7 +11,7 @@ from .sites import Site
 SHELL_GAP = 1.13     # a step in distance by more than this ends the first shell
 SHELL_MAX = 1.30     # of the nearest distance: no first shell is wider
 FARTHER = 1.06       # distances: sites of one's own element so much farther are no neighbours
-HALF_WAY = 0.38      # of the way into a vacancy: the atom belongs to both sites
+NEARLY = 0.08        # of the way into a vacancy: an atom so near to midway belongs to both sites
 SHARES_SITE = 0.25   # spacings: an owner further from its site than this may share it,
 AS_FAR = 0.45        # if it is at least so far from it, of how far the extra atom is,
 OPPOSITE = -0.35     # on the other side (cosine of the angle between them at most this),
@@ -133,10 +133,12 @@ def _vacancies(namer):
         elif len(atoms):
             way = find_mic(places[k] - sites.positions[sites.site_of[atoms]], frame.cell,
                            frame.pbc)[0]
-            part = (sites.off[atoms] * way).sum(1) / (way**2).sum(1)
-            if part.max() > HALF_WAY:
+            length = np.linalg.norm(way, axis=1)
+            to_go = length / 2 - (sites.off[atoms] * way).sum(1) / length
+            near_midway = np.maximum(namer.crystal.rms / np.sqrt(3), NEARLY * length)
+            if (to_go < near_midway).any():
                 kind = "split vacancy"
-                other = sites.positions[sites.site_of[atoms[part.argmax()]]]
+                other = sites.positions[sites.site_of[atoms[to_go.argmin()]]]
         element, basis = namer.symbol(site), sites.site_basis[site]
         count = int((sites.site_basis[vacant] == basis).sum())
         found.append({
