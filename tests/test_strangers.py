@@ -151,3 +151,12 @@ def test_neighbours_of_an_anion_are_cations():
     site, = find_point_defects(rattled(fluorite, 0.08)).sites
     assert site.kind == "vacancy" and len(site.neighbours) == 4
     assert set(fluorite.symbols[site.neighbours]) == {"Ca"}
+
+
+def test_a_hot_sheet_has_no_surface():
+    sheet = mx2("MoS2", size=(6, 6, 1), vacuum=8)
+    sheet.pbc = True
+    for seed in range(3):
+        hot = rattled(sheet, 0.18, seed)
+        result, names = answer(hot)
+        assert names == {"2H molybdenite sheet MoS2"} and not len(result.extended)

@@ -9,23 +9,27 @@ from ..phases import ExtendedDefect
 
 THICKEST, LEAST_VACUUM = 4.0, 6.0  # Å
 MOST_TOLD = 12  # atoms that are named one by one
-REACH = 1.25  # longest bond, in units of the median shortest distance to another element
+REACH = 1.45  # longest bond, in units of the median shortest distance to another element
 
 
 def is_sheet(atoms) -> bool:
-    """Whether all atoms lie in one sheet thinner than 4 Å with 6 Å of vacuum or more beside it."""
+    """Whether the atoms lie in one sheet thinner than 4 Å with 6 Å of vacuum or more beside it.
+
+    The outermost twentieth on each side does not count: a hot sheet ripples.
+    """
     cell = atoms.cell.complete().array
     inverse = np.linalg.inv(cell)
     scaled = atoms.positions @ inverse
     for axis in range(3):
         across = 1 / np.linalg.norm(inverse[:, axis])
-        place = np.sort(scaled[:, axis] % 1 if atoms.pbc[axis] else scaled[:, axis])
-        gaps = np.diff(place, append=place[0] + 1 if atoms.pbc[axis] else np.inf)
+        place, vacuum = scaled[:, axis], np.inf
         if atoms.pbc[axis]:
-            thick, vacuum = (1 - gaps.max()) * across, gaps.max() * across
-        else:
-            thick, vacuum = np.ptp(place) * across, np.inf
-        if thick < THICKEST and vacuum > LEAST_VACUUM:
+            order = np.sort(place % 1)
+            gaps = np.diff(order, append=order[0] + 1)
+            vacuum = gaps.max() * across
+            place = (place - order[gaps.argmax()] - 1e-9) % 1
+        low, high = np.percentile(place, [5, 95])
+        if (high - low) * across < THICKEST and vacuum > LEAST_VACUUM:
             return True
     return False
 
