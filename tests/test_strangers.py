@@ -160,3 +160,17 @@ def test_a_hot_sheet_has_no_surface():
         hot = rattled(sheet, 0.18, seed)
         result, names = answer(hot)
         assert names == {"2H molybdenite sheet MoS2"} and not len(result.extended)
+
+
+def test_a_lopsided_dumbbell_is_one():
+    platinum = bulk("Pt", cubic=True) * 3
+    along = np.array([0.745, 0.66, 0.075]) / np.linalg.norm([0.745, 0.66, 0.075])
+    site, beyond = 40, platinum.positions[40] + [1.96, 1.96, 0]
+    pushed = int(np.argmin([abs(platinum.positions[k] - beyond).sum() for k in range(108)]))
+    platinum.positions[pushed] += 0.3 * along
+    place = platinum.positions[site].copy()
+    platinum.positions[site] -= 0.96 * along
+    platinum += Atoms("Pt", [place + 1.33 * along])
+    found, = find_point_defects(rattled(platinum)).sites
+    assert found.kind == "dumbbell" and set(found.atoms) == {site, 108}
+    assert np.linalg.norm(found.position - place) < 0.4

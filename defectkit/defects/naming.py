@@ -16,6 +16,7 @@ SHARES_SITE = 0.25   # spacings: an owner further from its site than this may sh
 AS_FAR = 0.45        # if it is at least so far from it, of how far the extra atom is,
 OPPOSITE = -0.35     # on the other side (cosine of the angle between them at most this),
 NEARER = 0.8         # and the extra atom is not as near to the next site (fraction of that)
+GIVES_WAY = 0.5      # unless the atom there is hardly off its site, of how far the partner is
 PAIR = 1.3           # nearest distances: vacant sites nearer than this are one divacancy
 EXTRA_PAIR = 1.9     # spacings: extra atoms nearer than this are one di-interstitial
 OUTSIDE = 0.45       # mean direction to the atoms around: an extra atom on a surface
@@ -199,9 +200,12 @@ def _shares(namer, atom, owner):
         return False
     if one @ two > OPPOSITE * off * shared:
         return False
-    away = namer.site_tree.query(wrap(namer.frame.positions[[atom]], namer.frame.cell,
-                                      namer.frame.pbc)[0], k=2)[0]
-    return away[0] < NEARER * away[1]
+    away, near = namer.site_tree.query(wrap(namer.frame.positions[[atom]], namer.frame.cell,
+                                            namer.frame.pbc)[0], k=2)
+    if away[0] < NEARER * away[1]:
+        return True
+    beyond = sites.owner[namer.image_site[near[1]]]  # in a crowdion it gives way, too
+    return beyond >= 0 and np.linalg.norm(sites.off[beyond]) < GIVES_WAY * shared
 
 
 def _outside(namer, place):
