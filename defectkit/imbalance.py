@@ -13,7 +13,7 @@ from . import clusters, embedding
 from ._deprecated import module_getattr
 from .embedding.scaling import feature_table
 
-__all__ = ["density_balanced_sample", "embed_density_balanced", "shared_out"]
+__all__ = ["density_balanced_sample", "density_strata", "embed_density_balanced", "shared_out"]
 
 _NEIGHBORS = 10
 _STRATA = 20
@@ -74,10 +74,7 @@ def density_balanced_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
     away = near.kneighbors()[0][:, -1]
     if not away.any():
         raise ValueError("all environments have ten that equal them; thin out the copies.")
-    level = np.log(np.maximum(away, away[away > 0].min()))
-    edges = np.linspace(level.min(), level.max(), strata + 1)[1:-1]
-    stratum = np.searchsorted(edges, level, side="right")
-    quota = shared_out(np.bincount(stratum, minlength=strata), n)
+    stratum, quota = density_strata(np.maximum(away, away[away > 0].min()), n, strata)
     rng = np.random.default_rng(seed)
     return np.sort(np.concatenate([rng.permutation(np.flatnonzero(stratum == k))[:quota[k]]
                                    for k in range(strata)]))
@@ -131,6 +128,24 @@ def embed_density_balanced(X, n, method="pacmap", *, strata=_STRATA, seed=0, **o
         alike = found[near] == labels[rest][:, None]
         Y[rest] = (here[near] * alike[..., None]).sum(axis=1) / alike.sum(axis=1)[:, None]
     return Y, clusters.by_size(labels), chosen
+
+
+def density_strata(away, n, strata=_STRATA):
+    """Stratum (n_environments,) of each environment, and how many of each stratum make up `n`.
+
+    away
+        distance to some near neighbour, above 0; strata are equal intervals of its logarithm
+
+    Examples
+    --------
+    >>> stratum, quota = density_strata(np.array([1.0, 1, 1, 10, 100]), 3, 2)
+    >>> stratum.tolist(), quota.tolist()
+    ([0, 0, 0, 1, 1], [2, 1])
+    """
+    level = np.log(away)
+    edges = np.linspace(level.min(), level.max(), strata + 1)[1:-1]
+    stratum = np.searchsorted(edges, level, side="right")
+    return stratum, shared_out(np.bincount(stratum, minlength=strata), n)
 
 
 def shared_out(sizes, n):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from ..imbalance import shared_out
+from ..imbalance import density_strata
 
 ANCHORS = 3000   # environments that the local density is told by
 STRATA = 20
@@ -48,10 +48,7 @@ def draw(Z: np.ndarray, n: int, seed: int) -> np.ndarray:
     anchors = Z[np.sort(order[:ANCHORS])]
     away = NearestNeighbors(n_neighbors=4, algorithm="brute").fit(anchors).kneighbors(Z)[0][:, 3]
     rest = order[n // 2:]
-    level = np.log(np.maximum(away[rest], max(away[away > 0].min(initial=np.inf), 1e-12)
-                              if (away > 0).any() else 1.0))
-    edges = np.linspace(level.min(), level.max(), STRATA + 1)[1:-1]
-    stratum = np.searchsorted(edges, level, side="right")
-    quota = shared_out(np.bincount(stratum, minlength=STRATA), n - n // 2)
+    least = max(away[away > 0].min(), 1e-12) if (away > 0).any() else 1.0
+    stratum, quota = density_strata(np.maximum(away[rest], least), n - n // 2, STRATA)
     rare = [rest[stratum == k][:quota[k]] for k in range(STRATA)]
     return np.sort(np.concatenate([chosen, *rare]))
