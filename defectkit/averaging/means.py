@@ -322,7 +322,7 @@ def check_window(window, n_frames=None) -> int:
     if n_frames is not None and window > n_frames:
         raise ValueError(f"window={window} exceeds the {n_frames} frames in this trajectory; use "
                          f"window <= {n_frames} or load more frames.")
-    return int(window)
+    return int(float(window))
 
 
 def _stream(frames, window):
