@@ -191,8 +191,11 @@ def test_clusters_are_renamed_merged_and_made_of_the_chosen(ex):
     ex.merge([2, 0])
     assert set(ex.labels) == {-1, 1, 2} and f"surface ({n[1] + n[3]})" in legend(ex)
     ex.select(frame=0, atoms=[1, 2, 3])
-    assert ex.part_off("mine") == 0 and np.flatnonzero(ex.labels == 0).tolist() == [1, 2, 3]
+    assert ex.split_off("mine") == 0 and np.flatnonzero(ex.labels == 0).tolist() == [1, 2, 3]
     assert "mine (3)" in legend(ex)
+    ex.undo()
+    with pytest.warns(DeprecationWarning, match="part_off is now called split_off"):
+        assert ex.part_off("mine") == 0
     assert ("mine (3)", 0) in ex.edit["clusters"].options
     ex.cluster_map()
     assert set(ex.labels) >= {0, 1} and ex.names == {}
@@ -217,7 +220,7 @@ def test_buttons_do_the_same(ex, tmp_path):
 def test_merging_and_parting_keep_the_other_numbers():
     labels = np.array([0, 1, 2, 3, -1])
     assert env.merge(labels, [3, -1]).tolist() == [0, 1, 2, 3, 3]
-    parted, number = env.part_off(labels, [0, 4])
+    parted, number = env.split_off(labels, [0, 4])
     assert number == 4 and parted.tolist() == [4, 1, 2, 3, 4]
     assert labels.tolist() == [0, 1, 2, 3, -1]
 
@@ -504,7 +507,7 @@ def test_bad_input(change, text):
     (lambda ex: ex.rename(1, ""), "a cluster needs a name that is not empty"),
     (lambda ex: ex.rename(-1, "x"), "noise keeps its own"),
     (lambda ex: ex.rename(1, "top"), "another cluster is called 'top'; merge the two"),
-    (lambda ex: ex.part_off(), "nothing is chosen; lasso points of the map or click atoms"),
+    (lambda ex: ex.split_off(), "nothing is chosen; lasso points of the map or click atoms"),
 ])
 def test_bad_requests(ex, act, text):
     with pytest.raises(ValueError, match=text):
@@ -736,7 +739,7 @@ def test_clusters_are_edited_while_a_map_is_computed(monkeypatch, tmp_path):
         time.sleep(0.01)
     said = []
     for act in (lambda: ex.rename(0, "below"), lambda: ex.merge([1, 2]), ex.undo, ex.redo,
-                lambda: ex.select(index=[0]), lambda: ex.part_off("one"), ex.cluster_map,
+                lambda: ex.select(index=[0]), lambda: ex.split_off("one"), ex.cluster_map,
                 lambda: ex.export(tmp_path / "a.csv")):
         act()
         said.append(ex.status.value)

@@ -25,7 +25,7 @@ def connect(box):
     actions = {"rename": lambda: box.rename(some()[0], edit["name"].value),
                "merge": lambda: box.merge(some()),
                "choose": lambda: box.select(index=np.flatnonzero(np.isin(box.labels, some()))),
-               "part_off": lambda: box.part_off(edit["name"].value),
+               "split_off": lambda: box.split_off(edit["name"].value),
                "cluster_map": box.cluster_map, "none": box.select, "undo": box.undo,
                "redo": box.redo, "go_to": lambda: box.go_to(edit["atom"].value),
                "export": lambda: box.export(edit["path"].value)}

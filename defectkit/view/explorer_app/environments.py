@@ -146,7 +146,7 @@ def rename(names, labels, label, name):
     return names | {int(label): name}
 
 
-def part_off(labels, rows):
+def split_off(labels, rows):
     """Labels with the chosen rows as a cluster of their own, and its number: the lowest free."""
     if len(rows) == 0:
         raise ValueError("nothing is chosen; lasso points of the map or click atoms first.")

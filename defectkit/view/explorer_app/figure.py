@@ -1,4 +1,4 @@
-"""The explorer as a still figure: its map and the atoms of its frame."""
+"""The explorer as a static figure: its map and the atoms of its frame."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,7 +9,7 @@ from .atoms_view import atom_colours
 from .map_view import colours, marked
 
 
-def still(box, axes=None):
+def static_figure(box, axes=None):
     """The explorer as a matplotlib figure: the map and the atoms of the frame.
 
     axes : two matplotlib axes, optional

@@ -38,7 +38,7 @@ def layout(box, widgets):
             row([c["atoms"], c["bulk"], e["atom"], e["go_to"], box.add, e["none"]]),
             row([box.click, box.legend, box.scale]),
             row([e["clusters"], widgets.VBox([
-                row([e["name"], *(e[k] for k in ("rename", "merge", "choose", "part_off",
+                row([e["name"], *(e[k] for k in ("rename", "merge", "choose", "split_off",
                                                  "cluster_map", "undo", "redo"))]),
                 row([e["path"], e["export"]])], layout={"flex": "1 1 340px"})]), box.status]
 
@@ -61,7 +61,7 @@ def _lines(box, widgets):
 
 def _editing(widgets):
     button = {"rename": "rename", "merge": "merge", "choose": "choose its atoms",
-              "part_off": "chosen become a cluster", "cluster_map": "find clusters in this map",
+              "split_off": "chosen become a cluster", "cluster_map": "find clusters in this map",
               "export": "export", "none": "choose none", "undo": "undo", "redo": "redo",
               "go_to": "go to atom"}
     made = {name: widgets.Button(description=text, layout={"width": "auto"})

@@ -53,9 +53,9 @@ def explorer(source, features=None, labels=None, maps=None, frame=None, atom=Non
         `.names`: clusters as they are now. As a user does, without a browser:
         ``.choose(method=, window=, colour=, frame=, atoms=, bulk=)``, ``.select(frame=, atoms=)``
         or ``.select(index=)`` or ``.select(cluster=)``, ``.go_to(atom)``, ``.isolate(cluster)``,
-        ``.hide(cluster)``, ``.rename(cluster, name)``, ``.merge(clusters)``, ``.part_off(name)``
+        ``.hide(cluster)``, ``.rename(cluster, name)``, ``.merge(clusters)``, ``.split_off(name)``
         (the chosen become a cluster), ``.cluster_map()``, ``.undo()``, ``.redo()``,
-        ``.cancel()``, ``.wait()``, ``.export(path)``, and ``.figure()``, the still twin.
+        ``.cancel()``, ``.wait()``, ``.export(path)``, and ``.figure()``, the static twin.
 
     Raises
     ------

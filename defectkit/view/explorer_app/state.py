@@ -174,7 +174,7 @@ class State:
     def split_off(self, name: str | None = None) -> tuple[int, str]:
         """The chosen environments become a cluster of their own: its number, and a sentence."""
         with self.lock:
-            labels, number = env.part_off(self.labels, self.selection.index)
+            labels, number = env.split_off(self.labels, self.selection.index)
             names = {c: text for c, text in self.names.items() if c != number}
             if name:
                 names = env.rename(names, labels, number, name)

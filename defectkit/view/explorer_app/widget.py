@@ -4,12 +4,13 @@ import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 
+from ..._deprecated import warn
 from ...io.atomic_write import atomic_write, user_path
 from ..boxes import PictureBox, png
 from . import export, jobs
 from .atoms_view import draw_atoms, look_at
 from .connect import connect, draw_legend, say
-from .figure import still
+from .figure import static_figure
 from .layout import layout
 from .map_view import colour_map, draw_map, filter_map, following, mark_map
 from .state import State
@@ -199,12 +200,17 @@ class Explorer(PictureBox):
         with self.lock:
             self._relabelled(self.state.merge(clusters))
 
-    def part_off(self, name=None):
+    def split_off(self, name=None):
         """The chosen environments become a cluster of their own; returns its number."""
         with self.lock:
             number, text = self.state.split_off(name)
             self._relabelled(text)
         return number
+
+    def part_off(self, name=None):
+        """Old name of :meth:`split_off`."""
+        warn("part_off", "split_off")
+        return self.split_off(name)
 
     def cluster_map(self):
         """New clusters, those of the map that is shown (`dk.cluster`); names are forgotten.
@@ -254,4 +260,4 @@ class Explorer(PictureBox):
         """
         if self.job is not None and self.state.left_out(self.choice):
             self.wait()
-        return still(self, axes)
+        return static_figure(self, axes)
