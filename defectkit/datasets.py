@@ -20,6 +20,7 @@ import numpy as np
 from ase import Atoms
 
 from ._shown import Shown
+from .io.archive import read_archive
 from .io.atomic_write import atomic_write, user_path
 from .io.download import blob_digest, blob_of, fetch, sha256_of, write_checked
 from .io.packaged import data_file
@@ -183,6 +184,22 @@ def load(name, kinds=None):
 
 def _file(name):
     return data_file(name, _DATA, cache_folder())
+
+
+def described_sets():
+    """Environments of three data sets by several descriptors, for notebook 10.
+
+    Returns (about, arrays): what each descriptor is, its cost and how many features it has; and
+    "SET: truth" (n,) beside "SET: DESCRIPTOR" (n, components), the principal components of its
+    standardised features. Made by `recipes/descriptors.py`.
+
+    >>> about, arrays = described_sets()
+    >>> len(arrays["water: truth"]) == len(arrays["water: CHGNet"])
+    True
+    """
+    about, arrays = read_archive(_file("descriptors.npz"), "set of features")
+    return about, {name: values.astype(np.int64 if values.dtype.kind == "i" else float)
+                   for name, values in arrays.items()}
 
 
 def _metadata(name):

@@ -81,4 +81,4 @@ def _features(calculator, atoms, index, z):
         out = np.zeros((len(wanted), n * len(pairs))) if out is None else out
         start = n * pairs.index((key["neighbor_1_type"], key["neighbor_2_type"]))
         out[row[np.asarray(block.samples["atom"])], start:start + n] = block.values
-    return out[row[index]]  # type: ignore[index]  # there are always keys
+    return out[row[index]]

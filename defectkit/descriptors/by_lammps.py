@@ -83,9 +83,6 @@ def _features(engine, atoms, elements, cutoff, compute):
     """Components (n_atoms, n_components) of all atoms."""
     closed = enclosed(atoms, cutoff)
     cell = closed.cell.standard_form()[0].array  # the bispectrum does not change when turned
-    if np.linalg.det(closed.cell.array) < 0:
-        closed.cell = closed.cell.array * [[1], [1], [-1]]
-        cell = closed.cell.standard_form()[0].array
     positions = closed.get_scaled_positions() @ cell
     kinds = np.array([elements.index(e) + 1 for e in closed.symbols], np.int32)
     lmp = engine(cmdargs=["-screen", "none", "-log", "none", "-nocite"])

@@ -14,10 +14,14 @@ from ..neighbours.slabs import slabs
 def enclosed(atoms: Atoms, cutoff: float) -> Atoms:
     """A copy that is periodic on all sides, with vacuum wider than `cutoff` (Å) on open ones.
 
+    Its cell is right-handed, as other programs ask for.
+
     >>> enclosed(Atoms("Cu2", [[0, 0, 0], [2, 0, 0]]), 5.0).cell.lengths().round(1).tolist()
     [7.5, 5.5, 5.5]
     """
-    closed = Atoms(atoms.numbers, atoms.positions, cell=search_box(atoms, cutoff), pbc=True)
+    box = search_box(atoms, cutoff)
+    box[2] *= np.sign(np.linalg.det(box))
+    closed = Atoms(atoms.numbers, atoms.positions, cell=box, pbc=True)
     closed.wrap()
     return closed
 

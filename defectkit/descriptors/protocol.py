@@ -199,9 +199,10 @@ def from_function(function: Callable, cutoff: float, *, name: str | None = None,
     >>> descriptor(bulk("Cu", a=3.6)).round(2)[0, :3].tolist()
     [2.55, 2.55, 2.55]
     """
-    return AtomDescriptor(function, name or getattr(function, "__name__", type(function).__name__),
-                          parameters or {}, cutoff, elements=elements, columns=columns,
-                          version=version, sensitive_to=sensitive_to, images=images, batch=batch)
+    own = str(getattr(function, "__name__", type(function).__name__))
+    return AtomDescriptor(function, name or own, parameters or {}, cutoff, elements=elements,
+                          columns=columns, version=version, sensitive_to=sensitive_to,
+                          images=images, batch=batch)
 
 
 def check_descriptor(given, argument: str = "symmetry"):
