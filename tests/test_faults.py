@@ -22,6 +22,7 @@ import defectkit as dk
 from defectkit import datasets, stability, streaming
 from defectkit.io import atomic_write as _files
 from defectkit.parametric import EnvironmentClassifier, load_model
+from defectkit.streaming import output as streaming_output
 
 ROOT = Path(dk.__file__).parents[1]
 sys.path.insert(0, str(ROOT / "recipes"))
@@ -244,29 +245,25 @@ def movie(n=12):
     return made
 
 
-DIES = """
-import os, signal, sys
-from defectkit import streaming
-from defectkit.io import atomic_write as _files
-from defectkit.streaming import output
-output.RECORD_EVERY = 0
-at, where = int(sys.argv[4]), sys.argv[5]
-append, count = output.Writer._append, [0]
+def label_and_die(arguments, path, at, where):
+    """Ends the process at the `at`-th write, half of it done, or before its record is there."""
+    import torch
 
-def half(self, which, text):
-    count[0] += 1
-    if count[0] == at:
-        if where == "frame":
+    torch.set_num_threads(1)  # a forked process has not the threads of its parent
+    streaming_output.RECORD_EVERY = 0
+    append, count = streaming_output.Writer._append, [0]
+
+    def half(self, which, text):
+        count[0] += 1
+        if count[0] == at and where == "frame":
             append(self, which, text[:len(text) // 2])
-        else:
-            _files.sync = lambda path: os.kill(os.getpid(), signal.SIGKILL)
-            return append(self, which, text)
-        os.kill(os.getpid(), signal.SIGKILL)
-    append(self, which, text)
+            die()
+        if count[0] == at:
+            _files.sync = die
+        append(self, which, text)
 
-output.Writer._append = half
-streaming.classify_trajectory(sys.argv[1], sys.argv[2], output=sys.argv[3], progress=False)
-"""
+    streaming_output.Writer._append = half
+    streaming.classify_trajectory(*arguments, output=path, progress=False)
 
 
 @pytest.mark.parametrize("where", ["frame", "record"])
@@ -278,9 +275,7 @@ def test_a_run_killed_amid_a_write_goes_on_as_if_nothing_had_been(tmp_path, mode
                                           progress=False)
     output = tmp_path / "killed.extxyz"
     for at in (1, 7):  # the head of the table, the fourth frame
-        run = subprocess.run([sys.executable, "-c", DIES, *arguments, output, str(at), where],
-                             env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=120)
-        assert run.returncode == -signal.SIGKILL
+        killed(lambda at=at: label_and_die(arguments, output, at, where))
     again = streaming.classify_trajectory(*arguments, output=output, progress=False)
     assert again.equals(whole)
     for ending in ("", ".csv", ".progress"):

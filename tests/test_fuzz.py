@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import re
 import zipfile
@@ -17,7 +18,8 @@ from defectkit.io.archive import Refused
 from defectkit.parametric import EnvironmentClassifier, ParametricMap, load_model
 from defectkit.streaming.output import read_progress
 
-FUZZ = settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = int(os.environ.get("DEFECTKIT_FUZZ", "60"))  # .ci/run tries 250
+FUZZ = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 INPUT = """number_of_elements 1
 elements Si
