@@ -53,7 +53,7 @@ class Lab:
                        wait_until="domcontentloaded")
         self.page.wait_for_function(
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
-            "?.status === 'idle'", timeout=120_000)
+            "?.status === 'idle'", timeout=300_000)
 
     def run(self, path, timeout=240):
         """Open a notebook and run all its cells."""
@@ -195,7 +195,7 @@ def lab(chromium, lab_server, request):
     pictures = Path(os.environ.get("DEFECTKIT_SCREENSHOTS", lab_server[-1] / "screenshots"))
     pictures.mkdir(parents=True, exist_ok=True)
     page = chromium.new_page(viewport={"width": 1200, "height": 1000})
-    page.set_default_timeout(120_000)  # a busy machine is no fault of the widgets
+    page.set_default_timeout(300_000)  # a busy machine is no fault of the widgets
     yield Lab(page, *lab_server, pictures)
     page.screenshot(path=pictures / f"{re.sub('[^a-z0-9]+', '_', request.node.name)}.png")
     page.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
