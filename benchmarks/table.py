@@ -51,6 +51,7 @@ def rows():
             add(f"potential: {key}", shown(d[key]), target)
     _add_maps(add)
     _add_others(add)
+    _add_hot_crystals(add)
     return table
 
 
@@ -99,6 +100,26 @@ def _add_others(add):
     d = results("notebooks")
     if d:
         add(f"all {d['notebooks']} notebooks, wall time", f"{d['all_wall_s'] / 60:.1f} min")
+
+
+def _add_hot_crystals(add):
+    """Atoms named right near melting by each method, and the melt's atoms called crystalline."""
+    share = {}
+    for element in results("hot_crystals").values():
+        share |= element["share"]
+
+    def add_cases(fraction, window, what, target):
+        values = [f"{title.split(',')[0]} " + ", ".join(
+                      f"{method} {100 * v['mean']:.2f} %" for method, v in row[window].items())
+                  for title, row in share.items() if title.endswith(f", {fraction:g}")]
+        if values:
+            add(f"{fraction:g} of melting, {window}: {what}", "; ".join(values), target)
+
+    for fraction, single in ((0.9, "99.5 %"), (0.98, "99 %")):
+        for window in ("single frame", "0.2 ps", "0.5 ps"):
+            least = single if window == "single frame" else "99.9 %"
+            add_cases(fraction, window, "atoms named right", f"ours over {least}")
+    add_cases(1.05, "single frame", "atoms of the melt called crystalline", "0")
 
 
 def figure(path):
