@@ -18,7 +18,7 @@ from defectkit.io.archive import Refused
 from defectkit.parametric import EnvironmentClassifier, ParametricMap, load_model
 from defectkit.streaming.output import read_progress
 
-EXAMPLES = int(os.environ.get("DEFECTKIT_FUZZ", "60"))  # .ci/run tries 250
+EXAMPLES = int(os.environ.get("DEFECTKIT_FUZZ", "60"))  # more: DEFECTKIT_FUZZ=250
 FUZZ = settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 INPUT = """number_of_elements 1
