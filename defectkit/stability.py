@@ -7,9 +7,9 @@ from os import PathLike
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
 from ._deprecated import warn
+from ._progress import tqdm
 from .clusters import agreement, cluster, cluster_error, knn_error
 from .embedding import METHODS, embed, method_name
 from .io.atomic_write import atomic_write, user_path

@@ -334,11 +334,10 @@ STAGES = (water_md.Stage("warm", 60, 20, 40, 0.1, "volume"),
 def simulate(folder):
     atoms = bulk("Ar", "fcc", a=5.3, cubic=True) * (2, 2, 2)
     atoms.calc = Pairs()
-    water_md.run(atoms, STAGES, folder, seed=3, dt=5.0, log_every=5)
+    water_md.run(atoms, STAGES, folder, seed=3, dt=5.0, log_every=5, save_every=25)
 
 
 def test_molecular_dynamics_killed_at_any_moment_ends_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(water_md, "SAVE_STATE", 25)
     simulate(tmp_path / "whole")
 
     def dies_at(name, n):

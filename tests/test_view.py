@@ -231,7 +231,8 @@ def test_scenes_and_menus_carry_a_picture_for_pages_without_a_kernel(diamond, me
         seen = rgb_to_hsv(picture)
         assert ((abs(seen[..., 0] - hue) < 0.03) & (seen[..., 1] > 0.3)).sum() > 500
     view.recolour(atoms, labels + 2)
-    assert atoms.picture() != b"" and not plt.get_fignums()
+    open_before = plt.get_fignums()
+    assert atoms.picture() != b"" and plt.get_fignums() == open_before
 
 
 def test_an_exported_notebook_shows_the_picture_instead_of_the_widget(tmp_path):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pandas as pd
-from tqdm.auto import tqdm
 
+from .._progress import tqdm
 from ..clusters import agreement, cluster, knn_error
 from ..embedding import embed
 from .means import check_frames, check_window, moving_average

@@ -13,8 +13,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from tqdm.auto import tqdm
 
+from .._progress import tqdm
 from ..neighbours.lists import centre_index, check_atoms
 from .probe import probe
 

@@ -7,8 +7,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
+from .._progress import tqdm
 from .atomic_write import REMEDIES, atomic_write, user_path
 
 __all__ = ["blob_digest", "blob_of", "fetch", "sha256_of", "write_checked"]

@@ -8,8 +8,8 @@ from itertools import islice
 import numpy as np
 from ase import Atoms
 from ase.units import Bohr
-from tqdm.auto import tqdm
 
+from .._progress import tqdm
 from .elements import as_elements
 from .formats import (
     by_ase,

@@ -11,7 +11,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.model_selection import GroupShuffleSplit
 from threadpoolctl import ThreadpoolController
-from tqdm.auto import tqdm
+
+from .._progress import tqdm
 
 __all__ = ["Layers", "apply_layers", "import_torch", "split_groups", "temperature",
            "train_layers"]

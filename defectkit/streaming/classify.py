@@ -8,8 +8,8 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 from ase.units import Bohr
-from tqdm.auto import tqdm
 
+from .._progress import tqdm
 from ..averaging.means import stream_average
 from ..io.continuity import OrderCheck
 from ..io.trajectory import parse, raw_frames

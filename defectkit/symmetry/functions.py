@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from ase.units import Bohr
-from tqdm.auto import tqdm
 
 from .. import _threads
+from .._progress import tqdm
 from .._shown import Shown
 from ..neighbours.lists import centre_index, check_atoms, neighbour_list
 from ..neighbours.slabs import MOST, slabs

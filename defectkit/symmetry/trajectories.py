@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice, repeat
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from .. import _threads
+from .._progress import tqdm
 from ..neighbours.slabs import MOST
 from .functions import SymmetryFunctions
 

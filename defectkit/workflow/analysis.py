@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from ase.geometry import find_mic
-from tqdm.auto import tqdm
 
+from .._progress import tqdm
 from ..clusters import NOT_LABELLED
 from ..defects import PointDefects, find_point_defects, track
 from ..io.continuity import first_break

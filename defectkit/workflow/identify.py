@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from .._progress import tqdm
 from ..clusters import NOT_LABELLED
 from ..descriptors import as_dict
 from ..embedding.methods import check_seed, method_name

@@ -79,7 +79,7 @@ def left(elapsed, share):
 
     Examples
     --------
-    >>> left(30, 0.25), left(90, 0.25), left(3, None)
+    >>> left(30, 0.25), left(100, 0.25), left(3, None)
     ('about 90 s left', 'about 5 min left', '3 s so far')
     """
     if share is None or share < 0.02:
