@@ -26,8 +26,9 @@ ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 TIMES = ROOT / "benchmarks" / "results" / "notebooks.json"
 #: Maps follow the last bits of the features, which processors and compilers round differently:
-#: an environment more or less at the rim of a cluster is no error, a percent of them is.
-PERCENTAGE_POINTS, RELATIVE = 1.0, 0.05
+#: an environment more or less at the rim of a cluster is no error. One structure of notebook 06's
+#: 38 is 2.6 percentage points, one jump of notebook 02's 14 is 7 %.
+PERCENTAGE_POINTS, RELATIVE = 3.0, 0.1
 #: How fast this machine is, no result.
 SPEEDS = ("_per_core_s", "_over_features")
 
