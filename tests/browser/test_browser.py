@@ -317,7 +317,7 @@ def draw(method, window):
     return Y, rng.integers(0, 4, 20_000)
 box = view.chooser({"method": ["pca", "umap", "broken"], "window": [0, 10, 20]}, draw)
 box""")
-    output = lab.page.locator(".jp-OutputArea-output").last
+    output = lab.page.locator(".jp-OutputArea-output", has=lab.page.locator("select")).last
     image, menu = output.locator("img"), output.locator("select")
 
     def source():
