@@ -215,13 +215,21 @@ def load_model(path: str | Path, symmetry: Descriptor | None = None
     The file is a .npz of plain arrays and a JSON description, with symmetry functions, scaling,
     window and versions; reading it executes nothing (no pickle).
 
-    path      as given to `save`
-    symmetry  a `SymmetryFunctions` or another descriptor; the model is refused where it was
-              fitted with others. A model that was fitted with your own function, or with a network
-              from a file, needs it again to describe atoms; nothing named in the file is opened
+    Parameters
+    ----------
+    path : str or Path
+        As given to `save`.
+    symmetry : SymmetryFunctions or another descriptor, optional
+        The model is refused where it was fitted with others. A model that was fitted with your
+        own function, or with a network from a file, needs it again to describe atoms; nothing
+        named in the file is opened.
 
-    Raises FileNotFoundError; ValueError for a file that is damaged or something else, one written
-    by a newer defectkit, or other symmetry functions.
+    Raises
+    ------
+    FileNotFoundError
+    ValueError
+        A file that is damaged or something else, one written by a newer defectkit, or other
+        symmetry functions.
     """
     return read_model(path, (ParametricMap, EnvironmentClassifier), symmetry)
 

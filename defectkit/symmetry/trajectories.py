@@ -15,15 +15,27 @@ from .functions import SymmetryFunctions
 def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
     """Features of every centre in every frame.
 
-    frames    ase.Atoms, or an iterable of them (a list, a reader, a generator)
-    symmetry  a `SymmetryFunctions`, another descriptor (`defectkit.descriptors`), or any function
-              of atoms and centres that returns a row for each
-    centres   element symbol or indices; default all atoms
-    n_jobs    threads; default all of this machine
-    progress  True or False; default shows a bar when it takes more than 2 s
+    Parameters
+    ----------
+    frames : ase.Atoms or iterable of ase.Atoms
+        A frame, a list, a reader, a generator.
+    symmetry : SymmetryFunctions, another descriptor, or function
+        See `defectkit.descriptors`; a function of atoms and centres returns a row for each.
+    centres : str or array of int, optional
+        Element symbol or indices; default all atoms.
+    n_jobs : int, optional
+        Threads; default all of this machine.
+    progress : bool, optional
+        Default shows a bar when it takes more than 2 s.
 
-    Returns (n_frames, n_centres, n_features) float64, or a list of (n_centres, n_features) where
-    the numbers of centres differ.  Each thread works on a frame of its own, or all on the same
+    Returns
+    -------
+    array (n_frames, n_centres, n_features) of float64, or a list of (n_centres, n_features) where
+    the numbers of centres differ.
+
+    Notes
+    -----
+    Each thread works on a frame of its own, or all on the same
     where there are fewer frames than threads or as many like the first hold over 100 000 atoms;
     the neighbours of no more frames are in memory at a time.  The bits do not depend on the
     threads.  Descriptors of other libraries take one frame after the other.
