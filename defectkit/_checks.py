@@ -1,12 +1,14 @@
 """Checks of what a user gives, before anything expensive is done with it."""
 
+from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
 from ase import Atoms
+from ase.data import atomic_numbers
 from scipy.spatial import cKDTree
 
-__all__ = ["check_frame", "whole_number"]
+__all__ = ["check_frame", "checked_elements", "whole_number"]
 
 _FAR = 1e7  # Å
 _DENSEST = 0.5  # atoms per Å^3 but H and He; diamond has 0.18, at 1 TPa 0.4
@@ -108,3 +110,13 @@ def _units(atoms, spacing):
 
 def _text(vector):
     return "(" + ", ".join(f"{x:g}" for x in vector) + ")"
+
+
+def checked_elements(elements: Sequence[str] | str) -> tuple[str, ...]:
+    """Symbols without repeats in the order of the periodic table; ValueError for others."""
+    elements = [elements] if isinstance(elements, str) else list(elements)
+    unknown = [e for e in elements if not atomic_numbers.get(e)]
+    if unknown or not elements:
+        raise ValueError(f"{unknown[0] if unknown else 'nothing'!r} is not an element; give "
+                         'symbols such as ["Cu", "Au"].')
+    return tuple(sorted(set(elements), key=lambda e: atomic_numbers[e]))

@@ -5,11 +5,10 @@ What is trusted: `nep.txt` is a text of numbers.
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
 from ..io.atomic_write import user_path
+from ..io.download import sha256_of
 from .frames import enclosed, in_slabs
 from .optional import library, version_of
 from .protocol import AtomDescriptor
@@ -60,6 +59,6 @@ def nep(path) -> AtomDescriptor:
             enclosed(part, cutoff), model_filename=str(path)))
 
     return AtomDescriptor(
-        function, "NEP", {"nep_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}, cutoff,
+        function, "NEP", {"nep_sha256": sha256_of(path)}, cutoff,
         elements=elements, version=version_of("calorine"), batch=10**9,
         sensitive_to="elements, distances and angles of the neighbours, not their handedness")

@@ -6,7 +6,6 @@ but numbers; the network's code is that of the installed package.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from ..io.atomic_write import user_path
+from ..io.download import sha256_of
 from .frames import enclosed, in_slabs
 from .optional import library, version_of
 from .protocol import AtomDescriptor
@@ -79,7 +79,7 @@ def chgnet_from_file(path, layer: int = -1, device: str = "cpu") -> AtomDescript
     if not path.is_file():
         raise FileNotFoundError(f"there are no weights at {path}; give the file that CHGNet's "
                                 "trainer wrote, or take descriptors.chgnet() with its own.")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256_of(path)
     return _described(path, {"weights_sha256": digest, "layer": int(layer)}, "", layer, device,
                       None)
 

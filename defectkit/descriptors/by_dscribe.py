@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._checks import checked_elements
 from .optional import library, version_of
-from .protocol import AtomDescriptor, checked_elements
+from .protocol import AtomDescriptor
 
 COMPRESSIONS = ("off", "mu2", "mu1nu1", "crossover")
 ETAS, ANGLES = (0.05, 0.2, 0.8, 3.0), (1.0, 4.0, 16.0)  # 1/Å^2, exponents

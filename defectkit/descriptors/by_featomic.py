@@ -7,9 +7,10 @@ from itertools import combinations_with_replacement
 import numpy as np
 from ase.data import atomic_numbers
 
+from .._checks import checked_elements
 from .frames import enclosed
 from .optional import library, version_of
-from .protocol import AtomDescriptor, checked_elements
+from .protocol import AtomDescriptor
 
 
 def power_spectrum(elements, cutoff: float = 5.0, n_max: int = 6, l_max: int = 4,

@@ -8,9 +8,10 @@ from importlib.metadata import PackageNotFoundError, files
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
 
+from .._checks import checked_elements
 from .frames import enclosed, in_slabs
 from .optional import library, version_of
-from .protocol import AtomDescriptor, checked_elements
+from .protocol import AtomDescriptor
 
 MOST = 50_000  # atoms of a slab
 

@@ -5,14 +5,14 @@ What is trusted: a potential's `.yaml` is read by python-ace as plain data.
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
+from .._checks import checked_elements
 from ..io.atomic_write import user_path
+from ..io.download import sha256_of
 from .frames import enclosed, in_slabs
 from .optional import library, version_of
-from .protocol import AtomDescriptor, checked_elements
+from .protocol import AtomDescriptor
 
 MOST = 10_000  # atoms of a slab
 SEES = "elements, distances and angles of the neighbours, not their handedness"
@@ -81,7 +81,7 @@ def ace_from_file(path) -> AtomDescriptor:
         raise ValueError(f"{path} is no potential that python-ace reads "
                          f"({type(error).__name__}); give the .yaml that pacemaker wrote."
                          ) from error
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256_of(path)
     return _described(basis, {"ace_sha256": digest}, checked_elements(list(basis.elements_name)),
                       float(basis.cutoffmax), "")
 

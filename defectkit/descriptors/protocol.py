@@ -12,8 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from ase import Atoms
-from ase.data import atomic_numbers
 
+from .._checks import checked_elements
 from .._progress import tqdm
 from ..neighbours.lists import centre_index, check_atoms
 from .probe import probe
@@ -224,16 +224,6 @@ def knows(descriptor, element: str) -> bool:
     if functions is not None:
         return bool(functions.get(element))
     return descriptor.elements is None or element in descriptor.elements
-
-
-def checked_elements(elements: Sequence[str] | str) -> tuple[str, ...]:
-    """Symbols without repeats in the order of the periodic table; ValueError for others."""
-    elements = [elements] if isinstance(elements, str) else list(elements)
-    unknown = [e for e in elements if not atomic_numbers.get(e)]
-    if unknown or not elements:
-        raise ValueError(f"{unknown[0] if unknown else 'nothing'!r} is not an element; give "
-                         'symbols such as ["Cu", "Au"].')
-    return tuple(sorted(set(elements), key=lambda e: atomic_numbers[e]))
 
 
 def check_width(atoms: Atoms, width: float, who: str) -> None:

@@ -91,7 +91,8 @@ def neighbour_list(atoms, cutoff, copy=True):
             warn(f"the cutoff ({cutoff:.2f} Å) exceeds the size of this open cluster "
                  f"({np.linalg.norm(extent):.2f} Å): every atom sees all others; for bulk "
                  "environments set the cell and pbc.", stacklevel=3)
-    return _search(atoms, float(cutoff), copy)[:3]
+    first, neighbour, shift, _ = _search(atoms, float(cutoff))
+    return (first, neighbour.copy(), shift.copy()) if copy else (first, neighbour, shift)
 
 
 def neighbour_pairs(quantities, atoms, cutoff, copy=True):
@@ -103,9 +104,11 @@ def neighbour_pairs(quantities, atoms, cutoff, copy=True):
 
     The letters and what they stand for are those of `ase.neighborlist.neighbor_list`.
     """
-    first, neighbour, shift, vector = _search(atoms, float(cutoff), copy,
+    first, neighbour, shift, vector = _search(atoms, float(cutoff),
                                               bool({"d", "D"} & set(quantities)))
-    made = {"j": neighbour, "S": shift, "D": vector}
+    found = {"j": neighbour, "S": shift, "D": vector}
+    made = {letter: array.copy() if copy else array for letter, array in found.items()
+            if letter in quantities}
     if "i" in quantities:
         made["i"] = np.repeat(np.arange(len(atoms)), np.diff(first))
     if "d" in quantities:
@@ -113,10 +116,11 @@ def neighbour_pairs(quantities, atoms, cutoff, copy=True):
     return tuple(made[letter] for letter in quantities)
 
 
-def _search(atoms, cutoff, copy, with_vectors=False):
+def _search(atoms, cutoff, with_vectors=False):
     """Sorts the atoms into cells and runs the compiled search, with more room if it needs it.
 
-    Returns first, neighbour, shift, vector; the last is empty unless `with_vectors`.
+    Returns first, neighbour, shift, vector; all but the first are overwritten by the next search
+    of this thread, and the last means nothing unless `with_vectors`.
     """
     from .search import find_pairs
 
@@ -149,8 +153,7 @@ def _search(atoms, cutoff, copy, with_vectors=False):
         size = found + found // 8
         room = _local.room = _room(size, max(size * with_vectors, len(room[2])))
         search(room)
-    arrays = [array[:found] for array in room]
-    return (first, *(array.copy() if copy else array for array in arrays))
+    return (first, *(array[:found] for array in room))
 
 
 def _room(pairs, vectors):

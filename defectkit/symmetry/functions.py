@@ -11,6 +11,7 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from ase.units import Bohr
 
 from .. import _threads
+from .._checks import checked_elements
 from .._progress import tqdm
 from .._shown import Shown
 from ..neighbours.lists import centre_index, check_atoms, neighbour_list
@@ -139,7 +140,7 @@ class SymmetryFunctions(Shown):
         >>> len(SymmetryFunctions.for_elements(["Cr", "Mn", "Fe", "Co", "Ni"]).names("Fe"))
         54
         """
-        elements, cutoff = _checked_elements(elements, cutoff)
+        elements, cutoff = _elements_and_cutoff(elements, cutoff)
         if len(elements) > 4:
             return cls._of_all_elements(elements, cutoff, ("1", "Z"))
         pairs = [(a, b) for n, a in enumerate(elements) for b in elements[n:]]
@@ -166,7 +167,7 @@ class SymmetryFunctions(Shown):
         >>> bool(abs(na - cl).max() < 1e-12)
         True
         """
-        return cls._of_all_elements(*_checked_elements(elements, cutoff), ("1",))
+        return cls._of_all_elements(*_elements_and_cutoff(elements, cutoff), ("1",))
 
     @classmethod
     def _of_all_elements(cls, elements, cutoff, weights):
@@ -317,14 +318,9 @@ class SymmetryFunctions(Shown):
         return centre_index(atoms, centres)
 
 
-def _checked_elements(elements, cutoff):
+def _elements_and_cutoff(elements, cutoff):
     """Sorted symbols, and the cutoff (Å) or its default."""
-    elements = [elements] if isinstance(elements, str) else list(elements)
-    unknown = [e for e in elements if not atomic_numbers.get(e)]
-    if unknown or not elements:
-        raise ValueError(f"{unknown[0] if unknown else 'nothing'!r} is not an element; give "
-                         'symbols such as ["Cu", "Au"].')
-    elements = sorted(set(elements), key=atomic_numbers.get)
+    elements = list(checked_elements(elements))
     if cutoff is None:
         cutoff = round(max(4.5, 4.5 * max(covalent_radii[atomic_numbers[e]] for e in elements)), 2)
     if not 0.0 < cutoff < np.inf:
