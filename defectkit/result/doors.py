@@ -11,12 +11,17 @@ from ..clusters import NOT_LABELLED
 OF_OVITO, OF_MDANALYSIS = "Defectkit Cluster", "defectkit_clusters"
 
 
+def labels_of_frames(result) -> list[np.ndarray]:
+    """For each frame the labels (n_atoms,) of all its atoms; NOT_LABELLED elsewhere."""
+    ends = np.cumsum([len(atoms) for atoms in result.frames])
+    return np.split(result.atom_labels(), ends[:-1])
+
+
 def frame_labels(result, frame: int) -> np.ndarray:
     """Labels (n_atoms,) of all atoms of one frame; NOT_LABELLED elsewhere."""
-    sizes = [len(atoms) for atoms in result.frames]
-    if not -len(sizes) <= frame < len(sizes):
-        raise ValueError(f"frame={frame}: the result has {len(sizes)} frames.")
-    return np.split(result.atom_labels(), np.cumsum(sizes)[:-1])[frame]
+    if not -len(result.frames) <= frame < len(result.frames):
+        raise ValueError(f"frame={frame}: the result has {len(result.frames)} frames.")
+    return labels_of_frames(result)[frame]
 
 
 def to_ovito(result) -> Callable:
@@ -26,7 +31,7 @@ def to_ovito(result) -> Callable:
     with as many frames as the result gets frame by frame, one of another length is refused, as is
     a frame with another number of particles; particles with identifiers are taken in their order.
     """
-    parts = [frame_labels(result, n) for n in range(len(result.frames))]
+    parts = labels_of_frames(result)
 
     def modify(frame, data):
         if not 0 <= frame < len(parts):

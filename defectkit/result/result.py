@@ -162,10 +162,7 @@ class Result:
 
     def _heavy(self):
         """Frames, and labels of each; of water without the hydrogens."""
-        every = np.full(sum(map(len, self.frames)), NOT_LABELLED)
-        starts = np.concatenate([[0], np.cumsum([len(atoms) for atoms in self.frames])])
-        every[starts[self.frame] + self.atom] = self.labels
-        labels = np.split(every, starts[1:-1])
+        labels = doors.labels_of_frames(self)
         if self.followers is None:
             return self.frames, labels
         kept = [atoms.numbers != 1 for atoms in self.frames]
