@@ -54,6 +54,7 @@ test-descriptors: install
 check: install
 	$(PIP) -e '.[dev]'
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 # docs/_build/html/index.html, from docstrings and notebooks as they are. The examples of the pages

@@ -25,8 +25,12 @@ def interleaved(tasks, rounds, clock=time.process_time):
 def ratio(over, under):
     """Median and range of the ratio of two tasks, round by round."""
     r = np.asarray(over) / np.asarray(under)
-    return {"ratio_median": digits(np.median(r)), "ratio_min": digits(r.min()),
-            "ratio_max": digits(r.max()), "rounds": len(r)}
+    return {
+        "ratio_median": digits(np.median(r)),
+        "ratio_min": digits(r.min()),
+        "ratio_max": digits(r.max()),
+        "rounds": len(r),
+    }
 
 
 def digits(x):
@@ -35,10 +39,21 @@ def digits(x):
 
 def machine():
     """In words, what the numbers were measured on."""
-    names = [line.split(":")[1].strip() for line in open("/proc/cpuinfo")
-             if line.startswith("model name")] if os.path.exists("/proc/cpuinfo") else []
-    return {"processor": names[0] if names else platform.processor(), "cores": os.cpu_count(),
-            "load_average": digits(os.getloadavg()[0]), "python": platform.python_version()}
+    names = (
+        [
+            line.split(":")[1].strip()
+            for line in open("/proc/cpuinfo")
+            if line.startswith("model name")
+        ]
+        if os.path.exists("/proc/cpuinfo")
+        else []
+    )
+    return {
+        "processor": names[0] if names else platform.processor(),
+        "cores": os.cpu_count(),
+        "load_average": digits(os.getloadavg()[0]),
+        "python": platform.python_version(),
+    }
 
 
 def keep(name, numbers, here=True):

@@ -35,19 +35,32 @@ RESULTS = Path(__file__).parent / "results" / "field.json"
 PROGRESS = RESULTS.with_name("field-progress.jsonl")
 TUNING, JUDGING = (0, 1, 2), (41, 42, 43)
 #: Files of the folder that DEFECTKIT_FIELD_DATA names: kinds of their defects, place (Å) of one.
-FILES = (("si_vac_1frame.vasp", {"vacancy"}, (10.30, 9.32, 5.10)),
-         ("Li_vac_missed_19.extxyz", {"vacancy"}, None),
-         ("Li_vac_missed_20.extxyz", {"vacancy"}, None),
-         ("Si_vac_missed_hot24.extxyz", {"vacancy"}, None),
-         ("gan_v_N.extxyz", {"vacancy"}, (0.0, 1.84, 1.95)), ("gan_bulk.extxyz", set(), None),
-         ("cdte_Cd_i_C3v.extxyz", {"interstitial"}, None), ("pbte_frame0.extxyz", set(), None),
-         ("gaas.extxyz", set(), None), ("ga2o3_Ovac_frame0.extxyz", {"vacancy"}, None),
-         ("mos2_S_vacancies.extxyz", {"vacancy"}, None),
-         ("si_diint_EXT_1S.extxyz", {"di-interstitial"}, None), ("conf.bcc.dump", set(), None),
-         ("conf.fcc.dump", set(), None), ("conf.hcp.dump", set(), None))
+FILES = (
+    ("si_vac_1frame.vasp", {"vacancy"}, (10.30, 9.32, 5.10)),
+    ("Li_vac_missed_19.extxyz", {"vacancy"}, None),
+    ("Li_vac_missed_20.extxyz", {"vacancy"}, None),
+    ("Si_vac_missed_hot24.extxyz", {"vacancy"}, None),
+    ("gan_v_N.extxyz", {"vacancy"}, (0.0, 1.84, 1.95)),
+    ("gan_bulk.extxyz", set(), None),
+    ("cdte_Cd_i_C3v.extxyz", {"interstitial"}, None),
+    ("pbte_frame0.extxyz", set(), None),
+    ("gaas.extxyz", set(), None),
+    ("ga2o3_Ovac_frame0.extxyz", {"vacancy"}, None),
+    ("mos2_S_vacancies.extxyz", {"vacancy"}, None),
+    ("si_diint_EXT_1S.extxyz", {"di-interstitial"}, None),
+    ("conf.bcc.dump", set(), None),
+    ("conf.fcc.dump", set(), None),
+    ("conf.hcp.dump", set(), None),
+)
 INTERSTITIAL = ("interstitial", "dumbbell", "di-interstitial", "crowdion")
-PLANAR = ("intrinsic stacking fault", "extrinsic stacking fault", "stacking fault",
-          "twin boundary", "grain boundary", "dislocation")
+PLANAR = (
+    "intrinsic stacking fault",
+    "extrinsic stacking fault",
+    "stacking fault",
+    "twin boundary",
+    "grain boundary",
+    "dislocation",
+)
 
 
 def identify(atoms):
@@ -74,23 +87,32 @@ def point_rows(seed, only):
                     wrong.append("in a perfect crystal: " + ", ".join(result.extended["kind"]))
                 return wrong
 
-            yield (kind, f"{number}: {truth.material} {truth.label}, {len(atoms)} atoms, heat "
-                   f"{truth.heat:g}", not truth.defects, judge)
+            yield (
+                kind,
+                f"{number}: {truth.material} {truth.label}, {len(atoms)} atoms, heat "
+                f"{truth.heat:g}",
+                not truth.defects,
+                judge,
+            )
 
 
 def point_misses(atoms, truth, found):
     """What is wrong with the point defects that were named in a cell, sentences."""
     wrong, left = [], list(found)
     for kind, element, place in truth.defects:
-        away = [find_mic(np.array(row["position_A"]) - place, atoms.cell, atoms.pbc)[1]
-                for row in left]
+        away = [
+            find_mic(np.array(row["position_A"]) - place, atoms.cell, atoms.pbc)[1] for row in left
+        ]
         best = int(np.argmin(away)) if left else -1
         if best < 0 or away[best] > point_defects.TOLERANCE:
             wrong.append(f"{kind} missed")
             continue
         row = left.pop(best)
-        same = row["kind"] == kind or (kind == "vacancy" and row["kind"] == "split vacancy") or (
-            "interstitial" in kind and row["kind"] in INTERSTITIAL)
+        same = (
+            row["kind"] == kind
+            or (kind == "vacancy" and row["kind"] == "split vacancy")
+            or ("interstitial" in kind and row["kind"] in INTERSTITIAL)
+        )
         if not same:
             wrong.append(f"{kind} called {row['kind']}")
         elif row["element"] not in (element, "") and kind != "interstitial or dumbbell":
@@ -102,13 +124,22 @@ def point_misses(atoms, truth, found):
 
 def family(name, truth):
     """Row of the table that a cell of `extended.cells` belongs to."""
-    for word, row in (("hot ", "phases at 0.8 of melting"), ("dislocation", "dislocations"),
-                      ("Sigma", "grain boundaries"), ("(112) twin", "grain boundaries"),
-                      ("twin", "stacking faults, twins"),
-                      ("insic", "stacking faults, twins"),
-                      ("fault", "stacking faults, twins"), ("adatom", "slabs"), ("step", "slabs"),
-                      ("flat", "slabs"), ("vacancy", "slabs"), ("nucleus", "nucleus in melt"),
-                      ("liquid", "liquid"), ("alloy", "random alloy")):
+    for word, row in (
+        ("hot ", "phases at 0.8 of melting"),
+        ("dislocation", "dislocations"),
+        ("Sigma", "grain boundaries"),
+        ("(112) twin", "grain boundaries"),
+        ("twin", "stacking faults, twins"),
+        ("insic", "stacking faults, twins"),
+        ("fault", "stacking faults, twins"),
+        ("adatom", "slabs"),
+        ("step", "slabs"),
+        ("flat", "slabs"),
+        ("vacancy", "slabs"),
+        ("nucleus", "nucleus in melt"),
+        ("liquid", "liquid"),
+        ("alloy", "random alloy"),
+    ):
         if word in name:
             return row
     return "compounds named"
@@ -144,8 +175,9 @@ def extended_misses(atoms, truth, result):
         if off > 0.01:
             wrong.append(f"{off:.1%} of the atoms under another name")
     if truth.get("character"):  # what lies around a cylinder, and the fault between partials
-        kinds = Counter({k: n for k, n in kinds.items()
-                         if "surface" not in k and "stacking fault" not in k})
+        kinds = Counter(
+            {k: n for k, n in kinds.items() if "surface" not in k and "stacking fault" not in k}
+        )
     wanted = Counter() if "sheet" in truth.get("prototype", "") else Counter(truth["kinds"])
     if kinds != wanted:  # a sheet has edges, no surfaces
         wrong.append(f"named {dict(kinds)} for {dict(wanted)}")
@@ -154,8 +186,10 @@ def extended_misses(atoms, truth, result):
         own = (*PLANAR, "nucleus", "around point defects")
         recall = np.isin(named[truth["atoms"]], own).mean()
         if recall < least:
-            wrong.append(f"{recall:.0%} of the defect's {truth['atoms'].sum()} atoms in a cluster "
-                         "of their own")
+            wrong.append(
+                f"{recall:.0%} of the defect's {truth['atoms'].sum()} atoms in a cluster "
+                "of their own"
+            )
     if len(result.defects) and not set(result.defects["kind"]) <= {*truth["kinds"]}:
         wrong.append("point defects that are none: " + ", ".join(set(result.defects["kind"])))
     if "prototype" in truth and not any(truth["prototype"] in n for n in set(named)):
@@ -196,8 +230,14 @@ def files_of_others(folder):
             wrong.append(f"{name}: {', '.join(found['kind']) or 'nothing'}")
         elif kinds:
             place = atoms.info.get("vacancy", place)
-            away = min(find_mic(np.subtract(at, place), atoms.cell, atoms.pbc)[1]
-                       for at in found["position_A"]) if place is not None else 0.0
+            away = (
+                min(
+                    find_mic(np.subtract(at, place), atoms.cell, atoms.pbc)[1]
+                    for at in found["position_A"]
+                )
+                if place is not None
+                else 0.0
+            )
             wrong += [f"{name}: {away:.2f} Å off"] if away > point_defects.TOLERANCE else []
     return [f"{len(FILES)} files of others, {len(wrong)} wrong", *wrong]
 
@@ -238,12 +278,17 @@ def known_cells():
 
 def table(rows, title):
     """The rows as text."""
-    lines = [f"\n{title}", f"{'kind':32} {'cells':>6} {'right':>8} {'nothing to find':>16} "
-             f"{'false alarms':>13} {'s/cell':>7}"]
+    lines = [
+        f"\n{title}",
+        f"{'kind':32} {'cells':>6} {'right':>8} {'nothing to find':>16} "
+        f"{'false alarms':>13} {'s/cell':>7}",
+    ]
     total = np.sum(list(rows.values()), axis=0)
     for name, (n, right, nothing, false, seconds) in [*rows.items(), ("all", total)]:
-        lines.append(f"{name:32} {int(n):6d} {right / n:8.1%} {int(nothing):16d} {int(false):13d} "
-                     f"{seconds / n:7.2f}")
+        lines.append(
+            f"{name:32} {int(n):6d} {right / n:8.1%} {int(nothing):16d} {int(false):13d} "
+            f"{seconds / n:7.2f}"
+        )
     return "\n".join(lines)
 
 
@@ -265,12 +310,24 @@ def main():
         return
     rows = measured(JUDGING, "", known_cells(), PROGRESS)
     print(table(rows, f"judging seeds {JUDGING}"))
-    RESULTS.write_text(json.dumps([
-        {"kind": kind, "n": int(n), "right_percent": round(100 * right / n, 1),
-         "nothing_to_find": int(nothing), "false_alarms": int(false),
-         "false_alarms_percent": round(100 * false / nothing, 1) if nothing else None,
-         "seeds": list(JUDGING)}
-        for kind, (n, right, nothing, false, _) in rows.items()], indent=1) + "\n")
+    RESULTS.write_text(
+        json.dumps(
+            [
+                {
+                    "kind": kind,
+                    "n": int(n),
+                    "right_percent": round(100 * right / n, 1),
+                    "nothing_to_find": int(nothing),
+                    "false_alarms": int(false),
+                    "false_alarms_percent": round(100 * false / nothing, 1) if nothing else None,
+                    "seeds": list(JUDGING),
+                }
+                for kind, (n, right, nothing, false, _) in rows.items()
+            ],
+            indent=1,
+        )
+        + "\n"
+    )
     PROGRESS.unlink()
 
 

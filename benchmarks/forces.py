@@ -29,14 +29,28 @@ def n2p2_tasks(n2p2, potential, atoms, folder):
     """Commands for interleaving: each prints µs per atom of neighbours, G, G with slopes, rest."""
     for name in FILES:
         (folder / name).symlink_to(potential.resolve() / name)
-    rows = [f"atom {x:.8f} {y:.8f} {z:.8f} {e} 0 0 0 0 0" for e, (x, y, z) in zip(
-        atoms.get_chemical_symbols(), atoms.positions / Bohr, strict=True)]
+    rows = [
+        f"atom {x:.8f} {y:.8f} {z:.8f} {e} 0 0 0 0 0"
+        for e, (x, y, z) in zip(atoms.get_chemical_symbols(), atoms.positions / Bohr, strict=True)
+    ]
     cell = [f"lattice {x:.8f} {y:.8f} {z:.8f}" for x, y, z in atoms.cell.array / Bohr]
-    (folder / "frame.data").write_text("\n".join(
-        ["begin", *cell, *rows, "energy 0", "charge 0", "end"]) + "\n")
-    subprocess.run(["g++", "-O3", "-march=native", "-std=c++11",
-                    Path(__file__).with_name("n2p2_timing.cpp"), f"-I{n2p2}/include",
-                    f"{n2p2}/lib/libnnp.a", "-o", folder / "timing"], check=True)
+    (folder / "frame.data").write_text(
+        "\n".join(["begin", *cell, *rows, "energy 0", "charge 0", "end"]) + "\n"
+    )
+    subprocess.run(
+        [
+            "g++",
+            "-O3",
+            "-march=native",
+            "-std=c++11",
+            Path(__file__).with_name("n2p2_timing.cpp"),
+            f"-I{n2p2}/include",
+            f"{n2p2}/lib/libnnp.a",
+            "-o",
+            folder / "timing",
+        ],
+        check=True,
+    )
     return [str(folder / "timing"), "frame.data", "1"]
 
 
@@ -61,18 +75,25 @@ def main(given):
         with tempfile.TemporaryDirectory() as name:
             command = n2p2_tasks(given.n2p2, potential, atoms, Path(name))
             theirs = []
-            tasks["n2p2"] = lambda: theirs.append([float(w) for w in subprocess.run(
-                command, cwd=name, check=True, capture_output=True, text=True
-            ).stdout.split()[-4:]])
+            tasks["n2p2"] = lambda: theirs.append(
+                [
+                    float(w)
+                    for w in subprocess.run(
+                        command, cwd=name, check=True, capture_output=True, text=True
+                    ).stdout.split()[-4:]
+                ]
+            )
             seconds = interleaved(tasks, ROUNDS)
         neighbours, plain, slopes, rest = np.array(theirs).T * 1e-6 * len(atoms)
         numbers |= {
             "n2p2 over defectkit, features": ratio(neighbours + plain, seconds["features"]),
-            "n2p2 over defectkit, forces": ratio(neighbours + slopes + rest, seconds["forces"])}
+            "n2p2 over defectkit, forces": ratio(neighbours + slopes + rest, seconds["forces"]),
+        }
     else:
         seconds = interleaved(tasks, ROUNDS)
-    numbers["us_per_atom"] = {k: digits(1e6 * np.median(s) / len(atoms))
-                              for k, s in seconds.items() if k != "n2p2"}
+    numbers["us_per_atom"] = {
+        k: digits(1e6 * np.median(s) / len(atoms)) for k, s in seconds.items() if k != "n2p2"
+    }
     numbers["forces over features"] = ratio(seconds["forces"], seconds["features"])
     keep("forces", numbers)
 

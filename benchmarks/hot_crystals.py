@@ -31,7 +31,7 @@ FRACTIONS = (0.5, 0.7, 0.9, 0.98)
 LIQUID = 1.05
 EVERY = 0.02  # ps
 WINDOWS = {"single frame": 1, "0.2 ps": 10, "0.5 ps": 25}  # frames
-OF_EACH = 5   # single frames or means looked at, evenly over 1 ps; fewer where they would overlap
+OF_EACH = 5  # single frames or means looked at, evenly over 1 ps; fewer where they would overlap
 NO_CRYSTAL = ("other", "icosahedral")
 
 
@@ -57,14 +57,22 @@ def run(element, fraction, seed):
     t = fraction * model.melting
     start = model.atoms.copy()
     start.positions += 0.1
-    settle = {"thermostat": "nose-hoover", "ps": 2,
-              "barostat": "aniso" if model.crystal == "hcp" else "iso"}
-    stages = [settle | {"temperature": t},
-              {"thermostat": "nose-hoover", "temperature": t, "ps": 1, "every": EVERY}]
+    settle = {
+        "thermostat": "nose-hoover",
+        "ps": 2,
+        "barostat": "aniso" if model.crystal == "hcp" else "iso",
+    }
+    stages = [
+        settle | {"temperature": t},
+        {"thermostat": "nose-hoover", "temperature": t, "ps": 1, "every": EVERY},
+    ]
     if fraction > 1:
         stages.insert(0, settle | {"temperature": 2 * model.melting, "barostat": "iso"})
-    field = lammps_md.ForceField((element,), f"pair_style {model.style}\npair_coeff * * "
-                                 f"{lammps_md.potential_file(model.file)} {element}")
+    field = lammps_md.ForceField(
+        (element,),
+        f"pair_style {model.style}\npair_coeff * * "
+        f"{lammps_md.potential_file(model.file)} {element}",
+    )
     made = lammps_md.simulate(start, stages, seed, field=field)
     return made["positions"], made["cell"]
 
@@ -72,8 +80,11 @@ def run(element, fraction, seed):
 def names(atoms):
     """Names by each method, {method: (n_atoms,)}."""
     by = classical_types(atoms)
-    return {"CNA": by["common neighbour analysis"], "PTM": by["polyhedral template matching"],
-            "ours": structure_types(atoms).labels}
+    return {
+        "CNA": by["common neighbour analysis"],
+        "PTM": by["polyhedral template matching"],
+        "ours": structure_types(atoms).labels,
+    }
 
 
 def shares(frames, cell, element, crystal):
@@ -97,22 +108,35 @@ def measure(element, seeds):
     for fraction in (*FRACTIONS, LIQUID):
         crystal = model.crystal if fraction < 1 else None
         each = [shares(*run(element, fraction, seed), element, crystal) for seed in seeds]
-        row = {window: {method: digits_of([e[window][method] for e in each])
-                        for method in each[0][window]} for window in WINDOWS}
+        row = {
+            window: {
+                method: digits_of([e[window][method] for e in each]) for method in each[0][window]
+            }
+            for window in WINDOWS
+        }
         result[f"{model.crystal if crystal else 'liquid'} {element}, {fraction:g}"] = row
-    return {"potential": model.file, "melting_K": model.melting, "atoms": len(model.atoms),
-            "seeds": seeds, "share": result}
+    return {
+        "potential": model.file,
+        "melting_K": model.melting,
+        "atoms": len(model.atoms),
+        "seeds": seeds,
+        "share": result,
+    }
 
 
 def digits_of(values):
     """Mean and range over the seeds."""
-    return {"mean": round(float(np.mean(values)), 5), "min": round(min(values), 5),
-            "max": round(max(values), 5)}
+    return {
+        "mean": round(float(np.mean(values)), 5),
+        "min": round(min(values), 5),
+        "max": round(max(values), 5),
+    }
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--elements", nargs="+", choices=list(MODELS), default=list(MODELS))
     arguments = parser.parse_args()

@@ -51,10 +51,17 @@ def overhead():
     for task in tasks.values():
         task()
     seconds = interleaved(tasks, ROUNDS)
-    keep("maps_overhead", {
-        "n": N, "seconds_median": {k: digits(np.median(v)) for k, v in seconds.items()},
-        **{f"{m}: embed over plain": ratio(seconds[f"{m}, embed"], seconds[f"{m}, plain"])
-           for m in ("umap", "pacmap")}})
+    keep(
+        "maps_overhead",
+        {
+            "n": N,
+            "seconds_median": {k: digits(np.median(v)) for k, v in seconds.items()},
+            **{
+                f"{m}: embed over plain": ratio(seconds[f"{m}, embed"], seconds[f"{m}, plain"])
+                for m in ("umap", "pacmap")
+            },
+        },
+    )
 
 
 PLAIN = """
@@ -102,9 +109,18 @@ def together():
                 for name, work in (("plain", PLAIN), ("together", TOGETHER)):
                     names = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
                     done = subprocess.run(
-                        [sys.executable, "-c", SCRIPT.format(work=work.replace("\n", "\n    ")),
-                         f"{folder}/X.npy", f"{folder}/{name}.npz"], check=True, text=True,
-                        capture_output=True, env=os.environ | dict.fromkeys(names, threads))
+                        [
+                            sys.executable,
+                            "-c",
+                            SCRIPT.format(work=work.replace("\n", "\n    ")),
+                            f"{folder}/X.npy",
+                            f"{folder}/{name}.npz",
+                        ],
+                        check=True,
+                        text=True,
+                        capture_output=True,
+                        env=os.environ | dict.fromkeys(names, threads),
+                    )
                     both = json.loads(done.stdout.splitlines()[-1])
                     for which, pair in zip(("first", "second"), both, strict=True):
                         key = f"{which} maps of a process, {threads} thread(s)"
@@ -114,13 +130,16 @@ def together():
         for column, clock in enumerate(("processor", "wall")):
             a, b = (np.array(seconds[key, n])[:, column] for n in ("together", "plain"))
             numbers[f"together over plain, {key}, {clock} time"] = ratio(a, b) | {
-                "together_s": digits(np.median(a)), "plain_s": digits(np.median(b))}
+                "together_s": digits(np.median(a)),
+                "plain_s": digits(np.median(b)),
+            }
     for m in maps["together"]:
         own = {name: dk.cluster(maps[name][m].astype(float)) for name in maps}
         numbers[f"labels, {m}"] = {
             "ari_together_with_plain": digits(agreement(own["together"], own["plain"])),
             "knn_error_together": digits(knn_error(maps["together"][m], phase)[0]),
-            "knn_error_plain": digits(knn_error(maps["plain"][m], phase)[0])}
+            "knn_error_plain": digits(knn_error(maps["plain"][m], phase)[0]),
+        }
     keep("maps_together", numbers)
 
 
@@ -151,15 +170,21 @@ def large():
     labels = {m: dk.cluster(Y) for m, Y in maps.items()}
     clock["clusters"] = time.process_time()
     steps = list(clock)
-    numbers = {"shape": list(X.shape), "peak_memory_GB": digits(memory()),
-               "peak_memory_GB_before_the_maps": digits(before),
-               "wall_s": digits(time.perf_counter() - wall),
-               "processor_s": {b: digits(clock[b] - clock[a])
-                               for a, b in zip(steps, steps[1:], strict=False)}}
+    numbers = {
+        "shape": list(X.shape),
+        "peak_memory_GB": digits(memory()),
+        "peak_memory_GB_before_the_maps": digits(before),
+        "wall_s": digits(time.perf_counter() - wall),
+        "processor_s": {
+            b: digits(clock[b] - clock[a]) for a, b in zip(steps, steps[1:], strict=False)
+        },
+    }
     for m in maps:
-        numbers[m] = {"clusters": int(labels[m].max()) + 1,
-                      "ari_with_the_phases": digits(agreement(labels[m], phase)),
-                      "linear_error": digits(linear_error(maps[m], phase)[0])}
+        numbers[m] = {
+            "clusters": int(labels[m].max()) + 1,
+            "ari_with_the_phases": digits(agreement(labels[m], phase)),
+            "linear_error": digits(linear_error(maps[m], phase)[0]),
+        }
     keep("maps_large", numbers)
 
 
@@ -177,9 +202,16 @@ def million():
         warnings.simplefilter("ignore")  # that it samples
         result = dk.identify(atoms, progress=False)
     words = result.words()
-    keep("million", {"atoms": len(atoms), "looked_at": len(result.labels),
-                     "wall_s": digits(time.perf_counter() - wall),
-                     "peak_memory_GB": digits(memory()), "largest_cluster": words[0]})
+    keep(
+        "million",
+        {
+            "atoms": len(atoms),
+            "looked_at": len(result.labels),
+            "wall_s": digits(time.perf_counter() - wall),
+            "peak_memory_GB": digits(memory()),
+            "largest_cluster": words[0],
+        },
+    )
 
 
 def memory():
@@ -192,6 +224,7 @@ if __name__ == "__main__":
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
             if os.environ.get(name) != "1":  # read when the libraries are loaded: start anew
                 os.environ |= dict.fromkeys(
-                    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+                    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
+                )
                 os.execv(sys.executable, [sys.executable, *sys.argv])
     {"overhead": overhead, "together": together, "large": large, "million": million}[sys.argv[1]]()

@@ -1,7 +1,7 @@
 """Wall time of each notebook, from pytest's own durations.
 
-    python benchmarks/notebooks.py          # runs them all (a quarter of an hour)
-    python benchmarks/notebooks.py LOG      # takes the output of such a run
+python benchmarks/notebooks.py          # runs them all (a quarter of an hour)
+python benchmarks/notebooks.py LOG      # takes the output of such a run
 """
 
 import re
@@ -19,15 +19,19 @@ def main(log):
         text = Path(log).read_text()
     else:
         folder = Path(__file__).resolve().parents[1]
-        text = subprocess.run([sys.executable, *COMMAND, "notebooks"], cwd=folder, text=True,
-                              capture_output=True).stdout
+        text = subprocess.run(
+            [sys.executable, *COMMAND, "notebooks"], cwd=folder, text=True, capture_output=True
+        ).stdout
     each = re.findall(r"([\d.]+)s call\s+notebooks/([\w.]+)\.ipynb", text)
     total = re.search(r"(\d+) passed in ([\d.]+)s", text)
     if not total:
         sys.exit(f"no run in which notebooks passed:\n{text[-2000:]}")
     numbers = {"notebooks": int(total[1]), "all_wall_s": digits(float(total[2]))}
-    keep("notebooks", numbers | {"wall_s": {name: float(s) for s, name in sorted(each, key=str)}},
-         here=log is None)
+    keep(
+        "notebooks",
+        numbers | {"wall_s": {name: float(s) for s, name in sorted(each, key=str)}},
+        here=log is None,
+    )
 
 
 if __name__ == "__main__":

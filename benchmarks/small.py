@@ -1,6 +1,6 @@
 """Import time in fresh processes, and throughput of a parametric net.
 
-    python benchmarks/small.py
+python benchmarks/small.py
 """
 
 import os
@@ -15,9 +15,13 @@ from _timing import digits, interleaved, keep, ratio  # noqa: E402
 import defectkit as dk  # noqa: E402
 
 ROUNDS = 7
-IMPORTS = {"python alone": "pass", "numpy": "import numpy", "defectkit": "import defectkit",
-           "defectkit.embed": "import defectkit; defectkit.embed",
-           "defectkit.features": "import defectkit; defectkit.features"}
+IMPORTS = {
+    "python alone": "pass",
+    "numpy": "import numpy",
+    "defectkit": "import defectkit",
+    "defectkit.embed": "import defectkit; defectkit.embed",
+    "defectkit.features": "import defectkit; defectkit.features",
+}
 CHILD = "import time; {}; print(time.process_time())"
 
 
@@ -26,8 +30,12 @@ def imports():
     times = {name: [] for name in IMPORTS}
     for _ in range(ROUNDS):
         for name, line in IMPORTS.items():
-            done = subprocess.run([sys.executable, "-c", CHILD.format(line)], check=True,
-                                  capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, "-c", CHILD.format(line)],
+                check=True,
+                capture_output=True,
+                text=True,
+            )
             times[name].append(float(done.stdout))
     return {name: digits(np.median(t)) for name, t in times.items()}
 
@@ -39,17 +47,23 @@ def net():
     X = np.concatenate(dk.features(frames, symmetry, progress=False))
     model = dk.ParametricMap(symmetry, "Si", max_epochs=3, progress=False).fit(X, X[:, :2])
     many = np.tile(X, (100_000 // len(X) + 1, 1))
-    tasks = {"net": lambda: model.predict(many),
-             "features": lambda: [symmetry(atoms) for atoms in frames],
-             "features and net": lambda: [model.predict(symmetry(atoms)) for atoms in frames]}
+    tasks = {
+        "net": lambda: model.predict(many),
+        "features": lambda: [symmetry(atoms) for atoms in frames],
+        "features and net": lambda: [model.predict(symmetry(atoms)) for atoms in frames],
+    }
     for task in tasks.values():
         task()
     seconds = interleaved(tasks, ROUNDS)
     rate = 1e-6 * len(many) / seconds["net"]
-    return {"million_environments_per_s": {"median": digits(np.median(rate)),
-                                           "min": digits(rate.min()), "max": digits(rate.max())},
-            "features and net over features": ratio(seconds["features and net"],
-                                                    seconds["features"])}
+    return {
+        "million_environments_per_s": {
+            "median": digits(np.median(rate)),
+            "min": digits(rate.min()),
+            "max": digits(rate.max()),
+        },
+        "features and net over features": ratio(seconds["features and net"], seconds["features"]),
+    }
 
 
 if __name__ == "__main__":

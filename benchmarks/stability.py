@@ -23,11 +23,11 @@ from ase.geometry import find_mic  # noqa: E402
 import defectkit as dk  # noqa: E402
 from defectkit import averaging, defects, hydrogen_bonds, nucleus, stability  # noqa: E402
 
-N = 2500            # environments of a case, about
-MANY = 4000         # interstitials: one atom in 65, and half the data must still hold a cluster
+N = 2500  # environments of a case, about
+MANY = 4000  # interstitials: one atom in 65, and half the data must still hold a cluster
 REGION = {"vacancy": 80, "interstitial": 40}  # oxygens nearest to a defect in ice: of 2500 spread
-                    # over whole structures seven would be the extra molecule, too few to cluster
-SEED = 0            # of the choice of environments
+# over whole structures seven would be the extra molecule, too few to cluster
+SEED = 0  # of the choice of environments
 METHODS = ("umap", "pacmap")
 RESULTS = Path(__file__).parent / "results"
 
@@ -37,7 +37,9 @@ def silicon(name, n=N, size=None):
     data = dk.load(name)
     right = [i for i, atoms in enumerate(data.frames) if size in (None, len(atoms))]
     order = np.random.default_rng(SEED).permutation(right)
-    kept = np.sort(order[:np.searchsorted(np.cumsum([len(data.frames[i]) for i in order]), n) + 1])
+    kept = np.sort(
+        order[: np.searchsorted(np.cumsum([len(data.frames[i]) for i in order]), n) + 1]
+    )
     frames = [data.frames[i] for i in kept]
     G = np.concatenate(dk.features(frames, dk.SymmetryFunctions.silicon(), progress=False))
     return data, kept, frames, G, np.isin(data.truth["frame"], kept)
@@ -76,7 +78,7 @@ def si_surface():
 
 def water_means(name, ps):
     data = dk.load(name)
-    frames = data.frames[-averaging.window_from_ps(ps, data.dt):]
+    frames = data.frames[-averaging.window_from_ps(ps, data.dt) :]
     G = dk.features(frames, dk.SymmetryFunctions.water(), "O", progress=False)
     return dk.moving_average(G, averaging.window_from_ps(0.75, data.dt))
 
@@ -88,7 +90,7 @@ def water_ice():
     for name in ("water-ice", "water-liquid"):
         means = water_means(name, 5.0)
         chosen = means[np.linspace(0, len(means) - 1, 4).astype(int)].reshape(-1, means.shape[2])
-        X.append(chosen[np.sort(rng.permutation(len(chosen))[:N // 2])])
+        X.append(chosen[np.sort(rng.permutation(len(chosen))[: N // 2])])
         truth += [name.removeprefix("water-")] * len(X[-1])
     return np.concatenate(X), np.array(truth)
 
@@ -99,20 +101,27 @@ def ice_defect(kind, every):
     window, step = (averaging.window_from_ps(ps, data.dt) for ps in (0.75, every))
     G = dk.features(data.frames, dk.SymmetryFunctions.water(), "O", progress=False)
     cell = data.frames[0].cell
-    places = averaging.average_positions([f.positions[f.numbers == 8] for f in data.frames],
-                                         cell.array, window)[::step]
+    places = averaging.average_positions(
+        [f.positions[f.numbers == 8] for f in data.frames], cell.array, window
+    )[::step]
     frames = [Atoms(f"O{len(p)}", p, cell=cell, pbc=True) for p in places]
     crystal = Atoms("O360", data.info["reference_oxygens_A"], cell=cell, pbc=True)
     truth = defects.wigner_seitz(frames, crystal)
     bonds = np.stack(hydrogen_bonds.count_hydrogen_bonds(data.frames, distance=3.2), axis=2)
-    return (dk.moving_average(G, window)[::step], frames, truth,
-            dk.moving_average(bonds, window)[::step])
+    return (
+        dk.moving_average(G, window)[::step],
+        frames,
+        truth,
+        dk.moving_average(bonds, window)[::step],
+    )
 
 
 def near(frames, places, n):
     """Indices of the n oxygens nearest to one place in each frame."""
-    return [np.argsort(find_mic(f.positions - p, f.cell)[1])[:n]
-            for f, p in zip(frames, places, strict=True)]
+    return [
+        np.argsort(find_mic(f.positions - p, f.cell)[1])[:n]
+        for f, p in zip(frames, places, strict=True)
+    ]
 
 
 def ice_vacancy():
@@ -120,8 +129,11 @@ def ice_vacancy():
     means, frames, truth, bonds = ice_defect("vacancy", 0.25)
     at = near(frames, [t.vacancies[0] for t in truth], REGION["vacancy"])
     given, taken = np.concatenate([b[i] for b, i in zip(bonds, at, strict=True)]).T
-    lacks = np.where(given + taken > 3.5, "whole",
-                     np.where(taken < given, "misses a donor", "misses an acceptor"))
+    lacks = np.where(
+        given + taken > 3.5,
+        "whole",
+        np.where(taken < given, "misses a donor", "misses an acceptor"),
+    )
     return np.concatenate([m[i] for m, i in zip(means, at, strict=True)]), lacks
 
 
@@ -129,10 +141,13 @@ def ice_interstitial():
     """Oxygens around the extra molecule, every 0.125 ps; truth: that molecule."""
     means, frames, truth, _ = ice_defect("interstitial", 0.125)
     at = near(frames, [t.interstitials[0] for t in truth], REGION["interstitial"])
-    extra = [np.isin(i, np.concatenate(t.interstitial_atoms)) for t, i in zip(truth, at,
-                                                                             strict=True)]
-    return (np.concatenate([m[i] for m, i in zip(means, at, strict=True)]),
-            np.where(np.concatenate(extra), "extra", "lattice"))
+    extra = [
+        np.isin(i, np.concatenate(t.interstitial_atoms)) for t, i in zip(truth, at, strict=True)
+    ]
+    return (
+        np.concatenate([m[i] for m, i in zip(means, at, strict=True)]),
+        np.where(np.concatenate(extra), "extra", "lattice"),
+    )
 
 
 def cu_fault():
@@ -141,7 +156,7 @@ def cu_fault():
 
     data = dk.load("cu-fault")
     G = dk.features(data.frames, dk.SymmetryFunctions.for_elements(["Cu"]), progress=False)
-    means = dk.moving_average(G, 10)[::10][:1 + N // len(data.frames[0])]
+    means = dk.moving_average(G, 10)[::10][: 1 + N // len(data.frames[0])]
     mean = data.frames[0].copy()
     mean.positions = np.mean([atoms.positions for atoms in data.frames], axis=0)
     system = mdapy.System(ase_atom=mean)
@@ -158,17 +173,25 @@ def ice_nucleus():
     places = np.mean([f.positions[f.numbers == 8] for f in data.frames], axis=0)
     water = Atoms(f"O{len(places)}", places, cell=data.frames[0].cell, pbc=True)
     X = averaging.neighbour_average(mean, water, 3.5)
-    classes = np.array(data.info["chill_plus_classes"])[np.array(list(data.info["chill_plus"]),
-                                                                 int)]
+    classes = np.array(data.info["chill_plus_classes"])[
+        np.array(list(data.info["chill_plus"]), int)
+    ]
     ice = nucleus.connected(water, np.isin(classes, ("hexagonal", "cubic", "interfacial")), 3.5)
     chosen = dk.density_balanced_sample(X, 1000, seed=SEED)
     return X[chosen], np.where(np.isin(chosen, ice[0]), "ice", "water")
 
 
-CASES = {"si-phases": si_phases, "si-vacancy": si_vacancy, "si-interstitial": si_interstitial,
-         "si-surface": si_surface, "water-ice 0.75 ps": water_ice, "ice-vacancy-1": ice_vacancy,
-         "ice-interstitial-1": ice_interstitial, "cu-fault": cu_fault,
-         "ice-nucleus": ice_nucleus}
+CASES = {
+    "si-phases": si_phases,
+    "si-vacancy": si_vacancy,
+    "si-interstitial": si_interstitial,
+    "si-surface": si_surface,
+    "water-ice 0.75 ps": water_ice,
+    "ice-vacancy-1": ice_vacancy,
+    "ice-interstitial-1": ice_interstitial,
+    "cu-fault": cu_fault,
+    "ice-nucleus": ice_nucleus,
+}
 
 
 def run(cases, path):
@@ -197,17 +220,24 @@ def figure(table, path):
     import matplotlib.pyplot as plt
 
     cases = table["case"].unique().tolist()
-    tests = {"10 seeds, init by PCA": ("seed", ("pca",)),
-             "10 seeds, other init": ("seed", ("spectral", "random")),
-             "settings x 2, x 1/2": (" x ", ("pca",)), "half the data": ("half", ("pca",))}
+    tests = {
+        "10 seeds, init by PCA": ("seed", ("pca",)),
+        "10 seeds, other init": ("seed", ("spectral", "random")),
+        "settings x 2, x 1/2": (" x ", ("pca",)),
+        "half the data": ("half", ("pca",)),
+    }
     fig, axes = plt.subplots(2, 2, figsize=(10, 6.4), sharex=True, sharey="row")
     for column, method in zip(axes.T, METHODS, strict=True):
         for shift, (label, (word, inits)) in enumerate(tests.items()):
-            part = table[(table["method"] == method) & table["init"].isin(inits)
-                         & table["test"].str.contains(word, regex=False)]
+            part = table[
+                (table["method"] == method)
+                & table["init"].isin(inits)
+                & table["test"].str.contains(word, regex=False)
+            ]
             x = [cases.index(case) + 0.2 * (shift - 1.5) for case in part["case"]]
-            for ax, key, factor in zip(column, ("ari_to_default", "misclassified"), (1, 100),
-                                       strict=True):
+            for ax, key, factor in zip(
+                column, ("ari_to_default", "misclassified"), (1, 100), strict=True
+            ):
                 ax.plot(x, factor * part[key], "o", ms=4, alpha=0.6, label=label)
         column[0].set_title(method)
         column[1].set_xticks(range(len(cases)), cases, rotation=35, ha="right", fontsize=8)

@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
@@ -34,7 +35,8 @@ def model():
     symmetry = dk.SymmetryFunctions.silicon()
     X = np.concatenate(dk.features(data.frames, symmetry, progress=False))
     return EnvironmentClassifier(symmetry, "Si", window=5, max_epochs=10, progress=False).fit(
-        X, data.truth["phase"], data.truth["frame"])
+        X, data.truth["phase"], data.truth["frame"]
+    )
 
 
 def write(path, n_frames):
@@ -61,15 +63,20 @@ def serial(folder, fitted, largest):
         n = round(size / 512)
         path = folder / f"{size}.extxyz"
         write(path, n)
+        output = folder / f"{size}.out.extxyz"
         parts = {
-            "all": lambda: classify_trajectory(path, fitted, progress=False,  # noqa: B023
-                                               output=folder / f"{size}.out.extxyz"),  # noqa: B023
+            "all": partial(classify_trajectory, path, fitted, progress=False, output=output),
             "reading": lambda: [None for _ in iter_frames(path)],  # noqa: B023
-            "reading and features": lambda: [None for atoms in iter_frames(path)  # noqa: B023
-                                             if fitted.symmetry(atoms) is None],
+            "reading and features": lambda: [
+                None
+                for atoms in iter_frames(path)  # noqa: B023
+                if fitted.symmetry(atoms) is None
+            ],
         }
-        result[str(size)] = {name: round(1e6 * timed(time.process_time, work) / (n * 512), 2)
-                             for name, work in parts.items()}
+        result[str(size)] = {
+            name: round(1e6 * timed(time.process_time, work) / (n * 512), 2)
+            for name, work in parts.items()
+        }
         print(size, "atom-frames, µs per atom-frame:", result[str(size)], flush=True)
     return result
 
@@ -83,19 +90,43 @@ def shared(folder, fitted):
     times = {1: [], 2: []}
     for rounds in range(ROUNDS):
         for workers in times:
-            with LocalCluster(n_workers=workers, threads_per_worker=1, processes=True,
-                              dashboard_address=None) as cluster, Client(cluster) as client:
-                client.gather([client.submit(fitted.symmetry, bulk("Si", cubic=True),
-                                             workers=[w], pure=False)
-                               for w in client.nthreads()])  # compiled code is loaded
+            with (
+                LocalCluster(
+                    n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+                ) as cluster,
+                Client(cluster) as client,
+            ):
+                client.gather(
+                    [
+                        client.submit(
+                            fitted.symmetry, bulk("Si", cubic=True), workers=[w], pure=False
+                        )
+                        for w in client.nthreads()
+                    ]
+                )  # compiled code is loaded
                 output = folder / f"{rounds}.{workers}.extxyz"
-                times[workers].append(timed(time.perf_counter, lambda: classify_trajectory(
-                    path, fitted, output=output, client=client, progress=False)))  # noqa: B023
+                times[workers].append(
+                    timed(
+                        time.perf_counter,
+                        partial(
+                            classify_trajectory,
+                            path,
+                            fitted,
+                            progress=False,
+                            output=output,
+                            client=client,
+                        ),
+                    )
+                )
     seconds = {str(w): round(float(np.median(t)), 2) for w, t in times.items()}
     ratio = [a / b for a, b in zip(times[1], times[2], strict=True)]
     print("wall s by workers:", seconds, "speed-up", [round(r, 2) for r in ratio])
-    return {"wall_s": seconds, "speed_up_median": round(float(np.median(ratio)), 2),
-            "load_average": round(os.getloadavg()[0], 1), "cores": os.cpu_count()}
+    return {
+        "wall_s": seconds,
+        "speed_up_median": round(float(np.median(ratio)), 2),
+        "load_average": round(os.getloadavg()[0], 1),
+        "cores": os.cpu_count(),
+    }
 
 
 if __name__ == "__main__":

@@ -54,38 +54,50 @@ def ours():
     lines = ["elements H O", "cutoff_type 2"]
     for centre in "HO":
         for other, shift in (("H", 0.9), ("O", 4.0)):
-            lines += [f"symfunction_short {centre} 2 {other} {eta} {shift if eta > 0.1 else 0} 12"
-                      for eta in RADIAL]
+            lines += [
+                f"symfunction_short {centre} 2 {other} {eta} {shift if eta > 0.1 else 0} 12"
+                for eta in RADIAL
+            ]
     angular = {"O": ("H H", "O H", "O O"), "H": ("O H", "O O")}
     for centre, pairs in angular.items():
         for n, pair in enumerate(pairs):
             grid = ANGULAR + (((0.07, 1, 1), (0.07, 1, -1)) if n == 0 else ())
             grid += ((0.2, 1, 1),) if n == 0 and centre == "H" else ()
-            lines += [f"symfunction_short {centre} 3 {pair} {eta} {lam} {zeta} 12"
-                      for eta, zeta, lam in grid]
+            lines += [
+                f"symfunction_short {centre} 3 {pair} {eta} {lam} {zeta} 12"
+                for eta, zeta, lam in grid
+            ]
     return lines
 
 
 def one_core(atoms, sf, rounds):
     """µs per atom, and how many times longer each of DScribe's takes."""
     oxygens = np.flatnonzero(atoms.numbers == 8).tolist()
-    tasks = {"DScribe ACSF, all atoms": lambda: acsf().create(atoms, n_jobs=1),
-             "DScribe SOAP 4.5 Å, oxygens": lambda: soap(4.5).create(atoms, oxygens, n_jobs=1),
-             "DScribe SOAP 6.35 Å, oxygens": lambda: soap(CUTOFF).create(atoms, oxygens, n_jobs=1),
-             "defectkit, all atoms": lambda: sf.by_element(atoms),
-             "defectkit, oxygens": lambda: sf(atoms, "O"),
-             "defectkit, neighbours only": lambda: neighbour_list(atoms, sf.cutoff)}
+    tasks = {
+        "DScribe ACSF, all atoms": lambda: acsf().create(atoms, n_jobs=1),
+        "DScribe SOAP 4.5 Å, oxygens": lambda: soap(4.5).create(atoms, oxygens, n_jobs=1),
+        "DScribe SOAP 6.35 Å, oxygens": lambda: soap(CUTOFF).create(atoms, oxygens, n_jobs=1),
+        "defectkit, all atoms": lambda: sf.by_element(atoms),
+        "defectkit, oxygens": lambda: sf(atoms, "O"),
+        "defectkit, neighbours only": lambda: neighbour_list(atoms, sf.cutoff),
+    }
     with limited(1):
         for task in tasks.values():
             task()
         seconds = interleaved(tasks, rounds)
     cost = {name: digits(1e6 * np.median(s) / len(atoms)) for name, s in seconds.items()}
-    return {"us_per_atom_of_the_box": cost,
-            "ACSF over defectkit, all atoms": ratio(seconds["DScribe ACSF, all atoms"],
-                                                    seconds["defectkit, all atoms"]),
-            **{f"SOAP {r} Å over defectkit 6.35 Å, oxygens": ratio(
-                seconds[f"DScribe SOAP {r} Å, oxygens"], seconds["defectkit, oxygens"])
-               for r in ("4.5", "6.35")}}
+    return {
+        "us_per_atom_of_the_box": cost,
+        "ACSF over defectkit, all atoms": ratio(
+            seconds["DScribe ACSF, all atoms"], seconds["defectkit, all atoms"]
+        ),
+        **{
+            f"SOAP {r} Å over defectkit 6.35 Å, oxygens": ratio(
+                seconds[f"DScribe SOAP {r} Å, oxygens"], seconds["defectkit, oxygens"]
+            )
+            for r in ("4.5", "6.35")
+        },
+    }
 
 
 def two_cores(atoms, sf, rounds):
@@ -95,14 +107,22 @@ def two_cores(atoms, sf, rounds):
     def ours(n):
         return features(frames, sf, "O", n_jobs=n, progress=False)
 
-    tasks = {f"{name}, {n}": (lambda make=make, n=n: make(n)) for n in (1, 2)
-             for name, make in (("defectkit", ours),
-                                ("ACSF", lambda n: acsf().create(frames, n_jobs=n)))}
+    tasks = {
+        f"{name}, {n}": (lambda make=make, n=n: make(n))
+        for n in (1, 2)
+        for name, make in (
+            ("defectkit", ours),
+            ("ACSF", lambda n: acsf().create(frames, n_jobs=n)),
+        )
+    }
     tasks["ACSF, 2"](), tasks["defectkit, 2"]()
     seconds = interleaved(tasks, min(rounds, 5), time.perf_counter)
-    return {f"one core over two, {name}, wall time": ratio(seconds[f"{name}, 1"],
-                                                          seconds[f"{name}, 2"])
-            for name in ("defectkit", "ACSF")}
+    return {
+        f"one core over two, {name}, wall time": ratio(
+            seconds[f"{name}, 1"], seconds[f"{name}, 2"]
+        )
+        for name in ("defectkit", "ACSF")
+    }
 
 
 def by_size(box, sf):
@@ -119,9 +139,13 @@ def by_size(box, sf):
 
 
 def acsf():
-    return ACSF(r_cut=CUTOFF, species=["H", "O"], periodic=True,
-                g2_params=[[eta / Bohr**2, 0.0] for eta in RADIAL],
-                g4_params=[[eta / Bohr**2, zeta, lam] for eta, zeta, lam in ANGULAR])
+    return ACSF(
+        r_cut=CUTOFF,
+        species=["H", "O"],
+        periodic=True,
+        g2_params=[[eta / Bohr**2, 0.0] for eta in RADIAL],
+        g4_params=[[eta / Bohr**2, zeta, lam] for eta, zeta, lam in ANGULAR],
+    )
 
 
 def soap(cutoff):
@@ -134,8 +158,10 @@ def main(rounds):
         settings = Path(folder) / "water.nn"
         settings.write_text("\n".join(ours()) + "\n")
         sf = SymmetryFunctions.from_n2p2(settings)
-    keep("symmetry_functions", one_core(atoms, sf, rounds) | two_cores(atoms, sf, rounds)
-         | by_size(atoms, sf))
+    keep(
+        "symmetry_functions",
+        one_core(atoms, sf, rounds) | two_cores(atoms, sf, rounds) | by_size(atoms, sf),
+    )
 
 
 if __name__ == "__main__":

@@ -34,19 +34,27 @@ def rows():
         table.append({"measured": what, "value": value, "target": target})
 
     d = results("symmetry_functions")
-    for key, target in (("ACSF over defectkit, all atoms", "over 1"),
-                        ("SOAP 4.5 Å over defectkit 6.35 Å, oxygens", ""),
-                        ("SOAP 6.35 Å over defectkit 6.35 Å, oxygens", "over 1"),
-                        ("one core over two, defectkit, wall time", "2"),
-                        ("one core over two, ACSF, wall time", "")):
+    for key, target in (
+        ("ACSF over defectkit, all atoms", "over 1"),
+        ("SOAP 4.5 Å over defectkit 6.35 Å, oxygens", ""),
+        ("SOAP 6.35 Å over defectkit 6.35 Å, oxygens", "over 1"),
+        ("one core over two, defectkit, wall time", "2"),
+        ("one core over two, ACSF, wall time", ""),
+    ):
         if key in d:
             add(f"symmetry functions: {key}", shown(d[key]), target)
     if d:
-        add("symmetry functions: exponent of time over number of atoms, 10³ to 10⁵",
-            f"{d['exponent_of_time_over_atoms']:g}", "1")
+        add(
+            "symmetry functions: exponent of time over number of atoms, 10³ to 10⁵",
+            f"{d['exponent_of_time_over_atoms']:g}",
+            "1",
+        )
     d = results("forces")
-    for key, target in (("forces over features", ""), ("n2p2 over defectkit, features", "over 1"),
-                        ("n2p2 over defectkit, forces", "over 1")):
+    for key, target in (
+        ("forces over features", ""),
+        ("n2p2 over defectkit, features", "over 1"),
+        ("n2p2 over defectkit, forces", "over 1"),
+    ):
         if key in d:
             add(f"potential: {key}", shown(d[key]), target)
     _add_maps(add)
@@ -59,44 +67,70 @@ def _add_maps(add):
     d = results("maps_overhead")
     for m in ("umap", "pacmap"):
         if d:
-            add(f"maps of {d['n']}: {m}, embed over the library's own call, one thread",
-                shown(d[f"{m}: embed over plain"]), "1")
+            add(
+                f"maps of {d['n']}: {m}, embed over the library's own call, one thread",
+                shown(d[f"{m}: embed over plain"]),
+                "1",
+            )
     d = results("maps_together")
     for key, value in d.items():
         if key.startswith("together over plain"):
-            add(f"all three maps of {d['n']}: {key}",
-                f"{shown(value)}: {value['together_s']:g} for {value['plain_s']:g} s", "0.7")
+            add(
+                f"all three maps of {d['n']}: {key}",
+                f"{shown(value)}: {value['together_s']:g} for {value['plain_s']:g} s",
+                "0.7",
+            )
         elif key.startswith("labels"):
-            add(f"the same: {key}, ARI with those of the library's own map",
-                f"{value['ari_together_with_plain']:g}", "1")
+            add(
+                f"the same: {key}, ARI with those of the library's own map",
+                f"{value['ari_together_with_plain']:g}",
+                "1",
+            )
     d = results("maps_large")
     if d:
         shape = " x ".join(map(str, d["shape"]))
         add(f"{shape}: peak memory", f"{d['peak_memory_GB']:g} GB", "under 4 GB")
-        add(f"{shape}: " + ", ".join(d["processor_s"]) + " (processor)",
-            ", ".join(f"{s:g} s" for s in d["processor_s"].values()))
+        add(
+            f"{shape}: " + ", ".join(d["processor_s"]) + " (processor)",
+            ", ".join(f"{s:g} s" for s in d["processor_s"].values()),
+        )
         for m in ("pca", "umap", "pacmap"):
-            add(f"{shape}: {m}, clusters, ARI with the phases",
-                f"{d[m]['clusters']}, {d[m]['ari_with_the_phases']:g}")
+            add(
+                f"{shape}: {m}, clusters, ARI with the phases",
+                f"{d[m]['clusters']}, {d[m]['ari_with_the_phases']:g}",
+            )
 
 
 def _add_others(add):
     d = results("million")
     if d:
-        add(f"identify, one frame of {d['atoms']} atoms: peak memory, wall time",
-            f"{d['peak_memory_GB']:g} GB, {d['wall_s']:g} s", "under 4 GB")
+        add(
+            f"identify, one frame of {d['atoms']} atoms: peak memory, wall time",
+            f"{d['peak_memory_GB']:g} GB, {d['wall_s']:g} s",
+            "under 4 GB",
+        )
     d = results("small")
     if d:
         rate = d["million_environments_per_s"]
-        add("parametric net, one core", f"{rate['median']:g} ({rate['min']:g} to {rate['max']:g}) "
-            "million environments/s", "1")
+        add(
+            "parametric net, one core",
+            f"{rate['median']:g} ({rate['min']:g} to {rate['max']:g}) million environments/s",
+            "1",
+        )
         add("features and net over features", shown(d["features and net over features"]), "1.1")
-        add("import defectkit; python alone; numpy", "; ".join(
-            f"{d['import_processor_s'][k]:g} s" for k in ("defectkit", "python alone", "numpy")))
+        add(
+            "import defectkit; python alone; numpy",
+            "; ".join(
+                f"{d['import_processor_s'][k]:g} s" for k in ("defectkit", "python alone", "numpy")
+            ),
+        )
     d = results("streaming")
     if d:
-        add("streaming: µs per atom-frame by length", ", ".join(
-            f"{n}: {v['all']:g}" for n, v in d["serial_us_per_atom_frame"].items()), "flat")
+        add(
+            "streaming: µs per atom-frame by length",
+            ", ".join(f"{n}: {v['all']:g}" for n, v in d["serial_us_per_atom_frame"].items()),
+            "flat",
+        )
     d = results("notebooks")
     if d:
         add(f"all {d['notebooks']} notebooks, wall time", f"{d['all_wall_s'] / 60:.1f} min")
@@ -109,9 +143,12 @@ def _add_hot_crystals(add):
         share |= element["share"]
 
     def add_cases(fraction, window, what, target):
-        values = [f"{title.split(',')[0]} " + ", ".join(
-                      f"{method} {100 * v['mean']:.2f} %" for method, v in row[window].items())
-                  for title, row in share.items() if title.endswith(f", {fraction:g}")]
+        values = [
+            f"{title.split(',')[0]} "
+            + ", ".join(f"{method} {100 * v['mean']:.2f} %" for method, v in row[window].items())
+            for title, row in share.items()
+            if title.endswith(f", {fraction:g}")
+        ]
         if values:
             add(f"{fraction:g} of melting, {window}: {what}", "; ".join(values), target)
 
@@ -126,8 +163,9 @@ def figure(path):
     fig, axes = plt.subplots(1, 3, figsize=(14, 4.5), width_ratios=(1.3, 1, 1))
     bars = {}
     for name in ("symmetry_functions", "forces", "maps_overhead", "maps_together"):
-        bars |= {k: v for k, v in results(name).items()
-                 if isinstance(v, dict) and "ratio_median" in v}
+        bars |= {
+            k: v for k, v in results(name).items() if isinstance(v, dict) and "ratio_median" in v
+        }
     for y, v in enumerate(bars.values()):
         axes[0].plot([v["ratio_min"], v["ratio_max"]], [y, y], "C0", lw=5, alpha=0.4)
         axes[0].plot(v["ratio_median"], y, "C0o")
@@ -136,9 +174,13 @@ def figure(path):
     axes[0].set(xscale="log", title="ratios: median and range")
     sizes = results("symmetry_functions").get("us_per_atom_by_number_of_atoms", {})
     axes[1].plot([int(n) for n in sizes], list(sizes.values()), "o-")
-    axes[1].set(xscale="log", xlabel="atoms", ylabel="µs per atom",
-                title="symmetry functions, one core",
-                ylim=(0, 1.1 * max(sizes.values(), default=1)))
+    axes[1].set(
+        xscale="log",
+        xlabel="atoms",
+        ylabel="µs per atom",
+        title="symmetry functions, one core",
+        ylim=(0, 1.1 * max(sizes.values(), default=1)),
+    )
     steps = results("maps_large").get("processor_s", {})
     axes[2].bar([k.replace(", ", ",\n") for k in steps], list(steps.values()))
     axes[2].set(ylabel="processor time (s)", title="79 200 environments")
@@ -152,19 +194,29 @@ if __name__ == "__main__":
     stability.write_table(RESULTS / "table.csv", table)
     lines = ["| measured | value | target |", "|---|---|---|"]
     lines += [f"| {r['measured']} | {r['value']} | {r['target']} |" for r in table]
-    used = {results(p.stem)["machine"]["processor"]: results(p.stem)["machine"]
-            for p in sorted(RESULTS.glob("*.json")) if "machine" in results(p.stem)}
-    loads = [results(p.stem)["machine"]["load_average"] for p in RESULTS.glob("*.json")
-             if "machine" in results(p.stem)]
+    used = {
+        results(p.stem)["machine"]["processor"]: results(p.stem)["machine"]
+        for p in sorted(RESULTS.glob("*.json"))
+        if "machine" in results(p.stem)
+    }
+    loads = [
+        results(p.stem)["machine"]["load_average"]
+        for p in RESULTS.glob("*.json")
+        if "machine" in results(p.stem)
+    ]
     note = "; ".join(f"{m['cores']} cores of {name}" for name, m in used.items())
     if loads:
-        note += (f"; load average at the end of each measurement {min(loads):g} to "
-                 f"{max(loads):g}, its own included: above 2.5 trust ratios of processor time.")
-    note += ("\n\nThe first maps of a process: UMAP's own search for neighbours is compiled in "
-             "each process; embed_all and embed give it those that faiss finds. The second maps: "
-             "PaCMAP works in a process of its own beside UMAP, whose optimisation takes two "
-             "thirds of the sum. So wall time falls to about that on two cores; processor time, "
-             "and wall time on one core, do not fall.")
+        note += (
+            f"; load average at the end of each measurement {min(loads):g} to "
+            f"{max(loads):g}, its own included: above 2.5 trust ratios of processor time."
+        )
+    note += (
+        "\n\nThe first maps of a process: UMAP's own search for neighbours is compiled in "
+        "each process; embed_all and embed give it those that faiss finds. The second maps: "
+        "PaCMAP works in a process of its own beside UMAP, whose optimisation takes two "
+        "thirds of the sum. So wall time falls to about that on two cores; processor time, "
+        "and wall time on one core, do not fall."
+    )
     (RESULTS / "table.md").write_text("\n".join([*lines, "", note]) + "\n")
     figure(RESULTS / "table.png")
     print("\n".join(lines), note, sep="\n")

@@ -33,15 +33,38 @@ _HOME = {
     "identify": "workflow",
     "open_result": "workflow",
 }
-_MODULES = ("averaging", "clusters", "datasets", "defects", "descriptors", "embedding",
-            "hydrogen_bonds", "imbalance", "nucleus", "parametric", "plots", "potential",
-            "stability", "streaming", "symmetry", "trajectory", "view", "workflow")
+_MODULES = (
+    "averaging",
+    "clusters",
+    "datasets",
+    "defects",
+    "descriptors",
+    "embedding",
+    "hydrogen_bonds",
+    "imbalance",
+    "nucleus",
+    "parametric",
+    "plots",
+    "potential",
+    "stability",
+    "streaming",
+    "symmetry",
+    "trajectory",
+    "view",
+    "workflow",
+)
 
 __all__ = sorted(_HOME)
 
 
-_old = module_getattr(__name__, {"equalised_sample": "imbalance.density_balanced_sample",
-                                 "embed_equalised": "imbalance.embed_density_balanced"}, 4)
+_old = module_getattr(
+    __name__,
+    {
+        "equalised_sample": "imbalance.density_balanced_sample",
+        "embed_equalised": "imbalance.embed_density_balanced",
+    },
+    4,
+)
 
 
 def __getattr__(name):

@@ -23,8 +23,10 @@ def demo(folder, n_environments, seed):
 
     start = time.perf_counter()
     data = dk.load("si-phases")
-    print(f"{data.description}\n{len(data.frames)} frames, {len(data.truth['phase'])} atoms; "
-          f"{data.licence}; {data.citation}\n")
+    print(
+        f"{data.description}\n{len(data.frames)} frames, {len(data.truth['phase'])} atoms; "
+        f"{data.licence}; {data.citation}\n"
+    )
     G = np.concatenate(dk.features(data.frames, dk.SymmetryFunctions.silicon()))
     rng = np.random.default_rng(seed)
     chosen = np.sort(rng.permutation(len(G))[:n_environments])
@@ -34,29 +36,40 @@ def demo(folder, n_environments, seed):
         print(f"{method} of {len(chosen)} environments ...", flush=True)
         Y = dk.embed(G[chosen], method, seed=seed)
         labels[method], maps[method] = dk.cluster(Y), Y
-        rows.append({"method": method, "clusters": int(labels[method].max()) + 1,
-                     "lof_%": 100 * clusters.lof_error(Y, phase)[0],
-                     "knn_%": 100 * clusters.knn_error(Y, phase)[0],
-                     "paper_%": PAPER[method]})
+        rows.append(
+            {
+                "method": method,
+                "clusters": int(labels[method].max()) + 1,
+                "lof_%": 100 * clusters.lof_error(Y, phase)[0],
+                "knn_%": 100 * clusters.knn_error(Y, phase)[0],
+                "paper_%": PAPER[method],
+            }
+        )
     print(f"\n{table(rows)}\n")
     folder.mkdir(parents=True, exist_ok=True)
     axes = plots.embeddings(maps, phase, data.classes)
     axes.flat[0].figure.savefig(folder / "si_phases_maps.png", dpi=150)
     _write_atoms(datasets, folder / "si_phases_labelled.extxyz", data, chosen, labels, maps)
     (folder / "si_phases.json").write_text(json.dumps(rows, indent=1) + "\n")
-    print(f"{folder}/si_phases_maps.png: the maps\n"
-          f"{folder}/si_phases_labelled.extxyz: atoms with phase, cluster and map columns, for "
-          f"OVITO or ASE\n{folder}/si_phases.json: the table\n{time.perf_counter() - start:.0f} s")
+    print(
+        f"{folder}/si_phases_maps.png: the maps\n"
+        f"{folder}/si_phases_labelled.extxyz: atoms with phase, cluster and map columns, for "
+        f"OVITO or ASE\n{folder}/si_phases.json: the table\n{time.perf_counter() - start:.0f} s"
+    )
 
 
 def table(rows):
     """Misclassified environments by method, beside the paper's number, as text."""
-    lines = [f"{'method':8s} {'clusters':>8s} {'LOF':>10s} {'10-neighbour knn':>18s} "
-             f"{'paper (LOF)':>12s}   misclassified"]
+    lines = [
+        f"{'method':8s} {'clusters':>8s} {'LOF':>10s} {'10-neighbour knn':>18s} "
+        f"{'paper (LOF)':>12s}   misclassified"
+    ]
     for row in rows:
         paper = "not given" if row["paper_%"] is None else f"{row['paper_%']:.2f} %"
-        lines.append(f"{row['method']:8s} {row['clusters']:8d} {row['lof_%']:8.2f} % "
-                     f"{row['knn_%']:16.2f} % {paper:>12s}")
+        lines.append(
+            f"{row['method']:8s} {row['clusters']:8d} {row['lof_%']:8.2f} % "
+            f"{row['knn_%']:16.2f} % {paper:>12s}"
+        )
     return "\n".join(lines)
 
 
@@ -81,13 +94,25 @@ def identify(given):
     import defectkit as dk
 
     folder, stem = given.output, given.file.name.split(".")[0] or given.file.name
-    result = dk.identify(given.file, method=given.method, window=given.window, dt=given.dt,
-                         centres=given.centres, topology=given.topology, elements=given.elements,
-                         seed=given.seed)
+    result = dk.identify(
+        given.file,
+        method=given.method,
+        window=given.window,
+        dt=given.dt,
+        centres=given.centres,
+        topology=given.topology,
+        elements=given.elements,
+        seed=given.seed,
+    )
     print(result.summary())
     folder.mkdir(parents=True, exist_ok=True)
-    written = {"map": ".png", "atoms": ".png", "labelled": ".extxyz", "result": ".npz",
-               "report": ".html"}
+    written = {
+        "map": ".png",
+        "atoms": ".png",
+        "labelled": ".extxyz",
+        "result": ".npz",
+        "report": ".html",
+    }
     drawn = {"map": result.figure, "atoms": result.static_figure}
     if not np.isfinite(result.map).any():
         del written["map"], drawn["map"]
@@ -104,13 +129,22 @@ def identify(given):
         if len(table):
             flat_table(table).to_csv(folder / f"{stem}_{name}.csv", index=False)
             written[name] = ".csv"
-    what = {"map": "the map", "atoms": "the atoms of the first frame, by cluster",
-            "labelled": "atoms with a column cluster, for OVITO or ASE",
-            "result": "for defectkit.open_result", "report": "all of it as one page",
-            "phases": "clusters and their names", "defects": "point defects",
-            "extended": "planes, lines, surfaces", "tracks": "paths of point defects"}
-    print("\nWritten:", *(f"{folder}/{stem}_{name}{end}: {what[name]}"
-                          for name, end in written.items()), sep="\n")
+    what = {
+        "map": "the map",
+        "atoms": "the atoms of the first frame, by cluster",
+        "labelled": "atoms with a column cluster, for OVITO or ASE",
+        "result": "for defectkit.open_result",
+        "report": "all of it as one page",
+        "phases": "clusters and their names",
+        "defects": "point defects",
+        "extended": "planes, lines, surfaces",
+        "tracks": "paths of point defects",
+    }
+    print(
+        "\nWritten:",
+        *(f"{folder}/{stem}_{name}{end}: {what[name]}" for name, end in written.items()),
+        sep="\n",
+    )
 
 
 def flat_table(table):
@@ -118,9 +152,11 @@ def flat_table(table):
     flat = table.copy()
     for name in [c for c in ("position_A", "normal") if c in flat]:
         for k, axis in enumerate("xyz"):
-            flat.insert(flat.columns.get_loc(name) + k, name.replace("position", axis)
-                        if name == "position_A" else f"normal_{axis}",
-                        [None if p is None else p[k] for p in flat[name]])
+            flat.insert(
+                flat.columns.get_loc(name) + k,
+                name.replace("position", axis) if name == "position_A" else f"normal_{axis}",
+                [None if p is None else p[k] for p in flat[name]],
+            )
         flat = flat.drop(columns=name)
     if "atoms" in flat and flat["atoms"].dtype == object:
         flat["atoms"] = [" ".join(map(str, a)) for a in flat["atoms"]]
@@ -137,14 +173,23 @@ def main(arguments=None):
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser("demo", help="silicon phases on the embedded data, no browser")
     shown.add_argument("--output", type=user_path, default=Path("demo-output"), metavar="FOLDER")
-    shown.add_argument("--environments", type=int, default=12_000, metavar="N",
-                       help="atoms drawn at random (default 12000: about a minute)")
+    shown.add_argument(
+        "--environments",
+        type=int,
+        default=12_000,
+        metavar="N",
+        help="atoms drawn at random (default 12000: about a minute)",
+    )
     shown.add_argument("--seed", type=int, default=0)
     own = commands.add_parser("identify", help="phases, defects and surfaces of your own file")
     own.add_argument("file", type=user_path)
     own.add_argument("--method", default="pacmap", help="pacmap (default), umap or pca")
-    own.add_argument("--window", type=_window, metavar="N or TIME",
-                     help="average over frames, or over a time such as 0.75ps with --dt")
+    own.add_argument(
+        "--window",
+        type=_window,
+        metavar="N or TIME",
+        help="average over frames, or over a time such as 0.75ps with --dt",
+    )
     own.add_argument("--dt", type=float, metavar="PS", help="time between frames")
     own.add_argument("--centres", metavar="ELEMENT", help="label only these atoms")
     own.add_argument("--topology", type=user_path, help="names the atoms of an XTC or DCD file")

@@ -41,17 +41,23 @@ def check_frame(atoms: Atoms, where: str = "this frame") -> None:
     """
     cell = atoms.cell.array
     if not np.isfinite(cell).all() or np.abs(cell).max() > _FAR:
-        raise ValueError(f"{where} has a cell that is not finite or far too large "
-                         f"({np.abs(cell).max():g} Å); repair the file or set the cell.")
+        raise ValueError(
+            f"{where} has a cell that is not finite or far too large "
+            f"({np.abs(cell).max():g} Å); repair the file or set the cell."
+        )
     bad = np.flatnonzero(~(np.abs(atoms.positions) < _FAR).all(axis=1))
     if len(bad):
-        raise ValueError(f"{where}: atom {bad[0]} is at {_text(atoms.positions[bad[0]])} Å, which "
-                         "is not finite or far too large; repair the file or leave it out.")
+        raise ValueError(
+            f"{where}: atom {bad[0]} is at {_text(atoms.positions[bad[0]])} Å, which "
+            "is not finite or far too large; repair the file or leave it out."
+        )
     lengths = np.linalg.norm(cell, axis=1)
     empty = np.flatnonzero(atoms.pbc & (lengths == 0))
     if len(empty):
-        raise ValueError(f"{where} is periodic along {'abc'[empty[0]]} but its cell has no vector "
-                         "there; set the cell, or pbc to False.")
+        raise ValueError(
+            f"{where} is periodic along {'abc'[empty[0]]} but its cell has no vector "
+            "there; set the cell, or pbc to False."
+        )
     if len(atoms):
         _check_density(atoms, where)
 
@@ -74,21 +80,25 @@ def _check_density(atoms, where):
     dense = periodic and (heavy > _DENSEST * volume or len(atoms) > _DENSEST_H * volume)
     if dense:
         density = len(atoms) / volume if volume > 0 else np.inf
-        raise ValueError(f"{where} has {density:.3g} atoms per Å^3, more than any matter; "
-                         f"{_units(atoms, density ** (-1 / 3))}")
+        raise ValueError(
+            f"{where} has {density:.3g} atoms per Å^3, more than any matter; "
+            f"{_units(atoms, density ** (-1 / 3))}"
+        )
     if periodic and len(atoms) > 10 * _SAMPLE:
         return
     nearest = _nearest(atoms.positions)
     if nearest < _CLOSE:
-        raise ValueError(f"{where} has its atoms {nearest:.2g} Å from their nearest neighbours; "
-                         f"{_units(atoms, nearest)}")
+        raise ValueError(
+            f"{where} has its atoms {nearest:.2g} Å from their nearest neighbours; "
+            f"{_units(atoms, nearest)}"
+        )
 
 
 def _nearest(positions):
     if len(positions) < 2:
         return np.inf
     tree = cKDTree(positions)
-    some = positions[::max(1, len(positions) // _SAMPLE)]
+    some = positions[:: max(1, len(positions) // _SAMPLE)]
     return float(np.median(tree.query(some, k=2)[0][:, 1]))
 
 
@@ -97,14 +107,18 @@ def _units(atoms, spacing):
     span = np.linalg.norm(atoms.cell.array, axis=1)
     inside = atoms.positions.min() > -0.2 and atoms.positions.max() < 1.2
     if len(atoms) > 1 and inside and span.min() > 2.5:
-        return ("the positions look like fractions of the cell: set them with "
-                "atoms.set_scaled_positions.")
+        return (
+            "the positions look like fractions of the cell: set them with "
+            "atoms.set_scaled_positions."
+        )
     for name, factor in (("nm", 10.0), ("metres", 1e10)):
         if 0.9 < spacing * factor < 6.0:
             return f"these look like {name}: multiply cell and positions by {factor:g}."
     if 0.5 < spacing < 1.6:
-        return ("these look like reduced units (Lennard-Jones): multiply cell and positions by "
-                "sigma in Å.")
+        return (
+            "these look like reduced units (Lennard-Jones): multiply cell and positions by "
+            "sigma in Å."
+        )
     return "check the unit of cell and positions, which has to be Å."
 
 
@@ -117,6 +131,8 @@ def checked_elements(elements: Sequence[str] | str) -> tuple[str, ...]:
     elements = [elements] if isinstance(elements, str) else list(elements)
     unknown = [e for e in elements if not atomic_numbers.get(e)]
     if unknown or not elements:
-        raise ValueError(f"{unknown[0] if unknown else 'nothing'!r} is not an element; give "
-                         'symbols such as ["Cu", "Au"].')
+        raise ValueError(
+            f"{unknown[0] if unknown else 'nothing'!r} is not an element; give "
+            'symbols such as ["Cu", "Au"].'
+        )
     return tuple(sorted(set(elements), key=lambda e: atomic_numbers[e]))

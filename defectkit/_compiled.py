@@ -29,9 +29,11 @@ def kept(make):
             if isinstance(error, RuntimeError) and "cannot cache" not in str(error):
                 raise
             _state["keep"] = False
-            warn("compiled functions cannot be kept on disk, each new process compiles them "
-                 "again (seconds); set NUMBA_CACHE_DIR to a folder that can be written.",
-                 stacklevel=2)
+            warn(
+                "compiled functions cannot be kept on disk, each new process compiles them "
+                "again (seconds); set NUMBA_CACHE_DIR to a folder that can be written.",
+                stacklevel=2,
+            )
     return make(cache=False)
 
 
@@ -51,8 +53,11 @@ def leaf(*arguments, returns=NOTHING):
 
     def decorate(function):
         name = f"defectkit_{function.__name__}"
-        made = kept(lambda cache: cfunc(
-            signature, cache=cache, fastmath=FAST, error_model="numpy")(function))
+        made = kept(
+            lambda cache: cfunc(signature, cache=cache, fastmath=FAST, error_model="numpy")(
+                function
+            )
+        )
         if not made.cache_hits:
             _say()
         compiled[function.__name__] = made

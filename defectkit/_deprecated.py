@@ -16,8 +16,9 @@ def warn(old: str, new: str, stacklevel: int = 3) -> None:
     warnings.warn(f"{old} is now called {new}.", DeprecationWarning, stacklevel=stacklevel)
 
 
-def module_getattr(module: str, names: dict[str, str], stacklevel: int = 3
-                   ) -> Callable[[str], Any]:
+def module_getattr(
+    module: str, names: dict[str, str], stacklevel: int = 3
+) -> Callable[[str], Any]:
     """A module's ``__getattr__``.
 
     names
@@ -33,6 +34,7 @@ def module_getattr(module: str, names: dict[str, str], stacklevel: int = 3
     Traceback (most recent call last):
     AttributeError: module 'math' has no attribute 'cosinus'
     """
+
     def get(name):
         if name not in names:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
@@ -48,14 +50,17 @@ def renamed_arguments(**names: str) -> Callable[[F], F]:
 
     Raises TypeError where both are given.
     """
+
     def decorate(function: F) -> F:
         @functools.wraps(function)
         def call(*args, **kwargs):
             for old, new in names.items():
                 if old in kwargs:
                     if new in kwargs:
-                        raise TypeError(f"{function.__name__}() got both {new} and {old}, its "
-                                        f"old name; give {new}.")
+                        raise TypeError(
+                            f"{function.__name__}() got both {new} and {old}, its "
+                            f"old name; give {new}."
+                        )
                     warn(f"the argument {old} of {function.__name__}", new)
                     kwargs[new] = kwargs.pop(old)
             return function(*args, **kwargs)

@@ -12,5 +12,8 @@ class tqdm(auto.tqdm):
 
     def __init__(self, *arguments, disable=False, **keywords):
         stream = keywords.get("file") or sys.stderr
-        super().__init__(*arguments, disable=disable or stream is None
-                         or getattr(stream, "closed", False), **keywords)
+        super().__init__(
+            *arguments,
+            disable=disable or stream is None or getattr(stream, "closed", False),
+            **keywords,
+        )

@@ -19,7 +19,9 @@ class Shown:
 
     def _repr_html_(self):
         title, rows = self._summary()
-        body = "".join(f"<tr><th style='text-align:left'>{escape(what)}</th>"
-                       f"<td style='text-align:left'>{escape(text)}</td></tr>"
-                       for what, text in rows)
+        body = "".join(
+            f"<tr><th style='text-align:left'>{escape(what)}</th>"
+            f"<td style='text-align:left'>{escape(text)}</td></tr>"
+            for what, text in rows
+        )
         return f"<b>{escape(title)}</b><table>{body}</table>"

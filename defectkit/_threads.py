@@ -63,8 +63,10 @@ def check(n_jobs):
     if n_jobs is None:
         return
     if not isinstance(n_jobs, Integral) or not 1 <= n_jobs <= available():
-        raise ValueError(f"n_jobs={n_jobs!r} is outside 1 to {available()}, "
-                         "the number of threads on this machine.")
+        raise ValueError(
+            f"n_jobs={n_jobs!r} is outside 1 to {available()}, "
+            "the number of threads on this machine."
+        )
 
 
 def run_parts(function, n):

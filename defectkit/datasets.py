@@ -11,7 +11,6 @@ import json
 import os
 import sys
 import warnings
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,51 +19,54 @@ import numpy as np
 from ase import Atoms
 
 from ._shown import Shown
+from .io import si_gap
 from .io.archive import read_archive
 from .io.atomic_write import atomic_write, user_path
-from .io.download import blob_digest, blob_of, fetch, sha256_of, write_checked
+from .io.download import fetch
 from .io.packaged import data_file
 from .io.trajectory import iter_frames
 from .io.trajectory import read_frames as _read
 
 _DATA = Path(__file__).parent / "data"
 _GAP = "si-gap-18"
-_GAP_FILE = "gp_iter6_sparse9k.xml.xyz"
-_GAP_ZIP = "silicon-testing-framework-v1.0.zip"
-_GAP_ZIP_SHA256 = "97eb063f9655"  # the first 12 digits, as load-atoms 0.3.10 states them
-#: Name that git gives the structures' file, a SHA-1 of all of it: tag v1.0 (fc252cb) of
-#: github.com/libAtoms/silicon-testing-framework, of which the archive is a copy.
-_GAP_BLOB = "3e4bf425218d1197426dd076be3ad5dc24229e68"
 _GAP_INFO = {
     "name": _GAP,
     "description": "The DFT database of the GAP potential for silicon (Bartok et al. 2018), the "
-                   "paper's own data: 2475 structures by config_type. Fetched, not embedded.",
+    "paper's own data: 2475 structures by config_type. Fetched, not embedded.",
     "licence": "CC BY-NC-SA 4.0",
     "citation": "A. P. Bartok, J. Kermode, N. Bernstein, G. Csanyi, Phys. Rev. X 8, 041048 "
-                "(2018), doi:10.1103/PhysRevX.8.041048",
+    "(2018), doi:10.1103/PhysRevX.8.041048",
     "units": "Å, eV",
 }
-_N2P2 = ("https://raw.githubusercontent.com/CompPhysVienna/n2p2/"
-         "61daa0dfd065c842eaabc40ab283658510e066a5/examples/")
+_N2P2 = (
+    "https://raw.githubusercontent.com/CompPhysVienna/n2p2/"
+    "61daa0dfd065c842eaabc40ab283658510e066a5/examples/"
+)
 _WATER = "interface-LAMMPS/H2O_RPBE-D3/"
 _POTENTIALS = {
     "h2o-rpbe-d3": {
         "folder": "h2o_rpbe_d3",
         "licence": "GPL-3.0 (distributed with n2p2); cite T. Morawietz, A. Singraber, C. Dellago, "
-                   "J. Behler, PNAS 113, 8368 (2016), doi:10.1073/pnas.1602375113",
+        "J. Behler, PNAS 113, 8368 (2016), doi:10.1073/pnas.1602375113",
         "files": {
-            "input.nn": (_WATER + "hdnnp-data/input.nn",
-                         "a0983db646016aeaf4bb82c87390bd14d08e759bd0751a92456347e7f2667ef2"),
-            "scaling.data": (_WATER + "hdnnp-data/scaling.data",
-                             "468998f9b880d96f4b49f192fc8c3c8229e3ca53b9036c7ec6e66ae58a54c1e3"),
+            "input.nn": (
+                _WATER + "hdnnp-data/input.nn",
+                "a0983db646016aeaf4bb82c87390bd14d08e759bd0751a92456347e7f2667ef2",
+            ),
+            "scaling.data": (
+                _WATER + "hdnnp-data/scaling.data",
+                "468998f9b880d96f4b49f192fc8c3c8229e3ca53b9036c7ec6e66ae58a54c1e3",
+            ),
             "weights.001.data": (
                 _WATER + "hdnnp-data/weights.001.data",
-                "207728de9f248d4d8440620075086b60c6ab188a82ae8af91ac403e2aecf3379"),
+                "207728de9f248d4d8440620075086b60c6ab188a82ae8af91ac403e2aecf3379",
+            ),
             "weights.008.data": (
                 _WATER + "hdnnp-data/weights.008.data",
-                "f0337923e3cf2425741d408aa4ea6c457aea67c0d743808cd7e4addc45db3fd8"),
+                "f0337923e3cf2425741d408aa4ea6c457aea67c0d743808cd7e4addc45db3fd8",
+            ),
         },
-    },
+    }
 }
 
 
@@ -100,8 +102,10 @@ class Dataset(Shown):
         """
         sizes = [len(frame) for frame in self.frames]
         if len(values) != sum(sizes):
-            raise ValueError(f"{len(values)} values do not match the {sum(sizes)} atoms of "
-                             f"{self.name}; give one for each atom of each frame.")
+            raise ValueError(
+                f"{len(values)} values do not match the {sum(sizes)} atoms of "
+                f"{self.name}; give one for each atom of each frame."
+            )
         return np.split(np.asarray(values), np.cumsum(sizes)[:-1])
 
     def runs(self):
@@ -121,8 +125,10 @@ class Dataset(Shown):
         truth = ", ".join(f"{name} {np.shape(values)}" for name, values in self.truth.items())
         return f"Dataset {self.name}: {self.description}", [
             ("frames", f"{len(self.frames)} of {size} atoms{time}"),
-            ("classes", ", ".join(map(str, self.classes))), ("truth", truth),
-            ("licence", f"{self.licence}; {self.citation}")]
+            ("classes", ", ".join(map(str, self.classes))),
+            ("truth", truth),
+            ("licence", f"{self.licence}; {self.citation}"),
+        ]
 
 
 def cache_folder():
@@ -140,8 +146,9 @@ def cache_folder():
 
 def available():
     """One line for every data set that ``load`` knows (dict, by name)."""
-    embedded = {path.stem: _metadata(path.stem)["description"]
-                for path in sorted(_DATA.glob("*.json"))}
+    embedded = {
+        path.stem: _metadata(path.stem)["description"] for path in sorted(_DATA.glob("*.json"))
+    }
     return embedded | {_GAP: _GAP_INFO["description"]}
 
 
@@ -173,7 +180,11 @@ def load(name, kinds=None):
     if name not in known:
         raise ValueError(f"Unknown data set {name!r}; the known ones are {', '.join(known)}.")
     if name == _GAP:
-        return _labelled(_gap_frames(), "config_type", kinds, _GAP_INFO)
+        warnings.warn(
+            f"Si-GAP-18 is covered by {_GAP_INFO['licence']}; cite {_GAP_INFO['citation']}.",
+            stacklevel=2,
+        )
+        return _labelled(si_gap.frames(cache_folder()), "config_type", kinds, _GAP_INFO)
     info = _metadata(name)
     if "files" in info:
         frames = _trajectory(info)
@@ -198,8 +209,10 @@ def described_sets():
     True
     """
     about, arrays = read_archive(_file("descriptors.npz"), "set of features")
-    return about, {name: values.astype(np.int64 if values.dtype.kind == "i" else float)
-                   for name, values in arrays.items()}
+    return about, {
+        name: values.astype(np.int64 if values.dtype.kind == "i" else float)
+        for name, values in arrays.items()
+    }
 
 
 def _metadata(name):
@@ -226,13 +239,23 @@ def _labelled(frames, key, kinds, info):
     order = info.get("classes") or sorted(set(found))
     unknown = [kind for kind in kinds or [] if kind not in found]
     if unknown:
-        raise ValueError(f"{info['name']} has no kind {unknown[0]!r}; it has "
-                         f"{', '.join(sorted(set(found)))}.")
+        raise ValueError(
+            f"{info['name']} has no kind {unknown[0]!r}; it has {', '.join(sorted(set(found)))}."
+        )
     classes = tuple(kinds) if kinds else tuple(order)
     frames = [atoms for atoms, kind in zip(frames, found, strict=True) if kind in classes]
-    return Dataset(info["name"], frames, _truth(frames, key, classes, info), classes,
-                   info.get("dt_ps"), info["units"], info["licence"], info["citation"],
-                   info["description"], info)
+    return Dataset(
+        info["name"],
+        frames,
+        _truth(frames, key, classes, info),
+        classes,
+        info.get("dt_ps"),
+        info["units"],
+        info["licence"],
+        info["citation"],
+        info["description"],
+        info,
+    )
 
 
 def _truth(frames, key, classes, info):
@@ -263,61 +286,9 @@ def _of_frames(values, name):
     return [value.reshape((-1, 3) if name.endswith("_A") else -1) for value in values]
 
 
-def _gap_frames():
-    """All structures of Si-GAP-18: a file placed by hand, or through load-atoms."""
-    warnings.warn(f"Si-GAP-18 is covered by {_GAP_INFO['licence']}; cite "
-                  f"{_GAP_INFO['citation']}.", stacklevel=3)
-    folder = cache_folder() / _GAP
-    if (folder / _GAP_FILE).exists():
-        return read_frames(_checked(folder / _GAP_FILE))
-    if (folder / _GAP_ZIP).exists():
-        return read_frames(_unpacked(folder / _GAP_ZIP))
-    by_hand = (f"Si-GAP-18 could not be fetched ({{}}); put {_GAP_ZIP} of "
-               f"zenodo.org/records/1250555 (SHA-256 begins {_GAP_ZIP_SHA256}), or "
-               f"models/GAP/{_GAP_FILE} from inside it, into {folder} (the variable "
-               "DEFECTKIT_CACHE moves that folder), or install load-atoms and go online.")
-    try:
-        from load_atoms import load_dataset
-    except ImportError:
-        raise FileNotFoundError(by_hand.format("load-atoms is not installed")) from None
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="Checksum mismatch")
-            return list(load_dataset("Si-GAP-18", root=cache_folder() / "load-atoms"))
-    except Exception as err:  # load-atoms wraps each failure of network or file in its own kind
-        reason = type(err.__cause__ or err).__name__
-        raise FileNotFoundError(by_hand.format(reason)) from err
-
-
-def _checked(path):
-    """The path of the structures' file, if it is the one published, byte for byte."""
-    found = blob_of(path)
-    if found != _GAP_BLOB:
-        raise ValueError(f"{path} is not the file expected (git's SHA-1 {found}, not "
-                         f"{_GAP_BLOB}); delete it and download it again.")
-    return path
-
-
-def _unpacked(archive):
-    """Path of the structures' file, extracted beside its archive after a check of both."""
-    digest = sha256_of(archive)
-    if not digest.startswith(_GAP_ZIP_SHA256):
-        raise ValueError(f"{archive} is not the file expected (its SHA-256 begins {digest[:12]}, "
-                         f"not {_GAP_ZIP_SHA256}); delete it and download it again.")
-    path = archive.with_name(_GAP_FILE)
-    with zipfile.ZipFile(archive) as packed:
-        member = next((m for m in packed.infolist()
-                       if m.filename.endswith("models/GAP/" + _GAP_FILE)), None)
-        if member is None:
-            raise ValueError(f"{archive} holds no models/GAP/{_GAP_FILE}; delete it and download "
-                             "it again.")
-        with packed.open(member) as source:
-            write_checked(source, path, _GAP_BLOB, digest=blob_digest(member.file_size))
-    return path
-
-
-def read_frames(path: str | os.PathLike, elements=None, topology=None,
-                progress: bool = False) -> list[Atoms]:
+def read_frames(
+    path: str | os.PathLike, elements=None, topology=None, progress: bool = False
+) -> list[Atoms]:
     """Frames (list of ase.Atoms) of a user's own file, in any format that is read here.
 
     As :func:`defectkit.io.trajectory.read_frames`. ``elements``: symbols of the types
@@ -334,8 +305,9 @@ def potential_folder(name="h2o-rpbe-d3", progress=True):
     Raises ValueError for an unknown name or a corrupt file, FileNotFoundError without a network.
     """
     if name not in _POTENTIALS:
-        raise ValueError(f"Unknown potential {name!r}; the known ones are "
-                         f"{', '.join(_POTENTIALS)}.")
+        raise ValueError(
+            f"Unknown potential {name!r}; the known ones are {', '.join(_POTENTIALS)}."
+        )
     entry = _POTENTIALS[name]
     folder = cache_folder() / entry["folder"]
     if not all((folder / file).exists() for file in entry["files"]):
@@ -360,21 +332,25 @@ def write_frames(path, frames, **columns):
     """
     path, frames = user_path(path), list(frames)
     if not path.name.lower().endswith((".extxyz", ".xyz", ".extxyz.gz", ".xyz.gz")):
-        raise ValueError(f"{path} is not a name for extended XYZ; end it in .extxyz or "
-                         ".extxyz.gz.")
+        raise ValueError(
+            f"{path} is not a name for extended XYZ; end it in .extxyz or .extxyz.gz."
+        )
     size = sum(map(len, frames))
     for name, values in columns.items():
         if name in ("numbers", "positions", "species", "pos"):
-            raise ValueError(f"a column cannot be called {name!r}, which every file has; "
-                             "rename it.")
+            raise ValueError(
+                f"a column cannot be called {name!r}, which every file has; rename it."
+            )
         if len(values) != size:
-            raise ValueError(f"{name} has {len(values)} values for {size} atoms in {len(frames)} "
-                             "frames; give one for each atom.")
+            raise ValueError(
+                f"{name} has {len(values)} values for {size} atoms in {len(frames)} "
+                "frames; give one for each atom."
+            )
     written, start = [], 0
     for atoms in frames:
         copy = atoms.copy()
         for name, values in columns.items():
-            copy.arrays[name] = np.asarray(values)[start:start + len(atoms)]
+            copy.arrays[name] = np.asarray(values)[start : start + len(atoms)]
         start += len(atoms)
         written.append(copy)
     with atomic_write(path) as partial:
@@ -383,7 +359,12 @@ def write_frames(path, frames, **columns):
 
 def write_results(path, numbers):
     """Writes a notebook's measured numbers, {name with unit: number}, as JSON to four digits."""
-    text = json.dumps({name: value if isinstance(value, int | str) else float(f"{value:.4g}")
-                       for name, value in numbers.items()}, indent=1)
+    text = json.dumps(
+        {
+            name: value if isinstance(value, int | str) else float(f"{value:.4g}")
+            for name, value in numbers.items()
+        },
+        indent=1,
+    )
     with atomic_write(path) as partial:
         partial.write_text(text + "\n")

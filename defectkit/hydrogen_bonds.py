@@ -49,12 +49,16 @@ def hydrogen_bonds(atoms, distance=3.5, angle=30.0):
     [[0, 1, 3]]
     """
     if not distance > 0 or not 0 < angle <= 90:
-        raise ValueError(f"distance={distance} Å and angle={angle} degrees: use a distance above "
-                         "0 and an angle up to 90.")
+        raise ValueError(
+            f"distance={distance} Å and angle={angle} degrees: use a distance above "
+            "0 and an angle up to 90."
+        )
     oxygen, hydrogen = np.flatnonzero(atoms.numbers == 8), np.flatnonzero(atoms.numbers == 1)
     if not len(oxygen) or not len(hydrogen):
-        raise ValueError(f"{len(oxygen)} oxygens and {len(hydrogen)} hydrogens: hydrogen bonds "
-                         "need both; give the frame with all its atoms.")
+        raise ValueError(
+            f"{len(oxygen)} oxygens and {len(hydrogen)} hydrogens: hydrogen bonds "
+            "need both; give the frame with all its atoms."
+        )
     water = atoms[np.concatenate([oxygen, hydrogen])]
     n_oxygen = len(oxygen)
     owner, bond = _owners(water, n_oxygen)
@@ -109,11 +113,14 @@ def count_hydrogen_bonds(frames, distance=3.5, angle=30.0):
     for k, atoms in enumerate([frames] if single else frames):
         oxygen = np.flatnonzero(atoms.numbers == 8)
         if size not in (None, len(oxygen)):
-            raise ValueError(f"Frame {k} has {len(oxygen)} oxygens, the first {size}; count "
-                             "frames of different size one by one.")
+            raise ValueError(
+                f"Frame {k} has {len(oxygen)} oxygens, the first {size}; count "
+                "frames of different size one by one."
+            )
         size, bonds = len(oxygen), hydrogen_bonds(atoms, distance, angle)
-        counts.append([np.bincount(bonds[:, column], minlength=len(atoms))[oxygen]
-                       for column in (0, 2)])
+        counts.append(
+            [np.bincount(bonds[:, column], minlength=len(atoms))[oxygen] for column in (0, 2)]
+        )
     donated, accepted = np.array(counts).swapaxes(0, 1)
     return (donated[0], accepted[0]) if single else (donated, accepted)
 
@@ -144,10 +151,14 @@ def bonding_class(donated, accepted):
     """
     donated, accepted = np.asarray(donated), np.asarray(accepted)
     if donated.shape != accepted.shape or (donated < 0).any() or (accepted < 0).any():
-        raise ValueError(f"donated {donated.shape} and accepted {accepted.shape} must be counts "
-                         "of the same molecules; give both arrays of count_hydrogen_bonds.")
-    names = ["D" * d + "A" * a or "none" for d, a in
-             zip(donated.ravel().tolist(), accepted.ravel().tolist(), strict=True)]
+        raise ValueError(
+            f"donated {donated.shape} and accepted {accepted.shape} must be counts "
+            "of the same molecules; give both arrays of count_hydrogen_bonds."
+        )
+    names = [
+        "D" * d + "A" * a or "none"
+        for d, a in zip(donated.ravel().tolist(), accepted.ravel().tolist(), strict=True)
+    ]
     return np.array(names, dtype=str).reshape(donated.shape)
 
 
@@ -166,7 +177,9 @@ def _owners(water, n_oxygen):
     bound, nearest = np.unique(h[order], return_index=True)
     lost = np.setdiff1d(np.arange(len(water) - n_oxygen), bound)
     if len(lost):
-        raise ValueError(f"{len(lost)} hydrogens are farther than {OH} Å from every oxygen; check "
-                         "the unit of the positions (Å) and the cell.")
+        raise ValueError(
+            f"{len(lost)} hydrogens are farther than {OH} Å from every oxygen; check "
+            "the unit of the positions (Å) and the cell."
+        )
     chosen = order[nearest]
     return i[chosen], vector[chosen]

@@ -18,8 +18,10 @@ __all__ = ["density_balanced_sample", "density_strata", "embed_density_balanced"
 _NEIGHBORS = 10
 _STRATA = 20
 
-__getattr__ = module_getattr(__name__, {"equalised_sample": "density_balanced_sample",
-                                        "embed_equalised": "embed_density_balanced"})
+__getattr__ = module_getattr(
+    __name__,
+    {"equalised_sample": "density_balanced_sample", "embed_equalised": "embed_density_balanced"},
+)
 
 
 def density_balanced_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
@@ -67,8 +69,10 @@ def density_balanced_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
     if strata < 2:
         raise ValueError(f"strata={strata} tells no densities apart; use at least 2.")
     if len(X) <= _NEIGHBORS:
-        raise ValueError(f"{len(X)} environments are too few to tell their density from "
-                         f"{_NEIGHBORS} neighbours; add frames.")
+        raise ValueError(
+            f"{len(X)} environments are too few to tell their density from "
+            f"{_NEIGHBORS} neighbours; add frames."
+        )
     Z = embedding.standardise(X) if standardise else X
     near = NearestNeighbors(n_neighbors=_NEIGHBORS, algorithm="brute").fit(Z)
     away = near.kneighbors()[0][:, -1]
@@ -76,8 +80,11 @@ def density_balanced_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
         raise ValueError("all environments have ten that equal them; thin out the copies.")
     stratum, quota = density_strata(np.maximum(away, away[away > 0].min()), n, strata)
     rng = np.random.default_rng(seed)
-    return np.sort(np.concatenate([rng.permutation(np.flatnonzero(stratum == k))[:quota[k]]
-                                   for k in range(strata)]))
+    return np.sort(
+        np.concatenate(
+            [rng.permutation(np.flatnonzero(stratum == k))[: quota[k]] for k in range(strata)]
+        )
+    )
 
 
 def embed_density_balanced(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options):
@@ -122,8 +129,9 @@ def embed_density_balanced(X, n, method="pacmap", *, strata=_STRATA, seed=0, **o
     Y[chosen], labels[chosen] = here, found
     rest, labelled = np.setdiff1d(np.arange(len(X)), chosen), np.flatnonzero(found >= 0)
     if len(rest):
-        labels[rest], near = clusters.knn_labels(Z[chosen[labelled]], found[labelled], Z[rest],
-                                                 _NEIGHBORS)
+        labels[rest], near = clusters.knn_labels(
+            Z[chosen[labelled]], found[labelled], Z[rest], _NEIGHBORS
+        )
         near = labelled[near]
         alike = found[near] == labels[rest][:, None]
         Y[rest] = (here[near] * alike[..., None]).sum(axis=1) / alike.sum(axis=1)[:, None]

@@ -115,15 +115,21 @@ def shape(atoms, members):
     total = gyration.sum()
     uneven = 1.5 * (gyration**2).sum() / total**2 - 0.5 if total > 0 else 0.0
     inside = centre @ np.linalg.inv(cell)
-    return {"size": len(members), "centre_A": (inside - np.floor(inside) * pbc) @ cell,
-            "radius_A": float(np.sqrt(5 / 3 * total)), "asphericity": float(uneven)}
+    return {
+        "size": len(members),
+        "centre_A": (inside - np.floor(inside) * pbc) @ cell,
+        "radius_A": float(np.sqrt(5 / 3 * total)),
+        "asphericity": float(uneven),
+    }
 
 
 def _flags(atoms, flagged, cutoff):
     flagged = np.asarray(flagged)
     if flagged.dtype != bool or flagged.shape != (len(atoms),):
-        raise ValueError(f"flagged is {flagged.dtype} {flagged.shape} for {len(atoms)} atoms; "
-                         "give one bool per atom of this frame.")
+        raise ValueError(
+            f"flagged is {flagged.dtype} {flagged.shape} for {len(atoms)} atoms; "
+            "give one bool per atom of this frame."
+        )
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} Å links nothing; use the end of the first shell.")
     return flagged

@@ -64,21 +64,30 @@ class NeuralNetworkPotential(Shown, Calculator):
             raise ValueError(f"skin={skin} Å must be 0 or more; 0.6 suits most simulations.")
         folder = user_path(folder)
         if not folder.is_dir():
-            raise FileNotFoundError(f"{folder} is not a folder; give the one that holds input.nn, "
-                                    "scaling.data and weights.NNN.data.")
+            raise FileNotFoundError(
+                f"{folder} is not a folder; give the one that holds input.nn, "
+                "scaling.data and weights.NNN.data."
+            )
         keywords = read_input_nn(folder)
         _refuse_charges(folder / "input.nn", keywords)
         scaling = folder / "scaling.data"
         if not scaling.is_file():
-            raise FileNotFoundError(f"{scaling} does not exist; the net cannot be used without "
-                                    "it: copy it from where the potential comes from.")
+            raise FileNotFoundError(
+                f"{scaling} does not exist; the net cannot be used without "
+                "it: copy it from where the potential comes from."
+            )
         self.symmetry = SymmetryFunctions.from_n2p2(folder, length_unit, scaling)
         self.skin, self.n_jobs = skin, n_jobs
         self.features, self.extrapolations, self.extrapolations_total = {}, 0, 0
         self._mean, unit = _normalisation(folder / "input.nn", keywords, energy_unit)
-        self._nets = {e: _scaled_net(read_net(folder, keywords, e, self.symmetry.n2p2_order(e)),
-                                     self.symmetry.scaling[e], unit)
-                      for e in self.symmetry.elements}
+        self._nets = {
+            e: _scaled_net(
+                read_net(folder, keywords, e, self.symmetry.n2p2_order(e)),
+                self.symmetry.scaling[e],
+                unit,
+            )
+            for e in self.symmetry.elements
+        }
         self._offset = _atom_energies(folder / "input.nn", keywords, self.symmetry.elements)
         self._unit = energy_unit
         self._list = None
@@ -86,9 +95,11 @@ class NeuralNetworkPotential(Shown, Calculator):
     def _summary(self):
         nets = ", ".join(f"{e} {'-'.join(map(str, net.sizes))}" for e, net in self._nets.items())
         seen = f"{self.extrapolations_total} outside the training data's range so far"
-        return (f"NeuralNetworkPotential of {', '.join(self.symmetry.elements)}, cutoff "
-                f"{self.symmetry.cutoff:.4g} Å, skin {self.skin:g} Å",
-                [("nets", nets), ("features", seen)])
+        return (
+            f"NeuralNetworkPotential of {', '.join(self.symmetry.elements)}, cutoff "
+            f"{self.symmetry.cutoff:.4g} Å, skin {self.skin:g} Å",
+            [("nets", nets), ("features", seen)],
+        )
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         """Fills `results`; called by ASE."""
@@ -109,8 +120,9 @@ class NeuralNetworkPotential(Shown, Calculator):
             geometry = sf.geometry(atoms, centres, first, neigh, shift)
             raw = np.zeros((len(centres), len(sf.functions[e])))
             output = np.empty(len(centres))
-            _run(N_CHUNKS, *geometry, sf.plan(e), self._nets[e], slopes, raw, output, force,
-                 virial)
+            _run(
+                N_CHUNKS, *geometry, sf.plan(e), self._nets[e], slopes, raw, output, force, virial
+            )
             sf.check_finite(e, raw, centres)
             s = sf.scaling[e]
             found += np.count_nonzero((raw < s.minimum) | (raw > s.maximum))
@@ -124,7 +136,8 @@ class NeuralNetworkPotential(Shown, Calculator):
             self.results["forces"] = force.sum(axis=0)
             if atoms.pbc.all():
                 self.results["stress"] = full_3x3_to_voigt_6_stress(
-                    -virial.sum(axis=0) / atoms.get_volume())
+                    -virial.sum(axis=0) / atoms.get_volume()
+                )
 
     def _neighbours(self, atoms):
         """The neighbour list, made anew if a pair beyond it may have come inside the cutoff."""
@@ -134,37 +147,52 @@ class NeuralNetworkPotential(Shown, Calculator):
             if np.array_equal(atoms.numbers, numbers) and np.array_equal(atoms.pbc, pbc):
                 strain = np.linalg.solve(old_cell, cell)
                 moved = atoms.positions - old @ strain
-                reach = ((cutoff + 2.0 * np.sqrt(np.max(np.sum(moved * moved, axis=1))))
-                         / np.linalg.svd(strain, compute_uv=False)[-1])
+                reach = (
+                    cutoff + 2.0 * np.sqrt(np.max(np.sum(moved * moved, axis=1)))
+                ) / np.linalg.svd(strain, compute_uv=False)[-1]
                 if reach <= cutoff + self.skin:
                     return found
         check_atoms(atoms, self.symmetry.elements)
         with catch_warnings():
             simplefilter("ignore")  # an isolated molecule is a fair question to a potential
             found = neighbour_list(atoms, cutoff + self.skin)
-        self._list = (atoms.positions.copy(), cell.copy(), atoms.pbc.copy(),
-                      atoms.numbers.copy(), found)
+        self._list = (
+            atoms.positions.copy(),
+            cell.copy(),
+            atoms.pbc.copy(),
+            atoms.numbers.copy(),
+            found,
+        )
         return found
 
     def _count(self, found):
         if found and not self.extrapolations_total:
-            warn(f"{found} symmetry functions of this frame lie outside the range of the "
-                 "potential's training data: energies and forces may be wrong; further cases are "
-                 "only counted (extrapolations_total).", stacklevel=3)
+            warn(
+                f"{found} symmetry functions of this frame lie outside the range of the "
+                "potential's training data: energies and forces may be wrong; further cases are "
+                "only counted (extrapolations_total).",
+                stacklevel=3,
+            )
         self.extrapolations = found
         self.extrapolations_total += found
 
 
 def _run(*arguments):
     kernel = kernels.forces_kernel()
-    _threads.run_parts(lambda begin, end: kernel(begin, end, *arguments, kernels.new_work()),
-                       N_CHUNKS)
+    _threads.run_parts(
+        lambda begin, end: kernel(begin, end, *arguments, kernels.new_work()), N_CHUNKS
+    )
 
 
 def _scaled_net(layers, scaling, unit):
     n = len(layers[0][0])
-    return make_net(layers, np.broadcast_to(scaling.offset, n), np.broadcast_to(scaling.factor, n),
-                    scaling.low, unit)
+    return make_net(
+        layers,
+        np.broadcast_to(scaling.offset, n),
+        np.broadcast_to(scaling.factor, n),
+        scaling.low,
+        unit,
+    )
 
 
 def feature_writer(calculator, path, n_frames, element="O", dtype=np.float32):
@@ -186,8 +214,10 @@ def feature_writer(calculator, path, n_frames, element="O", dtype=np.float32):
 
     def store():
         if element not in calculator.features:
-            raise ValueError(f"the calculator has no features of {element} yet; run a calculation "
-                             "on atoms that hold that element first.")
+            raise ValueError(
+                f"the calculator has no features of {element} yet; run a calculation "
+                "on atoms that hold that element first."
+            )
         values = calculator.features[element]
         if state["file"] is None:
             state["file"] = open_memmap(path, "w+", dtype, (n_frames, *values.shape))
@@ -212,8 +242,10 @@ def read_net(folder, keywords, element, order):
     where = Path(folder) / "input.nn"
     path = Path(folder) / f"weights.{atomic_numbers[element]:03d}.data"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; {element} needs it: copy it from where "
-                                "the potential comes from.")
+        raise FileNotFoundError(
+            f"{path} does not exist; {element} needs it: copy it from where "
+            "the potential comes from."
+        )
     nodes, activations = _topology(where, keywords, element)
     try:
         rows = [line.split() for line in path.read_text().splitlines()]
@@ -221,18 +253,22 @@ def read_net(folder, keywords, element, order):
         if not np.isfinite(values).all():
             raise ValueError
     except (ValueError, UnicodeDecodeError):
-        raise ValueError(f"{path} holds something that is not a finite number: it is not a "
-                         "weights file of n2p2; copy it anew.") from None
+        raise ValueError(
+            f"{path} holds something that is not a finite number: it is not a "
+            "weights file of n2p2; copy it anew."
+        ) from None
     sizes = _fitting([len(order), *nodes, 1], len(values), where, keywords)
     if sizes is None:
         shape = "-".join(map(str, [len(order), *nodes, 1]))
-        raise ValueError(f"{path} has {len(values)} weights, but the {shape} net of {element} in "
-                         f"{where} needs {_count_weights([len(order), *nodes, 1])}; take both "
-                         "files from the same potential.")
+        raise ValueError(
+            f"{path} has {len(values)} weights, but the {shape} net of {element} in "
+            f"{where} needs {_count_weights([len(order), *nodes, 1])}; take both "
+            "files from the same potential."
+        )
     net, at = [], 0
     for n_in, n_out, activation in zip(sizes, sizes[1:], activations, strict=False):
-        w = values[at:at + n_in * n_out].reshape(n_in, n_out)
-        b = values[at + n_in * n_out:at + (n_in + 1) * n_out]
+        w = values[at : at + n_in * n_out].reshape(n_in, n_out)
+        b = values[at + n_in * n_out : at + (n_in + 1) * n_out]
         at += (n_in + 1) * n_out
         if not net:
             w = w[np.argsort(order)]
@@ -261,27 +297,36 @@ def _fitting(sizes, n_weights, where, keywords):
 def _topology(where, keywords, element):
     """Sizes of the hidden layers and the activations of all layers of one element."""
     count = _entry(where, keywords, "element_hidden_layers_short", element, int) or _entry(
-        where, keywords, "global_hidden_layers_short", None, int)
+        where, keywords, "global_hidden_layers_short", None, int
+    )
     if not count:
-        raise ValueError(f"{where}: the number of hidden layers of {element} is missing; add "
-                         "'global_hidden_layers_short'.")
+        raise ValueError(
+            f"{where}: the number of hidden layers of {element} is missing; add "
+            "'global_hidden_layers_short'."
+        )
     result = []
     for name, extra, kind in (("nodes", 0, int), ("activation", 1, str)):
         values = _entry(where, keywords, f"element_{name}_short", element, kind) or _entry(
-            where, keywords, f"global_{name}_short", None, kind)
+            where, keywords, f"global_{name}_short", None, kind
+        )
         if not values or len(values) != count[0] + extra:
-            raise ValueError(f"{where}: {count[0]} hidden layers of {element} need "
-                             f"{count[0] + extra} values in 'global_{name}_short' (or "
-                             f"'element_{name}_short'), not {len(values or [])}.")
+            raise ValueError(
+                f"{where}: {count[0]} hidden layers of {element} need "
+                f"{count[0] + extra} values in 'global_{name}_short' (or "
+                f"'element_{name}_short'), not {len(values or [])}."
+            )
         result.append(values)
     nodes, activations = result
     if min(nodes) < 1:
-        raise ValueError(f"{where}: a hidden layer of {element} has {min(nodes)} nodes; give 1 or "
-                         "more.")
+        raise ValueError(
+            f"{where}: a hidden layer of {element} has {min(nodes)} nodes; give 1 or more."
+        )
     unknown = [a for a in activations if a not in ACTIVATIONS]
     if unknown:
-        raise ValueError(f"{where}: activation function '{unknown[0]}' is not known; n2p2 has "
-                         f"{', '.join(ACTIVATIONS)}.")
+        raise ValueError(
+            f"{where}: activation function '{unknown[0]}' is not known; n2p2 has "
+            f"{', '.join(ACTIVATIONS)}."
+        )
     general = _entry(where, keywords, "global_activation_short", None, str)
     if general and len(general) == len(activations):
         activations = [*activations[:-1], general[-1]]  # so does n2p2
@@ -294,7 +339,7 @@ def _entry(where, keywords, name, element, kind):
         if element is not None and words[:1] != [element]:
             continue
         try:
-            return [kind(w) for w in words[element is not None:]]
+            return [kind(w) for w in words[element is not None :]]
         except ValueError:
             raise ValueError(f"{where}, line {line}: '{name}' needs whole numbers.") from None
     return None
@@ -304,9 +349,11 @@ def _refuse_charges(where, keywords):
     for name in ("nnp_type", "nnp_generation", "nnp_gen", "nnp_type_gen"):
         for line, words in keywords.get(name, []):
             if words[:1] not in (["2G-HDNNP"], ["2G"], ["2"], ["0"]):
-                raise ValueError(f"{where}, line {line}: potentials with charges ({name} "
-                                 f"{' '.join(words)}) are not supported; take a short-range one "
-                                 "(2G-HDNNP).")
+                raise ValueError(
+                    f"{where}, line {line}: potentials with charges ({name} "
+                    f"{' '.join(words)}) are not supported; take a short-range one "
+                    "(2G-HDNNP)."
+                )
 
 
 def _normalisation(where, keywords, energy_unit):
@@ -314,8 +361,10 @@ def _normalisation(where, keywords, energy_unit):
     names = ("mean_energy", "conv_energy", "conv_length")
     given = [n for n in names if n in keywords]
     if len(given) not in (0, 3):
-        raise ValueError(f"{where}: {', '.join(given)} without the rest; give all or none of "
-                         f"{', '.join(names)}.")
+        raise ValueError(
+            f"{where}: {', '.join(given)} without the rest; give all or none of "
+            f"{', '.join(names)}."
+        )
     factor = read_number(keywords, "conv_energy", 1.0)
     if not factor > 0.0:
         raise ValueError(f"{where}: conv_energy {factor:g} must be positive.")
@@ -329,8 +378,9 @@ def _atom_energies(where, keywords, elements):
         try:
             element, value = words[0], float(words[1])
         except (IndexError, ValueError):
-            raise ValueError(f"{where}, line {line}: 'atom_energy' needs an element and a "
-                             "number.") from None
+            raise ValueError(
+                f"{where}, line {line}: 'atom_energy' needs an element and a number."
+            ) from None
         if element in found:
             found[element] = value
     return found

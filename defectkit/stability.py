@@ -20,8 +20,9 @@ _UNKNOWN = -2  # an environment that was not in the first map
 _NEIGHBORS = 10
 
 
-def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progress=True,
-                     **options) -> pd.DataFrame:
+def stability_report(
+    X, method="pacmap", seeds=10, truth=None, halves=5, progress=True, **options
+) -> pd.DataFrame:
     """Clusters under other seeds, initialisations, settings and samples, one row for each map.
 
     The *default map* has the first seed, the initialisation by PCA and the settings of
@@ -76,26 +77,37 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
     X = np.asarray(X)
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not seeds or halves < 0:
-        raise ValueError(f"{len(seeds)} seeds and {halves} halves: give at least one seed and no "
-                         "negative number of halves.")
+        raise ValueError(
+            f"{len(seeds)} seeds and {halves} halves: give at least one seed and no "
+            "negative number of halves."
+        )
     method = method_name(method)
     _check_lengths(len(X), truth=truth)
     plan = _plan(method, seeds, halves, options)
     rows, firsts = [], {}
-    for test, init, seed, fraction, changed in tqdm(plan, desc=f"{method} maps",
-                                                    disable=not progress):
+    for test, init, seed, fraction, changed in tqdm(
+        plan, desc=f"{method} maps", disable=not progress
+    ):
         Y, labels, part = _mapped(X, method, seed, init, fraction, options | changed)
         first = firsts.setdefault((test, init), _spread(labels, part, len(X)))
         default = firsts["seed", "pca"]
-        row = {"test": test, "init": init, "seed": seed, "n": len(labels),
-               "n_clusters": int(labels.max()) + 1, "noise": float((labels < 0).mean()),
-               "ari_to_first": _agreement(labels, part, first),
-               "ari_to_default": _agreement(labels, part, default)}
+        row = {
+            "test": test,
+            "init": init,
+            "seed": seed,
+            "n": len(labels),
+            "n_clusters": int(labels.max()) + 1,
+            "noise": float((labels < 0).mean()),
+            "ari_to_first": _agreement(labels, part, first),
+            "ari_to_default": _agreement(labels, part, default),
+        }
         if truth is not None:
             phases = np.asarray(truth)[part]
-            row |= {"ari_to_truth": agreement(labels, phases),
-                    "misclassified": cluster_error(labels, phases).overall,
-                    "knn_error": _knn_error(Y, phases)}
+            row |= {
+                "ari_to_truth": agreement(labels, phases),
+                "misclassified": cluster_error(labels, phases).overall,
+                "knn_error": _knn_error(Y, phases),
+            }
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -103,8 +115,11 @@ def stability_report(X, method="pacmap", seeds=10, truth=None, halves=5, progres
 def _plan(method, seeds, halves, options):
     """Test, init, seed, fraction and changed settings of each run; the default map first."""
     inits = METHODS[method].inits[:2]
-    plan = [("seed", init, seed, 1.0, {}) for init in inits
-            for seed in (seeds if METHODS[method].random else seeds[:1])]
+    plan = [
+        ("seed", init, seed, 1.0, {})
+        for init in inits
+        for seed in (seeds if METHODS[method].random else seeds[:1])
+    ]
     for name, value in METHODS[method].settings.items():
         value = options.get(name) or value
         for factor in (0.5, 2):
@@ -112,8 +127,9 @@ def _plan(method, seeds, halves, options):
             if name == "n_neighbors":
                 scaled = max(2, int(scaled + 0.5))
             plan.append((f"{name} x {factor:g}", "pca", seeds[0], 1.0, {name: scaled}))
-    return plan + [("half of the environments", "pca", seeds[0] + n, 0.5, {})
-                   for n in range(halves)]
+    return plan + [
+        ("half of the environments", "pca", seeds[0] + n, 0.5, {}) for n in range(halves)
+    ]
 
 
 def _mapped(X, method, seed, init, fraction, options):
@@ -147,8 +163,9 @@ def _knn_error(Y, phases):
 def _check_lengths(n, **given):
     for name, values in given.items():
         if values is not None and len(values) != n:
-            raise ValueError(f"{name} has {len(values)} entries for {n} environments; give one "
-                             "for each.")
+            raise ValueError(
+                f"{name} has {len(values)} entries for {n} environments; give one for each."
+            )
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -162,16 +179,20 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     ari_to_first_min, ari_to_default_min, ari_to_default_median, noise_max, and with truth
     ari_to_truth_min, misclassified_median, misclassified_max.
     """
-    keys = list(table.columns[:table.columns.get_loc("init") + 1])
+    keys = list(table.columns[: table.columns.get_loc("init") + 1])
     groups = table.groupby(keys, sort=False)
     few, many = groups["n_clusters"].min().astype(str), groups["n_clusters"].max().astype(str)
-    condensed = {"maps": groups.size(),
-                 "clusters": few.where(few == many, few + " to " + many)}
-    columns = [("ari_to_first", "min"), ("ari_to_default", "min"), ("ari_to_default", "median"),
-               ("noise", "max"), ("ari_to_truth", "min"), ("misclassified", "median"),
-               ("misclassified", "max")]
-    condensed |= {f"{name}_{how}": groups[name].agg(how) for name, how in columns
-                  if name in table}
+    condensed = {"maps": groups.size(), "clusters": few.where(few == many, few + " to " + many)}
+    columns = [
+        ("ari_to_first", "min"),
+        ("ari_to_default", "min"),
+        ("ari_to_default", "median"),
+        ("noise", "max"),
+        ("ari_to_truth", "min"),
+        ("misclassified", "median"),
+        ("misclassified", "max"),
+    ]
+    condensed |= {f"{name}_{how}": groups[name].agg(how) for name, how in columns if name in table}
     return pd.DataFrame(condensed).reset_index()
 
 

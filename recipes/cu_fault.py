@@ -1,6 +1,6 @@
 """Copper with a stacking fault and a vacancy, molecular dynamics with effective medium theory.
 
-    python recipes/cu_fault.py          # a few minutes; writes defectkit/data/cu-fault.*
+python recipes/cu_fault.py          # a few minutes; writes defectkit/data/cu-fault.*
 """
 
 import json
@@ -59,21 +59,30 @@ def main():
     info = {
         "name": "cu-fault",
         "description": "Copper at 300 K with an intrinsic stacking fault and a vacancy, "
-                       f"{len(atoms)} atoms; molecular dynamics with effective medium theory.",
-        "recipe": "recipes/cu_fault.py", "kind_key": "phase",
+        f"{len(atoms)} atoms; molecular dynamics with effective medium theory.",
+        "recipe": "recipes/cu_fault.py",
+        "kind_key": "phase",
         "potential": "effective medium theory as in ASE: Jacobsen, Stoltze, Norskov, "
-                     "Surf. Sci. 366, 394 (1996)",
+        "Surf. Sci. 366, 394 (1996)",
         "ensemble": "NVT, stochastic velocity rescaling (0.1 ps)",
-        "licence": "CC BY 4.0", "citation": "the defectkit developers, embedded copper MD data",
-        "units": "Å, ps, K", "time_step_ps": STEP * 1e-3, "dt_ps": EVERY * STEP * 1e-3,
-        "seed": SEED, "software": {"ase": ase.__version__, "numpy": np.__version__},
+        "licence": "CC BY 4.0",
+        "citation": "the defectkit developers, embedded copper MD data",
+        "units": "Å, ps, K",
+        "time_step_ps": STEP * 1e-3,
+        "dt_ps": EVERY * STEP * 1e-3,
+        "seed": SEED,
+        "software": {"ase": ase.__version__, "numpy": np.__version__},
         "difference_from_paper": "Not in the paper: another material, to show the package on.",
-        "truth": {}, "n_frames": len(frames),
-        "checks": {"temperature_K": round(float(np.mean(kelvin)), 1),
-                   "pressure_GPa": round(float(np.mean(pressure)), 2)},
+        "truth": {},
+        "n_frames": len(frames),
+        "checks": {
+            "temperature_K": round(float(np.mean(kelvin)), 1),
+            "pressure_GPa": round(float(np.mean(pressure)), 2),
+        },
     }
-    stem.with_suffix(".json").write_text(json.dumps(info, indent=1, ensure_ascii=False) + "\n",
-                                         encoding="utf-8")
+    stem.with_suffix(".json").write_text(
+        json.dumps(info, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     print(info["checks"])
 
 

@@ -28,24 +28,28 @@ from defectkit.io.archive import write_archive  # noqa: E402
 OUT = HERE.parent / "defectkit" / "data" / "descriptors.npz"
 SEED = 20271
 COMPONENTS = 40
-SI_ATOMS = 1500       # of all phases alike
-WATER_FRAMES = 2      # of each phase, 360 molecules in each
+SI_ATOMS = 1500  # of all phases alike
+WATER_FRAMES = 2  # of each phase, 360 molecules in each
 CUTOFFS = {"silicon": 5.0, "water": 6.0, "GaN": 5.0}  # Å, the same for all but CHGNet
-BESIDE = 2.5          # Å from the empty site: the four gallium atoms next to it
+BESIDE = 2.5  # Å from the empty site: the four gallium atoms next to it
 
 
 def makers(name, elements, cutoff):
     """{descriptor: function that makes it}."""
-    own = {"silicon": dk.SymmetryFunctions.silicon,
-           "water": lambda: dk.SymmetryFunctions.water(cutoff),
-           "GaN": lambda: dk.SymmetryFunctions.for_elements(elements, cutoff)}
-    return {"symmetry functions": own[name],
-            "SOAP (DScribe)": lambda: descriptors.soap(elements, cutoff, 6, 4, 0.4),
-            "ACSF (DScribe)": lambda: descriptors.acsf(elements, cutoff),
-            "SOAP (featomic)": lambda: descriptors.power_spectrum(elements, cutoff, 5, 4, 0.4),
-            "ACE": lambda: descriptors.ace(elements, cutoff),
-            "SNAP": lambda: descriptors.snap(elements, cutoff),
-            "CHGNet": descriptors.chgnet}
+    own = {
+        "silicon": dk.SymmetryFunctions.silicon,
+        "water": lambda: dk.SymmetryFunctions.water(cutoff),
+        "GaN": lambda: dk.SymmetryFunctions.for_elements(elements, cutoff),
+    }
+    return {
+        "symmetry functions": own[name],
+        "SOAP (DScribe)": lambda: descriptors.soap(elements, cutoff, 6, 4, 0.4),
+        "ACSF (DScribe)": lambda: descriptors.acsf(elements, cutoff),
+        "SOAP (featomic)": lambda: descriptors.power_spectrum(elements, cutoff, 5, 4, 0.4),
+        "ACE": lambda: descriptors.ace(elements, cutoff),
+        "SNAP": lambda: descriptors.snap(elements, cutoff),
+        "CHGNet": descriptors.chgnet,
+    }
 
 
 def silicon():
@@ -84,9 +88,11 @@ def gallium_nitride():
             yield atoms, centres, (away < BESIDE).astype(int)
 
 
-SETS = {"silicon": (silicon, ("diamond", "beta-Sn", "simple hexagonal", "liquid")),
-        "water": (water, ("water", "ice")),
-        "GaN": (gallium_nitride, ("elsewhere", "beside the N vacancy"))}
+SETS = {
+    "silicon": (silicon, ("diamond", "beta-Sn", "simple hexagonal", "liquid")),
+    "water": (water, ("water", "ice")),
+    "GaN": (gallium_nitride, ("elsewhere", "beside the N vacancy")),
+}
 
 
 def described(descriptor, frames, centres):
@@ -105,22 +111,39 @@ def main():
         frames, centres, truth = zip(*source(), strict=True)
         elements = sorted({s for atoms in frames for s in atoms.symbols})
         arrays[f"{name}: truth"] = np.concatenate(truth).astype(np.int8)
-        about[name] = {"classes": classes, "frames": len(frames), "descriptors": {},
-                       "atoms": sum(map(len, frames)), "centres": len(arrays[f"{name}: truth"])}
+        about[name] = {
+            "classes": classes,
+            "frames": len(frames),
+            "descriptors": {},
+            "atoms": sum(map(len, frames)),
+            "centres": len(arrays[f"{name}: truth"]),
+        }
         for what, make in tqdm(makers(name, elements, CUTOFFS[name]).items(), name):
             descriptor = make()
             X, cost = described(descriptor, frames, centres)
             pca = PCA(min(COMPONENTS, X.shape[1])).fit(dk.standardise(X))
             arrays[f"{name}: {what}"] = pca.transform(dk.standardise(X)).astype(np.float16)
             about[name]["descriptors"][what] = {
-                "cutoff_A": float(descriptor.cutoff), "features": X.shape[1],
-                "cost_s": cost, "variance_kept": float(pca.explained_variance_ratio_.sum()),
+                "cutoff_A": float(descriptor.cutoff),
+                "features": X.shape[1],
+                "cost_s": cost,
+                "variance_kept": float(pca.explained_variance_ratio_.sum()),
                 "made": getattr(descriptor, "version", "") or f"defectkit {dk.__version__}",
-                "parameters": getattr(descriptor, "parameters", {})}
+                "parameters": getattr(descriptor, "parameters", {}),
+            }
     used = ("numpy", "scikit-learn", "torch", "ase")
     software = {name: importlib.metadata.version(name) for name in used}
-    write_archive(OUT, {"mark": "defectkit features", "recipe": "recipes/descriptors.py",
-                        "seed": SEED, "sets": about, "software": software}, arrays)
+    write_archive(
+        OUT,
+        {
+            "mark": "defectkit features",
+            "recipe": "recipes/descriptors.py",
+            "seed": SEED,
+            "sets": about,
+            "software": software,
+        },
+        arrays,
+    )
     print(OUT, OUT.stat().st_size)
 
 

@@ -35,7 +35,7 @@ STAGES = [
     Stage("production", 10 * water.PS, 250, 250, thermostat=1.0, every=water.EVERY),
 ]
 ORIENTATIONS = 40  # tried for the molecule too many
-RELAXED = 0.5      # eV/Å, largest force after it is put in
+RELAXED = 0.5  # eV/Å, largest force after it is put in
 GEOMETRY = (0.98, np.radians(105.0))  # O-H in Å and H-O-H of the molecule too many
 
 
@@ -67,7 +67,7 @@ def build(name, calc):
     if name.startswith("vacancy"):
         gone = 3 * rng.integers(len(atoms) // 3)
         place = atoms.positions[gone].copy()
-        del atoms[gone:gone + 3]
+        del atoms[gone : gone + 3]
         return atoms, place
     place = rng.permutation(cages(atoms))[0]
     best, energy = None, np.inf
@@ -96,8 +96,9 @@ def molecule():
     """Positions (3, 3) of O, H, H about the oxygen."""
     bond, angle = GEOMETRY
     half = 0.5 * angle
-    return bond * np.array([[0, 0, 0], [np.sin(half), np.cos(half), 0],
-                            [-np.sin(half), np.cos(half), 0]])
+    return bond * np.array(
+        [[0, 0, 0], [np.sin(half), np.cos(half), 0], [-np.sin(half), np.cos(half), 0]]
+    )
 
 
 def orientations(rng, n):
@@ -123,8 +124,14 @@ def run(name):
     if not start.exists():
         folder.mkdir(parents=True, exist_ok=True)
         atoms, place = build(name, calc)
-        np.savez(folder / "start.new.npz", numbers=atoms.numbers, positions=atoms.positions,
-                 cell=atoms.cell.array, place=place, energy=calc.results.get("energy", np.nan))
+        np.savez(
+            folder / "start.new.npz",
+            numbers=atoms.numbers,
+            positions=atoms.positions,
+            cell=atoms.cell.array,
+            place=place,
+            energy=calc.results.get("energy", np.nan),
+        )
         (folder / "start.new.npz").replace(start)
     made = np.load(start)
     atoms = Atoms(made["numbers"], positions=made["positions"], cell=made["cell"], pbc=True)
@@ -133,8 +140,9 @@ def run(name):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["run"])
     parser.add_argument("name", choices=list(SEED))
     run(parser.parse_args().name)

@@ -19,7 +19,7 @@ from ase.io import write
 from defectkit import averaging, defects
 
 AVERAGE = 0.75  # ps, the article's
-LEAST = 2.0     # ps of production, less is not worth keeping
+LEAST = 2.0  # ps of production, less is not worth keeping
 SAYS = {
     "vacancy": "Ice Ih, 360 sites, with one molecule missing",
     "interstitial": "Ice Ih, 360 sites, with one molecule too many",
@@ -27,12 +27,12 @@ SAYS = {
 FROM = {
     "1": "the last frame of water-ice (360 molecules, 250 K)",
     "2": "ideal sites in the cell of water-ice with a new proton ordering, without a dipole "
-         "(GenIce2)",
+    "(GenIce2)",
 }
 HOW = {
     "vacancy": "a random molecule taken out",
     "interstitial": "a molecule put where the channels are widest, in the best of 40 "
-                    "orientations, and relaxed until no force exceeded 0.5 eV/Å",
+    "orientations, and relaxed until no force exceeded 0.5 eV/Å",
 }
 
 
@@ -67,19 +67,19 @@ def wigner_seitz(atoms, frames):
     window = averaging.window_from_ps(AVERAGE, water.EVERY * water.DT * 1e-3)
     mean = averaging.average_positions(oxygen, cell, window)
     found = defects.wigner_seitz(
-        [Atoms(f"O{len(p)}", positions=p, cell=cell, pbc=True) for p in mean], reference(cell))
+        [Atoms(f"O{len(p)}", positions=p, cell=cell, pbc=True) for p in mean], reference(cell)
+    )
     counts = {}
     for one in found:
         key = f"vacant {one.vacant.tolist()}, shared {one.shared.tolist()}"
         counts[key] = counts.get(key, 0) + 1
     return {
         "method": f"defects.wigner_seitz of the oxygens averaged over {AVERAGE} ps, every window, "
-                  "against reference_oxygens_A",
+        "against reference_oxygens_A",
         "structures": counts,
         "one_vacant": float(np.mean([len(o.vacancies) == 1 for o in found])),
         "one_shared": float(np.mean([len(o.interstitials) == 1 for o in found])),
-        "none_else": float(np.mean([len(o.vacancies) + len(o.interstitials) == 1
-                                    for o in found])),
+        "none_else": float(np.mean([len(o.vacancies) + len(o.interstitials) == 1 for o in found])),
     }
 
 
@@ -113,18 +113,30 @@ def metadata(name, n_frames, start, results, truth):
         "start_place_A": [round(float(x), 3) for x in start["place"]],
         "potential": "neural network potential for RPBE-D3 water, n2p2 commit 61daa0df",
         "potential_citation": "T. Morawietz, A. Singraber, C. Dellago, J. Behler, PNAS 113, 8368 "
-                              "(2016), doi:10.1073/pnas.1602375113",
+        "(2016), doi:10.1073/pnas.1602375113",
         "licence": "CC BY 4.0",
         "citation": "the defectkit developers, embedded water MD data; cite with it the potential",
         "units": "Å, ps, K",
         "ensemble": "production NVT: stochastic velocity rescaling (1 ps) in the settled mean "
-                    "cell of water-ice, so the pressure is that of the defect in a fixed volume",
+        "cell of water-ice, so the pressure is that of the defect in a fixed volume",
         "difference_from_paper": "The same potential and temperature; a fixed cell, other sites "
-                                 "and proton orders, some ps only.",
-        "software": {"MD": "recipes/water_md.py with defectkit's NeuralNetworkPotential",
-                     "start": "GenIce2", "checks": "mdapy (CHILL+)", "XTC": "chemfiles"},
-        "stages": [{"name": s.name, "ps": s.steps * ps, "start_K": s.start, "end_K": s.end,
-                    "thermostat_ps": s.thermostat} for s in ice_defects.STAGES[:-1]],
+        "and proton orders, some ps only.",
+        "software": {
+            "MD": "recipes/water_md.py with defectkit's NeuralNetworkPotential",
+            "start": "GenIce2",
+            "checks": "mdapy (CHILL+)",
+            "XTC": "chemfiles",
+        },
+        "stages": [
+            {
+                "name": s.name,
+                "ps": s.steps * ps,
+                "start_K": s.start,
+                "end_K": s.end,
+                "thermostat_ps": s.thermostat,
+            }
+            for s in ice_defects.STAGES[:-1]
+        ],
         "time_step_ps": ps,
         "dt_ps": water.EVERY * ps,
         "n_frames": n_frames,

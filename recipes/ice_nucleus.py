@@ -42,10 +42,10 @@ class Size(NamedTuple):
     name: str
     seed: int
     repeat: tuple
-    radius: float       # Å, of the ball
+    radius: float  # Å, of the ball
     classical: tip4p_ice.Settings
     stages: list
-    save: int           # steps between restart files
+    save: int  # steps between restart files
 
     @property
     def folder(self):
@@ -58,23 +58,47 @@ def net_stages(settle, production):
     return [
         Stage("warm", water.PS // 4, t, t, thermostat=0.05),
         Stage("settle", round(settle * water.PS), t, t, thermostat=0.2, every=water.EVERY),
-        Stage("production", round(production * water.PS), t, t, thermostat=1.0,
-              every=water.EVERY),
+        Stage("production", round(production * water.PS), t, t, thermostat=1.0, every=water.EVERY),
     ]
 
 
-SMALL = Size("ice-nucleus", 20291, (16, 9, 9), 18.5, tip4p_ice.Settings((
-    (True, 500.0, 500.0, 5.0),
-    (True, 500.0, TEMPERATURE, 6.0),
-    (True, TEMPERATURE, TEMPERATURE, 4.0),
-    (False, TEMPERATURE, TEMPERATURE, 5.0),
-)), net_stages(1.0, 1.0), 200)
-LARGE = Size("ice-nucleus-large", 20301, (20, 11, 12), 27.0, tip4p_ice.Settings((
-    (True, 500.0, 500.0, 3.0),
-    (True, 500.0, TEMPERATURE, 6.0),
-    (True, TEMPERATURE, TEMPERATURE, 3.0),
-    (False, TEMPERATURE, TEMPERATURE, 3.0),
-), step=0.004, hydrogen=4.032, coulomb=7.0, accuracy=1e-3, skin=1.5), net_stages(0.25, 0.75), 50)
+SMALL = Size(
+    "ice-nucleus",
+    20291,
+    (16, 9, 9),
+    18.5,
+    tip4p_ice.Settings(
+        (
+            (True, 500.0, 500.0, 5.0),
+            (True, 500.0, TEMPERATURE, 6.0),
+            (True, TEMPERATURE, TEMPERATURE, 4.0),
+            (False, TEMPERATURE, TEMPERATURE, 5.0),
+        )
+    ),
+    net_stages(1.0, 1.0),
+    200,
+)
+LARGE = Size(
+    "ice-nucleus-large",
+    20301,
+    (20, 11, 12),
+    27.0,
+    tip4p_ice.Settings(
+        (
+            (True, 500.0, 500.0, 3.0),
+            (True, 500.0, TEMPERATURE, 6.0),
+            (True, TEMPERATURE, TEMPERATURE, 3.0),
+            (False, TEMPERATURE, TEMPERATURE, 3.0),
+        ),
+        step=0.004,
+        hydrogen=4.032,
+        coulomb=7.0,
+        accuracy=1e-3,
+        skin=1.5,
+    ),
+    net_stages(0.25, 0.75),
+    50,
+)
 SIZES = {"small": SMALL, "large": LARGE}
 
 
@@ -84,6 +108,7 @@ def crystal(size):
     The ball keeps the potential's lattice; about it the centres of the other molecules are
     drawn together until the box has room for ice and water at their densities.
     """
+
     def read(name):
         return json.loads((DATA / f"water-{name}.json").read_text())["checks"]
 
@@ -101,8 +126,9 @@ def crystal(size):
     moved = placed - centre * (1 - shrink)
     moved[outside] = shrink * placed[outside]
     molecules += (moved - oxygen)[:, None]
-    made = Atoms("OHH" * len(oxygen), positions=molecules.reshape(-1, 3), cell=shrink * lattice,
-                 pbc=True)
+    made = Atoms(
+        "OHH" * len(oxygen), positions=molecules.reshape(-1, 3), cell=shrink * lattice, pbc=True
+    )
     return made, ball, shrink * centre
 
 
@@ -117,9 +143,11 @@ def build(size):
     tip4p_ice.equilibrate(path, size.classical, size.seed)
     state = tip4p_ice.read(path)
     print(report(state))
-    tip4p_ice.write(size.folder / "start.npz",
-                    numbers=np.tile([8, 1, 1], len(state["positions"]) // 3),
-                    **{k: state[k] for k in ("positions", "cell", "ball", "centre")})
+    tip4p_ice.write(
+        size.folder / "start.npz",
+        numbers=np.tile([8, 1, 1], len(state["positions"]) // 3),
+        **{k: state[k] for k in ("positions", "cell", "ball", "centre")},
+    )
 
 
 def report(state):
@@ -127,8 +155,10 @@ def report(state):
     chill = water_pack.chill_plus_classes(state["positions"][::3], np.diag(state["cell"]))
     ice = np.isin(chill, (1, 2))
     within = np.isin(np.arange(len(ice)), state["ball"])
-    return (f"{len(ice)} molecules; crystalline by CHILL+: {ice[within].sum()} of the "
-            f"{within.sum()} that were held, {ice[~within].sum()} others")
+    return (
+        f"{len(ice)} molecules; crystalline by CHILL+: {ice[within].sum()} of the "
+        f"{within.sum()} that were held, {ice[~within].sum()} others"
+    )
 
 
 def keep(size):
@@ -145,8 +175,9 @@ def run(size):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["build", "keep", "run"])
     parser.add_argument("--size", choices=list(SIZES), default="small")
     arguments = parser.parse_args()

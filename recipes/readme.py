@@ -39,40 +39,100 @@ GALLERY = {
 }
 # case, result, article, ours with the keys of notebooks/results/CASE.json
 TABLE = [
-    ("si_phases", "silicon phases, misclassified (UMAP / PaCMAP)", "0.10 / 0.08 %",
-     "{umap_lof_error_percent:.2f} / {pacmap_lof_error_percent:.2f} %"),
-    ("si_vacancy", "vacancy located", "100 %", "{umap_located_percent:.1f} %, "
-     "{umap_median_error_A:.2f} Å from Wigner-Seitz"),
-    ("si_vacancy", "exactly its four neighbours flagged", "89 %",
-     "{umap_exactly_four_percent:.1f} %"),
-    ("si_vacancy", "vacancy that hops at 1000 K, averaged over 0.5 ps", "",
-     "{moving_0.5ps_located_percent:.1f} %"),
+    (
+        "si_phases",
+        "silicon phases, misclassified (UMAP / PaCMAP)",
+        "0.10 / 0.08 %",
+        "{umap_lof_error_percent:.2f} / {pacmap_lof_error_percent:.2f} %",
+    ),
+    (
+        "si_vacancy",
+        "vacancy located",
+        "100 %",
+        "{umap_located_percent:.1f} %, {umap_median_error_A:.2f} Å from Wigner-Seitz",
+    ),
+    (
+        "si_vacancy",
+        "exactly its four neighbours flagged",
+        "89 %",
+        "{umap_exactly_four_percent:.1f} %",
+    ),
+    (
+        "si_vacancy",
+        "vacancy that hops at 1000 K, averaged over 0.5 ps",
+        "",
+        "{moving_0.5ps_located_percent:.1f} %",
+    ),
     ("si_interstitial", "interstitial located", "a cluster", "{umap_located_percent:.1f} %"),
-    ("si_interstitial", "interstitial that moves at 600 / 800 / 1000 K, averaged over 0.5 ps", "",
-     "{moving_600K_0.5ps_located_percent:.1f} / {moving_800K_0.5ps_located_percent:.1f} / "
-     "{moving_1000K_0.5ps_located_percent:.1f} %"),
-    ("si_surface", "atoms of a surface, recall / precision (UMAP)", "a cluster",
-     "{surface_recall_percent:.1f} / {surface_precision_percent:.1f} %"),
-    ("water_ice", "water / ice misclassified, PaCMAP, 0.375 ps", "1.14 / 0.68 %",
-     "{pacmap_0.375ps_water_error_percent:.2f} / {pacmap_0.375ps_ice_error_percent:.2f} %"),
-    ("water_ice", "the same, 0.75 ps", "0.34 / 0.14 %",
-     "{pacmap_0.75ps_water_error_percent:.2f} / {pacmap_0.75ps_ice_error_percent:.2f} %"),
-    ("water_ice", "UMAP, 0.75 ps", "0.59 / 0.14 %",
-     "{umap_0.75ps_water_error_percent:.2f} / {umap_0.75ps_ice_error_percent:.2f} %"),
-    ("ice_defects", "vacancy in ice, two miss a donor, two an acceptor (UMAP)", "per structure",
-     "{vacancy_two_miss_a_donor_umap_percent:.1f} / "
-     "{vacancy_two_miss_an_acceptor_umap_percent:.1f} %"),
-    ("ice_defects", "interstitial in ice located", "99.3 %",
-     "{interstitial_umap_located_percent:.1f} %"),
-    ("ice_nucleus", "ice nucleus of {chill_molecules:d} molecules, recall, PaCMAP alone",
-     "hinted at", "{pacmap_recall_percent:.0f} %"),
-    ("ice_nucleus", "PaCMAP from a density-balanced subsample, recall / precision", "",
-     "{pacmap_equalised_recall_percent:.1f} / {pacmap_equalised_precision_percent:.1f} %"),
-    ("parametric_pacmap", "unseen environments in the right cluster ({n_unseen:d})",
-     "reproduced", "{right_cluster_percent:.1f} %"),
-    ("compounds", "defects in GaN, CdTe, NaCl located, `identify`", "",
-     "{located_percent:.0f} %, {largest_error_A:.2f} Å at most; "
-     "{perfect_cells_with_a_false_alarm:d} of {perfect_cells:d} perfect cells have one"),
+    (
+        "si_interstitial",
+        "interstitial that moves at 600 / 800 / 1000 K, averaged over 0.5 ps",
+        "",
+        "{moving_600K_0.5ps_located_percent:.1f} / {moving_800K_0.5ps_located_percent:.1f} / "
+        "{moving_1000K_0.5ps_located_percent:.1f} %",
+    ),
+    (
+        "si_surface",
+        "atoms of a surface, recall / precision (UMAP)",
+        "a cluster",
+        "{surface_recall_percent:.1f} / {surface_precision_percent:.1f} %",
+    ),
+    (
+        "water_ice",
+        "water / ice misclassified, PaCMAP, 0.375 ps",
+        "1.14 / 0.68 %",
+        "{pacmap_0.375ps_water_error_percent:.2f} / {pacmap_0.375ps_ice_error_percent:.2f} %",
+    ),
+    (
+        "water_ice",
+        "the same, 0.75 ps",
+        "0.34 / 0.14 %",
+        "{pacmap_0.75ps_water_error_percent:.2f} / {pacmap_0.75ps_ice_error_percent:.2f} %",
+    ),
+    (
+        "water_ice",
+        "UMAP, 0.75 ps",
+        "0.59 / 0.14 %",
+        "{umap_0.75ps_water_error_percent:.2f} / {umap_0.75ps_ice_error_percent:.2f} %",
+    ),
+    (
+        "ice_defects",
+        "vacancy in ice, two miss a donor, two an acceptor (UMAP)",
+        "per structure",
+        "{vacancy_two_miss_a_donor_umap_percent:.1f} / "
+        "{vacancy_two_miss_an_acceptor_umap_percent:.1f} %",
+    ),
+    (
+        "ice_defects",
+        "interstitial in ice located",
+        "99.3 %",
+        "{interstitial_umap_located_percent:.1f} %",
+    ),
+    (
+        "ice_nucleus",
+        "ice nucleus of {chill_molecules:d} molecules, recall, PaCMAP alone",
+        "hinted at",
+        "{pacmap_recall_percent:.0f} %",
+    ),
+    (
+        "ice_nucleus",
+        "PaCMAP from a density-balanced subsample, recall / precision",
+        "",
+        "{pacmap_equalised_recall_percent:.1f} / {pacmap_equalised_precision_percent:.1f} %",
+    ),
+    (
+        "parametric_pacmap",
+        "unseen environments in the right cluster ({n_unseen:d})",
+        "reproduced",
+        "{right_cluster_percent:.1f} %",
+    ),
+    (
+        "compounds",
+        "defects in GaN, CdTe, NaCl located, `identify`",
+        "",
+        "{located_percent:.0f} %, {largest_error_A:.2f} Å at most; "
+        "{perfect_cells_with_a_false_alarm:d} of {perfect_cells:d} perfect cells have one",
+    ),
 ]
 # What the examples of README.md are; what they print is kept in docs/examples.
 LOOP = """\
@@ -90,17 +150,23 @@ print(pd.crosstab(labels, phase, rownames=["cluster"], colnames=[""]))
 """
 RUNS = {"loop": LOOP}
 # page: its parts
-PAGES = {"README.md": ("loop", "field", "results", "speed"),
-         "docs/gallery.md": ("pictures",)}
-MARKS = {name: (f"<!-- {name}: written by recipes/readme.py -->", f"<!-- end of {name} -->")
-         for parts in PAGES.values() for name in parts}
+PAGES = {"README.md": ("loop", "field", "results", "speed"), "docs/gallery.md": ("pictures",)}
+MARKS = {
+    name: (f"<!-- {name}: written by recipes/readme.py -->", f"<!-- end of {name} -->")
+    for parts in PAGES.values()
+    for name in parts
+}
 
 
 def picture(name):
     """The notebook's picture as a small PNG that names the SHA-256 of what it was made from."""
     notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
-    images = ["".join(out["data"]["image/png"]) for cell in notebook["cells"]
-              for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
+    images = [
+        "".join(out["data"]["image/png"])
+        for cell in notebook["cells"]
+        for out in cell.get("outputs", [])
+        if "image/png" in out.get("data", {})
+    ]
     source = base64.b64decode(images[GALLERY[name][0]])
     image = Image.open(io.BytesIO(source)).convert("RGB")
     image.thumbnail((2 * SIZE, 2 * SIZE), Image.Resampling.LANCZOS)
@@ -120,9 +186,11 @@ def pictures():
     names = list(GALLERY)
     rows = ["| | | |", "|:-:|:-:|:-:|"]
     for start in range(0, len(names), IN_A_ROW):
-        cells = [f"[![{GALLERY[n][1]}](../notebooks/results/pictures/{n}.png)]"
-                 f"(notebooks/{n}.ipynb)<br>{GALLERY[n][1]}"
-                 for n in names[start:start + IN_A_ROW]]
+        cells = [
+            f"[![{GALLERY[n][1]}](../notebooks/results/pictures/{n}.png)]"
+            f"(notebooks/{n}.ipynb)<br>{GALLERY[n][1]}"
+            for n in names[start : start + IN_A_ROW]
+        ]
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -142,33 +210,47 @@ def field():
         return "What it finds in cells it has not seen is not measured yet."
     kept = json.loads(path.read_text())
     rows = kept["rows"] if isinstance(kept, dict) else kept
-    lines = ["On cells it had not seen (`benchmarks/results/field.json`):", "",
-             "| kind | cells | right | false alarms | seeds |", "|---|---|---|---|---|"]
+    lines = [
+        "On cells it had not seen (`benchmarks/results/field.json`):",
+        "",
+        "| kind | cells | right | false alarms | seeds |",
+        "|---|---|---|---|---|",
+    ]
     for row in rows:
         false = row["false_alarms_percent"]  # None where no cell of the kind is perfect
         seeds = row["seeds"] if isinstance(row["seeds"], int) else len(row["seeds"])
-        lines.append(f"| {row['kind']} | {row['n']} | {row['right_percent']:.0f} % | "
-                     f"{'' if false is None else f'{false:.0f} %'} | {seeds} |")
+        lines.append(
+            f"| {row['kind']} | {row['n']} | {row['right_percent']:.0f} % | "
+            f"{'' if false is None else f'{false:.0f} %'} | {seeds} |"
+        )
     return "\n".join(lines)
 
 
 def speed():
     forces = json.loads((BENCHMARKS / "forces.json").read_text())
     acsf = json.loads((BENCHMARKS / "symmetry_functions.json").read_text())
-    ratio = {name: f"{kept[key]['ratio_median']:.1f}" for name, kept, key in (
-        ("n2p2", forces, "n2p2 over defectkit, features"),
-        ("forces", forces, "n2p2 over defectkit, forces"),
-        ("dscribe", acsf, "ACSF over defectkit, all atoms"))}
-    return (f"Speed, one core, water box of {forces['n_atoms']} atoms: symmetry functions "
-            f"{ratio['n2p2']} times faster than n2p2 and {ratio['dscribe']} times faster than "
-            f"DScribe's ACSF; a step of molecular dynamics {ratio['forces']} times faster than "
-            "n2p2. [All measurements](benchmarks/results/table.md); `make bench` repeats them.")
+    ratio = {
+        name: f"{kept[key]['ratio_median']:.1f}"
+        for name, kept, key in (
+            ("n2p2", forces, "n2p2 over defectkit, features"),
+            ("forces", forces, "n2p2 over defectkit, forces"),
+            ("dscribe", acsf, "ACSF over defectkit, all atoms"),
+        )
+    }
+    return (
+        f"Speed, one core, water box of {forces['n_atoms']} atoms: symmetry functions "
+        f"{ratio['n2p2']} times faster than n2p2 and {ratio['dscribe']} times faster than "
+        f"DScribe's ACSF; a step of molecular dynamics {ratio['forces']} times faster than "
+        "n2p2. [All measurements](benchmarks/results/table.md); `make bench` repeats them."
+    )
 
 
 def example(name):
     kept = EXAMPLES / f"{name}.txt"
-    return (f"```python\n{RUNS[name].rstrip()}\n```\n\n```text\n"
-            f"{kept.read_text(encoding='utf-8').rstrip()}\n```")
+    return (
+        f"```python\n{RUNS[name].rstrip()}\n```\n\n```text\n"
+        f"{kept.read_text(encoding='utf-8').rstrip()}\n```"
+    )
 
 
 def printed(code, folder):
@@ -189,7 +271,7 @@ def filled(text, numbers):
         while mark in text:
             start = text.index(mark)
             end = text.index("}", start)
-            text = text[:start] + format(value, text[start + len(mark):end]) + text[end + 1:]
+            text = text[:start] + format(value, text[start + len(mark) : end]) + text[end + 1 :]
     if "{" in text:
         raise KeyError(f"{text} names a result that the notebooks do not write")
     return text

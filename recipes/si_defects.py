@@ -9,75 +9,97 @@ the layer of each atom in the unreconstructed crystal. A run of a static set who
 a slab without all its dimers, is refused and counted.
 """
 
-
 import lammps_md as md
 import numpy as np
 from ase.build import bulk, diamond100
 from ase.geometry import find_mic
+from si_defects_truth import (
+    INTERSTITIAL_TRUTH,
+    SURFACE_TRUTH,
+    TRUTH,
+    VACANCY_TRUTH,
+    dimers,
+    layers,
+)
 from tqdm import tqdm
 
 # Å: the potential's lattice constant at 0 K and its growth with temperature (per K), rounded
 LATTICE, EXPANSION = 5.43, 4e-6
-NON_LATTICE = 0.8  # Å from its site: an atom of a doubly filled cell beyond it is off the lattice
-DIMER = 2.7  # Å, the longest bond of a surface dimer
 STARTS = ("dumbbell", "hexagonal", "tetrahedral")
 
-VACANCY_TRUTH = {
-    "vacancy_A": "(n_frames, 3) position of the empty Wigner-Seitz site, in the frame's cell (Å)",
-    "vacancy_neighbour": "(n_environments,) 1 for the atoms on the four sites next to it",
-}
-INTERSTITIAL_TRUTH = {
-    "interstitial_A": "(n_frames, 3) mean position (Å) of the atoms off the lattice",
-    "site_A": "(n_frames, 3) position (Å) of the doubly filled Wigner-Seitz site",
-    "interstitial": "(n_environments,) 1 for atoms off the lattice: in the doubly filled cell and "
-                    f"more than {NON_LATTICE} Å from its site (one atom: tetrahedral or "
-                    "hexagonal; two: dumbbell)",
-    "wigner_seitz": "(n_environments,) 1 for the two atoms of the doubly filled cell",
-}
 INTERSTITIAL_NOTES = (
     "The kind of a run names its start. In this potential the tetrahedral site is the most "
     "stable: hexagonal starts relax to it before the first frame, dumbbells later or not at all "
     "(share_of_dumbbell_frames). A tetrahedral atom sits on the border of four Wigner-Seitz "
     "cells, so site_A jumps between them (site_changes) while the atom stays; interstitial_A and "
-    "identity_changes (of the atoms off the lattice) are the measure of where it is.")
-SURFACE_TRUTH = {
-    "layer": "(n_environments,) layer of the unreconstructed crystal, 0 (bottom) to 8 (top)",
-    "depth": "(n_environments,) layers below the nearer surface: 0 surface, 1 its neighbours, ...",
-}
+    "identity_changes (of the atoms off the lattice) are the measure of where it is."
+)
 SETS = {
     "si-vacancy": {
         "description": "One vacancy in silicon that stays where it is, 63 and 215 atoms, 300 to "
-                       "800 K, frames 1 ps apart.",
-        "defect": "vacancy", "truth": VACANCY_TRUTH, "seed": 20250404, "production": 10.0,
-        "every": 0.05, "keep": 20, "static": True,
-        "groups": [(n, (t,), "vacancy", runs) for n, runs in ((2, 4), (3, 2))
-                   for t in (300, 600, 800)]},
+        "800 K, frames 1 ps apart.",
+        "defect": "vacancy",
+        "truth": VACANCY_TRUTH,
+        "seed": 20250404,
+        "production": 10.0,
+        "every": 0.05,
+        "keep": 20,
+        "static": True,
+        "groups": [
+            (n, (t,), "vacancy", runs) for n, runs in ((2, 4), (3, 2)) for t in (300, 600, 800)
+        ],
+    },
     "si-vacancy-moving": {
         "description": "One vacancy in silicon of 215 atoms that hops at 1000 K, 20 ps with a "
-                       "frame every 0.05 ps.",
-        "defect": "vacancy", "truth": VACANCY_TRUTH, "seed": 20250505, "production": 20.0,
-        "every": 0.05, "keep": 1, "static": False, "groups": [(3, (1000,), "vacancy", 2)]},
+        "frame every 0.05 ps.",
+        "defect": "vacancy",
+        "truth": VACANCY_TRUTH,
+        "seed": 20250505,
+        "production": 20.0,
+        "every": 0.05,
+        "keep": 1,
+        "static": False,
+        "groups": [(3, (1000,), "vacancy", 2)],
+    },
     "si-interstitial": {
         "description": "One extra atom in silicon that stays where it is, 65 and 217 atoms, 150 "
-                       "and 300 K, started as dumbbell, hexagonal and tetrahedral, frames 1 ps "
-                       "apart.",
-        "defect": "interstitial", "truth": INTERSTITIAL_TRUTH,
-        "notes": INTERSTITIAL_NOTES, "seed": 20250606,
-        "production": 10.0, "every": 0.05, "keep": 20, "static": True,
-        "groups": [(n, (t,), kind, 2) for n in (2, 3) for t in (150, 300) for kind in STARTS]},
+        "and 300 K, started as dumbbell, hexagonal and tetrahedral, frames 1 ps "
+        "apart.",
+        "defect": "interstitial",
+        "truth": INTERSTITIAL_TRUTH,
+        "notes": INTERSTITIAL_NOTES,
+        "seed": 20250606,
+        "production": 10.0,
+        "every": 0.05,
+        "keep": 20,
+        "static": True,
+        "groups": [(n, (t,), kind, 2) for n in (2, 3) for t in (150, 300) for kind in STARTS],
+    },
     "si-interstitial-moving": {
         "description": "One extra atom in silicon of 217 atoms that moves and changes identity at "
-                       "600, 800 and 1000 K, 20 ps each with a frame every 0.05 ps.",
-        "defect": "interstitial", "truth": INTERSTITIAL_TRUTH,
-        "notes": INTERSTITIAL_NOTES, "seed": 20250707,
-        "production": 20.0, "every": 0.05, "keep": 1, "static": False,
-        "groups": [(3, (t,), kind, 1) for t, kind in zip((600, 800, 1000), STARTS, strict=True)]},
+        "600, 800 and 1000 K, 20 ps each with a frame every 0.05 ps.",
+        "defect": "interstitial",
+        "truth": INTERSTITIAL_TRUTH,
+        "notes": INTERSTITIAL_NOTES,
+        "seed": 20250707,
+        "production": 20.0,
+        "every": 0.05,
+        "keep": 1,
+        "static": False,
+        "groups": [(3, (t,), kind, 1) for t, kind in zip((600, 800, 1000), STARTS, strict=True)],
+    },
     "si-surface": {
         "description": "Silicon (001) slabs of 144 atoms in 9 layers, 2x1 dimers on both sides, "
-                       "300 to 700 K, frames 2 ps apart.",
-        "defect": "surface", "truth": SURFACE_TRUTH, "seed": 20250808, "production": 8.0,
-        "every": 0.05, "keep": 40, "static": True,
-        "groups": [(4, (t,), "surface", 4) for t in (300, 500, 700)]},
+        "300 to 700 K, frames 2 ps apart.",
+        "defect": "surface",
+        "truth": SURFACE_TRUTH,
+        "seed": 20250808,
+        "production": 8.0,
+        "every": 0.05,
+        "keep": 40,
+        "static": True,
+        "groups": [(4, (t,), "surface", 4) for t in (300, 500, 700)],
+    },
 }
 
 
@@ -119,105 +141,17 @@ def slab_structure(repeats, temperature, rng):
     layer = layers(reference)
     for side, inner in ((0, 1), (8, 7)):
         surface, below = np.flatnonzero(layer == side), np.flatnonzero(layer == inner)
-        vectors, lengths = find_mic(reference.positions[below] - reference.positions[surface[0]],
-                                    reference.cell, reference.pbc)
+        vectors, lengths = find_mic(
+            reference.positions[below] - reference.positions[surface[0]],
+            reference.cell,
+            reference.pbc,
+        )
         bonded = np.abs(vectors[lengths.argmin()][:2]).argmax()
         along = 1 - bonded  # dangling bonds point across the bonds to the layer below
         row = np.round(reference.positions[surface, along] / (a / np.sqrt(2))).astype(int)
         row = row - row.min() + rng.integers(2)
         atoms.positions[surface, along] += np.where(row % 2 == 0, 0.7, -0.7)
     return reference, atoms
-
-
-def layers(atoms):
-    """Layer of each atom of an unreconstructed slab, from the bottom."""
-    height = np.round(atoms.positions[:, 2], 3)
-    return np.searchsorted(np.unique(height), height)
-
-
-def wigner_seitz(positions, sites, lengths):
-    """Site nearest to each atom, the atoms' displacements (Å) and the drift of the lattice (Å).
-
-    ``lengths``: edges of the orthorhombic cell. The drift is the median displacement, repeated
-    until it stays (neither the defect nor an atom on its way moves it), then the mean over the
-    atoms at their sites, which has the smaller error.
-    """
-    drift = np.zeros(3)
-    for average in (np.median, np.mean):
-        for _ in range(10):
-            separation = (positions - drift)[:, None] - sites[None]
-            separation -= lengths * np.round(separation / lengths)
-            nearest = (separation**2).sum(-1).argmin(1)
-            shift = separation[np.arange(len(positions)), nearest]
-            there = (shift**2).sum(-1) < (NON_LATTICE**2 if average is np.mean else np.inf)
-            more = average(shift[there], axis=0)
-            drift = drift + more
-            if np.abs(more).max() < 1e-4:
-                break
-    return nearest, shift - more, drift
-
-
-def vacancy_truth(positions, reference):
-    """Per frame: vacant site, its position (Å), the atoms on the sites next to it."""
-    lengths, sites = reference.cell.lengths(), reference.positions
-    found = []
-    for frame in positions:
-        nearest, _, drift = wigner_seitz(frame, sites, lengths)
-        occupied = np.bincount(nearest, minlength=len(sites))
-        empty = np.flatnonzero(occupied == 0)
-        if len(empty) != 1:
-            found.append(None)
-            continue
-        apart = sites - sites[empty[0]]
-        apart -= lengths * np.round(apart / lengths)
-        beside = np.argsort((apart**2).sum(-1))[1:5]
-        found.append({"id": int(empty[0]), "site": int(empty[0]),
-                      "info": {"vacancy_A": (sites[empty[0]] + drift) % lengths},
-                      "arrays": {"vacancy_neighbour": np.isin(nearest, beside).astype(int)}})
-    return found
-
-
-def interstitial_truth(positions, reference):
-    """Per frame: the doubly filled site, which atoms are off the lattice, and where (Å)."""
-    lengths, sites = reference.cell.lengths(), reference.positions
-    found = []
-    for frame in positions:
-        nearest, shift, drift = wigner_seitz(frame, sites, lengths)
-        occupied = np.bincount(nearest, minlength=len(sites))
-        double = np.flatnonzero(occupied > 1)
-        if len(double) != 1:
-            found.append(None)
-            continue
-        pair = np.flatnonzero(nearest == double[0])
-        away = np.linalg.norm(shift[pair], axis=1)
-        off = pair[away > min(NON_LATTICE, away.max() - 1e-9)]
-        place = sites[double[0]] + drift
-        flags = np.zeros((2, len(frame)), int)
-        flags[0, off], flags[1, pair] = 1, 1
-        found.append({"id": tuple(off.tolist()), "site": int(double[0]),
-                      "info": {"interstitial_A": (place + shift[off].mean(0)) % lengths,
-                               "site_A": place % lengths},
-                      "arrays": {"interstitial": flags[0], "wigner_seitz": flags[1]}})
-    return found
-
-
-def surface_truth(positions, reference):
-    """Per frame: layer and depth of each atom in the unreconstructed crystal."""
-    layer = layers(reference)
-    depth = np.minimum(layer, 8 - layer)
-    return [{"id": 0, "site": 0, "info": {}, "arrays": {"layer": layer, "depth": depth}}
-            for _ in positions]
-
-
-def dimers(positions, reference):
-    """Number of surface bonds of a slab; 16 are all."""
-    surface = positions[np.isin(layers(reference), (0, 8))]
-    vectors = (surface[:, None] - surface[None]).reshape(-1, 3)
-    close = find_mic(vectors, reference.cell, reference.pbc)[1] < DIMER
-    return (int(close.sum()) - len(surface)) // 2
-
-
-TRUTH = {"vacancy": vacancy_truth, "interstitial": interstitial_truth, "surface": surface_truth}
 
 
 def agrees_with_mdapy(positions, reference, truth):
@@ -238,15 +172,19 @@ def agrees_with_mdapy(positions, reference, truth):
 def check(defect, static, run, positions, reference, found):
     """What was measured on a run, with ``refused`` the reason why it cannot be used or ''."""
     known = [f for f in found if f]
-    result = {"temperature_K": float(run["temperature"].mean()),
-              "frames_without_one_defect": len(found) - len(known),
-              "site_changes": sum(a["site"] != b["site"] for a, b in zip(known, known[1:],
-                                                                       strict=False)),
-              "identity_changes": sum(a["id"] != b["id"] for a, b in zip(known, known[1:],
-                                                                       strict=False)),
-              "refused": ""}
+    result = {
+        "temperature_K": float(run["temperature"].mean()),
+        "frames_without_one_defect": len(found) - len(known),
+        "site_changes": sum(
+            a["site"] != b["site"] for a, b in zip(known, known[1:], strict=False)
+        ),
+        "identity_changes": sum(
+            a["id"] != b["id"] for a, b in zip(known, known[1:], strict=False)
+        ),
+        "refused": "",
+    }
     if defect == "surface":
-        averaged = [positions[i:i + 20].mean(0) for i in range(0, len(positions), 20)]
+        averaged = [positions[i : i + 20].mean(0) for i in range(0, len(positions), 20)]
         result["fewest_dimers"] = min(dimers(p, reference) for p in averaged)
         if result["fewest_dimers"] < 16:
             result["refused"] = "not all 16 dimers in the structure averaged over 1 ps"
@@ -281,18 +219,29 @@ def make_run(name, plan, group, number):
         reference, start = defect_structure(repeats, temperature, kind, rng)
     seed = int(rng.integers(1, 800_000_000))
     first = 700 if kind == "surface" else 10  # at 300 K broken dimers take too long to close
-    stages = [{"thermostat": "langevin", "temperature": first, "ps": 2.0},
-              {"thermostat": "langevin", "temperature": (first, temperature), "ps": 2.0},
-              {"thermostat": "langevin", "temperature": temperature, "ps": 2.0},
-              {"thermostat": "nose-hoover", "temperature": temperature,
-               "ps": plan["production"], "every": plan["every"]}]
+    stages = [
+        {"thermostat": "langevin", "temperature": first, "ps": 2.0},
+        {"thermostat": "langevin", "temperature": (first, temperature), "ps": 2.0},
+        {"thermostat": "langevin", "temperature": temperature, "ps": 2.0},
+        {
+            "thermostat": "nose-hoover",
+            "temperature": temperature,
+            "ps": plan["production"],
+            "every": plan["every"],
+        },
+    ]
     run = md.stored_run({"set": name, "kind": kind}, start, stages, seed)
     positions = md.without_drift(run["positions"], start.positions)
     found = TRUTH[plan["defect"]](positions, reference)
     result = check(plan["defect"], plan["static"], run, positions, reference, found)
     label = f"{kind}-{len(start)}-{temperature}K-{number:02d}"
-    record = {"run": label, "set_temperature_K": temperature, "n_atoms": len(start),
-              "seed": seed, **result}
+    record = {
+        "run": label,
+        "set_temperature_K": temperature,
+        "n_atoms": len(start),
+        "seed": seed,
+        **result,
+    }
     if result["refused"]:
         return None, record
     frames = []
@@ -300,10 +249,13 @@ def make_run(name, plan, group, number):
         if found[i]:
             atoms = start.copy()
             atoms.positions = positions[i]
-            atoms.info = {"kind": f"{kind} {len(start)}", "temperature_K": temperature,
-                          "run": label,
-                          "time_ps": round(float(run["time"][i] - run["time"][0]), 3),
-                          **{k: np.round(v, 3) for k, v in found[i]["info"].items()}}
+            atoms.info = {
+                "kind": f"{kind} {len(start)}",
+                "temperature_K": temperature,
+                "run": label,
+                "time_ps": round(float(run["time"][i] - run["time"][0]), 3),
+                **{k: np.round(v, 3) for k, v in found[i]["info"].items()},
+            }
             atoms.arrays |= found[i]["arrays"]
             frames.append(atoms)
     return frames, record
@@ -318,8 +270,10 @@ def make_set(name):
             kept = number = 0
             while kept < wanted:
                 if number >= 6 * wanted + 6:
-                    raise SystemExit(f"{name}: {kind} in {plan['groups'][group]} was refused too "
-                                     f"often ({records[-1]['refused']}); nothing written.")
+                    raise SystemExit(
+                        f"{name}: {kind} in {plan['groups'][group]} was refused too "
+                        f"often ({records[-1]['refused']}); nothing written."
+                    )
                 new, record = make_run(name, plan, group, number)
                 records.append(record)
                 number += 1
@@ -336,37 +290,58 @@ def write_set(name, plan, frames, records):
     md.write_frames(md.DATA / f"{name}.extxyz.gz", frames, columns=columns)
     refused = [{k: r[k] for k in ("run", "seed", "refused")} for r in records if r["refused"]]
     kinds = list(dict.fromkeys(atoms.info["kind"] for atoms in frames))
-    md.write_json(md.DATA / f"{name}.json", {
-        "name": name, "description": plan["description"], "recipe": "recipes/si_defects.py",
-        "kind_key": "kind", "classes": kinds, "truth": plan["truth"],
-        **md.POTENTIAL, **md.OWNERSHIP,
-        "ensemble": "NVT: Langevin (damping 0.1 ps) from 10 K (slabs: from 700 K) to "
-                    "equilibrate, then Nose-Hoover chains (damping 0.1 ps), fixed cell, lattice "
-                    f"constant {LATTICE} Å (1 + {EXPANSION:g} T/K)",
-        "time_step_ps": md.TIME_STEP, "equilibration_ps": 6.0,
-        "production_ps": plan["production"],
-        "dt_ps": round(plan["every"] * plan["keep"], 3),
-        "selection": "runs whose defect moved are refused" if plan["static"] else
-                     "runs whose defect hardly moved are refused: rates of jumps from this set "
-                     "are too high",
-        "notes": plan.get("notes", ""),
-        "positions": "Å to 0.001, unwrapped, centre of mass kept (the lattice drifts as the "
-                     "defect moves; the truth takes that out)",
-        "seed": plan["seed"], "software": md.software(),
-        "difference_from_paper": "The paper takes these structures from the DFT database of the "
-        "GAP potential of Bartok et al. (2018). Ours are classical MD with a modified Tersoff "
-        "potential, in which the tetrahedral interstitial is the most stable and surface dimers "
-        "do not buckle as in DFT.",
-        "counts": {"frames": len(frames), "runs": len(records) - len(refused),
-                   "environments": sum(map(len, frames)),
-                   "frames_of_each_kind": {k: sum(a.info["kind"] == k for a in frames)
-                                           for k in kinds}},
-        "runs": [{k: (round(v, 3) if isinstance(v, float) else v) for k, v in r.items()}
-                 for r in records if not r["refused"]],
-        "refused_runs": refused})
+    md.write_json(
+        md.DATA / f"{name}.json",
+        {
+            "name": name,
+            "description": plan["description"],
+            "recipe": "recipes/si_defects.py",
+            "kind_key": "kind",
+            "classes": kinds,
+            "truth": plan["truth"],
+            **md.POTENTIAL,
+            **md.OWNERSHIP,
+            "ensemble": "NVT: Langevin (damping 0.1 ps) from 10 K (slabs: from 700 K) to "
+            "equilibrate, then Nose-Hoover chains (damping 0.1 ps), fixed cell, lattice "
+            f"constant {LATTICE} Å (1 + {EXPANSION:g} T/K)",
+            "time_step_ps": md.TIME_STEP,
+            "equilibration_ps": 6.0,
+            "production_ps": plan["production"],
+            "dt_ps": round(plan["every"] * plan["keep"], 3),
+            "selection": "runs whose defect moved are refused"
+            if plan["static"]
+            else "runs whose defect hardly moved are refused: rates of jumps from this set "
+            "are too high",
+            "notes": plan.get("notes", ""),
+            "positions": "Å to 0.001, unwrapped, centre of mass kept (the lattice drifts as the "
+            "defect moves; the truth takes that out)",
+            "seed": plan["seed"],
+            "software": md.software(),
+            "difference_from_paper": "The paper takes these structures from the DFT database of "
+            "the GAP potential of Bartok et al. (2018). Ours are classical MD with a modified "
+            "Tersoff potential, in which the tetrahedral interstitial is the most stable and "
+            "surface dimers do not buckle as in DFT.",
+            "counts": {
+                "frames": len(frames),
+                "runs": len(records) - len(refused),
+                "environments": sum(map(len, frames)),
+                "frames_of_each_kind": {
+                    k: sum(a.info["kind"] == k for a in frames) for k in kinds
+                },
+            },
+            "runs": [
+                {k: (round(v, 3) if isinstance(v, float) else v) for k, v in r.items()}
+                for r in records
+                if not r["refused"]
+            ],
+            "refused_runs": refused,
+        },
+    )
     size = (md.DATA / f"{name}.extxyz.gz").stat().st_size
-    tqdm.write(f"{name}: {len(frames)} frames, {sum(map(len, frames))} environments, "
-               f"{len(refused)} runs refused, {size / 1e6:.2f} MB")
+    tqdm.write(
+        f"{name}: {len(frames)} frames, {sum(map(len, frames))} environments, "
+        f"{len(refused)} runs refused, {size / 1e6:.2f} MB"
+    )
 
 
 if __name__ == "__main__":

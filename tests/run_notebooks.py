@@ -62,8 +62,11 @@ def differences(new, kept):
 def names(beginnings):
     """Stems of the notebooks asked for, those that take longest first."""
     took = json.loads(TIMES.read_text())["wall_s"]
-    stems = [path.stem for path in NOTEBOOKS.glob("*.ipynb")
-             if not beginnings or path.stem.startswith(tuple(beginnings))]
+    stems = [
+        path.stem
+        for path in NOTEBOOKS.glob("*.ipynb")
+        if not beginnings or path.stem.startswith(tuple(beginnings))
+    ]
     if not stems:
         sys.exit(f"no notebook begins with {' or '.join(beginnings)}")
     return sorted(stems, key=lambda stem: -took.get(stem, 0.0))
@@ -74,13 +77,28 @@ def run(folder, stems, jobs, timeout=1800):
     (folder / "results").mkdir(parents=True, exist_ok=True)
     for stem in stems:
         shutil.copy2(NOTEBOOKS / f"{stem}.ipynb", folder)
-    command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir",
-               str(folder), "-p", "no:cacheprovider", "--nbmake", f"--nbmake-timeout={timeout}",
-               "--overwrite", "-rs", "--durations=0", "--durations-min=1"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-c",
+        str(ROOT / "pyproject.toml"),
+        "--rootdir",
+        str(folder),
+        "-p",
+        "no:cacheprovider",
+        "--nbmake",
+        f"--nbmake-timeout={timeout}",
+        "--overwrite",
+        "-rs",
+        "--durations=0",
+        "--durations-min=1",
+    ]
     if jobs > 1:
         command += ["-n", str(jobs), "--maxschedchunk=1"]
-    return subprocess.run([*command, *(str(folder / f"{stem}.ipynb") for stem in stems)],
-                          check=False).returncode
+    return subprocess.run(
+        [*command, *(str(folder / f"{stem}.ipynb") for stem in stems)], check=False
+    ).returncode
 
 
 def compare(folder):
@@ -88,8 +106,11 @@ def compare(folder):
     wrong = 0
     for path in sorted((folder / "results").glob("*.json")):
         kept = NOTEBOOKS / "results" / path.name
-        found = (differences(json.loads(path.read_text()), json.loads(kept.read_text()))
-                 if kept.exists() else ["notebooks/results has no such file"])
+        found = (
+            differences(json.loads(path.read_text()), json.loads(kept.read_text()))
+            if kept.exists()
+            else ["notebooks/results has no such file"]
+        )
         for sentence in found:
             print(f"{path.name}: {sentence}")
         wrong += len(found)
@@ -117,14 +138,16 @@ def renew(folder, stems):
             for output in cell.get("outputs", []):
                 compact(output)
         (NOTEBOOKS / f"{stem}.ipynb").write_text(
-            json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
     for path in (folder / "results").glob("*.json"):
         shutil.copy2(path, NOTEBOOKS / "results")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*")
     parser.add_argument("--keep", type=Path, metavar="FOLDER")
     parser.add_argument("--renew", action="store_true")

@@ -18,13 +18,8 @@ from ase.spacegroup import crystal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from defectkit.io.archive import (
-    pack_frames,
-    parse_json,
-    read_archive,
-    unpack_frames,
-    write_archive,
-)
+from defectkit.io.archive import parse_json, read_archive, write_archive
+from defectkit.io.packed_frames import pack_frames, unpack_frames
 
 
 def back(frames, folder):
@@ -43,21 +38,48 @@ def same(a, b):
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, np.ndarray | np.generic):
-        return (a.dtype == b.dtype and a.shape == b.shape and (
-            all(map(same, a.ravel(), b.ravel())) if a.dtype.hasobject
-            else a.tobytes() == b.tobytes()))
+        return (
+            a.dtype == b.dtype
+            and a.shape == b.shape
+            and (
+                all(map(same, a.ravel(), b.ravel()))
+                if a.dtype.hasobject
+                else a.tobytes() == b.tobytes()
+            )
+        )
     return a == b or a != a and b != b
 
 
 INFO = {
-    "sentence": "1 2 3", "flag": "T", "true": True, "none": None, "empty": "", "lines": "a\nb\r\n",
-    "Lattice": "mine", "Properties": "species:S:1", "key = \"x\"": 'a "b" \\ c', "uni": "Å\ud800",
-    "array": np.arange(6).reshape(2, 3), "texts": np.array(["a b", "c\nd"]), "f4": np.float32(0.1),
-    "bool_": np.bool_(False), "nan": float("nan"), "infinite": [-float("inf"), 1e308],
-    "large": 10**40, "complex": 1 + 2j, "bytes": b"\x00\xff", "tuple": (1, (2.0, "3")),
-    "set": {1, 2}, "nested": {"a": [{"b": {}}, []]}, "$tag": {"$array": "x"}, 7: {1: 2},
-    ("a", 1): 3, "objects": np.array([None, "a", [1, 2]], object), "when": np.datetime64("2026"),
-    "records": np.array([(1, 2.0)], "i4,f8"), "none at all": np.zeros((0, 3)),
+    "sentence": "1 2 3",
+    "flag": "T",
+    "true": True,
+    "none": None,
+    "empty": "",
+    "lines": "a\nb\r\n",
+    "Lattice": "mine",
+    "Properties": "species:S:1",
+    'key = "x"': 'a "b" \\ c',
+    "uni": "Å\ud800",
+    "array": np.arange(6).reshape(2, 3),
+    "texts": np.array(["a b", "c\nd"]),
+    "f4": np.float32(0.1),
+    "bool_": np.bool_(False),
+    "nan": float("nan"),
+    "infinite": [-float("inf"), 1e308],
+    "large": 10**40,
+    "complex": 1 + 2j,
+    "bytes": b"\x00\xff",
+    "tuple": (1, (2.0, "3")),
+    "set": {1, 2},
+    "nested": {"a": [{"b": {}}, []]},
+    "$tag": {"$array": "x"},
+    7: {1: 2},
+    ("a", 1): 3,
+    "objects": np.array([None, "a", [1, 2]], object),
+    "when": np.datetime64("2026"),
+    "records": np.array([(1, 2.0)], "i4,f8"),
+    "none at all": np.zeros((0, 3)),
 }
 
 
@@ -68,13 +90,18 @@ def test_everything_about_a_frame_comes_back(tmp_path):
     one.set_celldisp([0.1, 0.2, 0.3])
     one.set_tags(range(8))
     one.set_velocities(np.full((8, 3), 1 / 3))
-    one.arrays |= {"site": np.array(["a b", "", "ccc", "d", "e", "f", "g", "h\n"]),
-                   "vague": np.array([None, 1, "x", 2.0, [], {}, (), True], object),
-                   "wide": np.zeros((8, 2, 2), ">f4")}
+    one.arrays |= {
+        "site": np.array(["a b", "", "ccc", "d", "e", "f", "g", "h\n"]),
+        "vague": np.array([None, 1, "x", 2.0, [], {}, (), True], object),
+        "wide": np.zeros((8, 2, 2), ">f4"),
+    }
     one.set_constraint([FixAtoms([0, 3]), FixBondLengths([[0, 1]])])
     one.calc = SinglePointCalculator(one, energy=-1.5, forces=np.full((8, 3), 0.1))
-    others = [bulk("Si"), Atoms(), crystal("Na", [(0, 0, 0)], spacegroup=229, cellpar=[4.3] * 3
-                                           + [90] * 3)]
+    others = [
+        bulk("Si"),
+        Atoms(),
+        crystal("Na", [(0, 0, 0)], spacegroup=229, cellpar=[4.3] * 3 + [90] * 3),
+    ]
     again = back([one, *others], tmp_path)
     for a, b in zip(again, [one, *others], strict=True):
         assert a == b
@@ -92,8 +119,13 @@ def test_everything_about_a_frame_comes_back(tmp_path):
 
 value = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.complex_numbers(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner)
-    | st.lists(inner).map(tuple), max_leaves=6)
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.text() | st.integers(), inner)
+        | st.lists(inner).map(tuple)
+    ),
+    max_leaves=6,
+)
 
 
 @given(st.dictionaries(st.text(), value, max_size=3))
@@ -120,9 +152,11 @@ def test_what_cannot_be_kept_is_named_and_the_rest_is_kept(tmp_path):
     circle = []
     circle.append(circle)
     atoms.info["circle"] = circle
-    with pytest.warns(UserWarning, match="info of frame 0 'odd', info of frame 0 'deep', "
-                                         "info of frame 0 'circle'"):
-        again, = back([atoms], tmp_path)
+    with pytest.warns(
+        UserWarning,
+        match="info of frame 0 'odd', info of frame 0 'deep', info of frame 0 'circle'",
+    ):
+        (again,) = back([atoms], tmp_path)
     assert again.info == {"fine": 1}
     with pytest.raises(ValueError, match="'x' holds Python objects"):
         write_archive(tmp_path / "a.npz", {}, {"x": np.array([None])})
@@ -139,16 +173,18 @@ def test_many_frames_are_fast_and_small(tmp_path):
 
 # files that somebody made to do harm
 
+
 def zeros(path, size, kind=zipfile.ZIP_DEFLATED, shape=None, more=None):
-    """An archive whose array `x` unpacks to `size` zeros of a byte, and may declare another shape.
-    """
+    """An archive whose array `x` unpacks to `size` zeros, and may declare another shape."""
     head = io.BytesIO()
     np.lib.format.write_array_header_1_0(
-        head, {"descr": "|u1", "fortran_order": False, "shape": shape or (size,)})
+        head, {"descr": "|u1", "fortran_order": False, "shape": shape or (size,)}
+    )
     header = io.BytesIO()
     np.save(header, np.frombuffer(json.dumps(more or {}).encode(), np.uint8))
-    with zipfile.ZipFile(path, "w", kind, compresslevel=9 if kind != zipfile.ZIP_LZMA else None
-                         ) as file:
+    with zipfile.ZipFile(
+        path, "w", kind, compresslevel=9 if kind != zipfile.ZIP_LZMA else None
+    ) as file:
         file.writestr("header.npy", header.getvalue())
         with file.open("x.npy", "w") as stream:
             stream.write(head.getvalue())
@@ -171,8 +207,11 @@ def test_a_small_file_that_unpacks_to_gigabytes_is_refused_unread(tmp_path):
     assert path.stat().st_size < 10**6
 
     def refused():
-        with pytest.raises(ValueError, match=r"would unpack to 0.315 GB from 0.\d+ MB, as no "
-                                             "model does; it is damaged or forged"):
+        with pytest.raises(
+            ValueError,
+            match=r"would unpack to 0.315 GB from 0.\d+ MB, as no "
+            "model does; it is damaged or forged",
+        ):
             read_archive(path, "model")
 
     assert peak(refused) < 2**21
@@ -245,9 +284,12 @@ def test_files_of_another_kind_are_named_so(tmp_path):
 
 def test_frames_that_do_not_fit_together_are_refused():
     described, arrays = pack_frames([bulk("Si"), bulk("Cu")])
-    spoilt = [arrays | {"frames_column0": arrays["frames_column0"][:-1]},
-              arrays | {"frames_cell": arrays["frames_cell"][:1]},
-              arrays | {"frames_column0": np.full(3, 200)}, {}]
+    spoilt = [
+        arrays | {"frames_column0": arrays["frames_column0"][:-1]},
+        arrays | {"frames_cell": arrays["frames_cell"][:1]},
+        arrays | {"frames_column0": np.full(3, 200)},
+        {},
+    ]
     for changed in spoilt:
         with pytest.raises(ValueError, match="the frames do not fit together"):
             unpack_frames(described, changed)

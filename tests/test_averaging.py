@@ -24,11 +24,13 @@ from defectkit.averaging import (
 
 def direct(features, window):
     """The definition: mean of frames t to t + window - 1."""
-    return np.array([np.mean(features[t:t + window], axis=0)
-                     for t in range(len(features) - window + 1)])
+    return np.array(
+        [np.mean(features[t : t + window], axis=0) for t in range(len(features) - window + 1)]
+    )
 
 
 # moving_average, stream_average, frame_index
+
 
 @given(st.integers(1, 40), st.integers(0, 39), st.integers(0, 10**6))
 def test_moving_average_is_the_mean_of_each_window(n_frames, shorter, seed):
@@ -41,8 +43,9 @@ def test_moving_average_is_the_mean_of_each_window(n_frames, shorter, seed):
     assert (features == before).all()
 
 
-@pytest.mark.parametrize("average", [moving_average,
-                                     lambda f, w: np.array(list(stream_average(iter(f), w)))])
+@pytest.mark.parametrize(
+    "average", [moving_average, lambda f, w: np.array(list(stream_average(iter(f), w)))]
+)
 def test_a_large_offset_costs_no_digits(average):
     features = 1e6 + np.random.default_rng(0).normal(size=(20_000, 2))
     exact = direct(features - 1e6, 50)  # this difference is exact
@@ -94,26 +97,34 @@ def test_frame_index_says_where_an_average_belongs(window):
     means = moving_average(time, window)
     centred = time[frame_index(12, window)]
     assert np.allclose(means - centred, 0 if window % 2 else 0.5)
-    assert (time[frame_index(12, window, "trailing")] == time[window - 1:]).all()
+    assert (time[frame_index(12, window, "trailing")] == time[window - 1 :]).all()
     with pytest.raises(ValueError, match="unknown mode 'leading'; use centred or trailing"):
         frame_index(12, window, "leading")
 
 
-@pytest.mark.parametrize("window, text", [
-    (40, "window=40 exceeds the 32 frames in this trajectory; use window <= 32 or load more "
-         "frames."),
-    (0, "window=0 must be a whole number of frames, at least 1; window_from_ps converts a time."),
-    (0.75, "window=0.75 must be a whole number of frames"),
-    ([5], "window=[5] must be a whole number of frames"),
-    (None, "window=None must be a whole number of frames"),
-    ("5", "window='5' must be a whole number of frames"),
-    (np.inf, "window=inf must be a whole number of frames"),
-])
+@pytest.mark.parametrize(
+    "window, text",
+    [
+        (
+            40,
+            "window=40 exceeds the 32 frames in this trajectory; use window <= 32 or load more "
+            "frames.",
+        ),
+        (0, "window=0 must be a whole number of frames, at least 1; window_from_ps converts"),
+        (0.75, "window=0.75 must be a whole number of frames"),
+        ([5], "window=[5] must be a whole number of frames"),
+        (None, "window=None must be a whole number of frames"),
+        ("5", "window='5' must be a whole number of frames"),
+        (np.inf, "window=inf must be a whole number of frames"),
+    ],
+)
 def test_impossible_windows_are_refused(window, text):
-    for call in (lambda: moving_average(np.zeros((32, 2)), window),
-                 lambda: frame_index(32, window),
-                 lambda: average_positions(np.zeros((32, 2, 3)), np.eye(3), window),
-                 lambda: list(stream_average(iter(np.zeros((32, 2))), window))):
+    for call in (
+        lambda: moving_average(np.zeros((32, 2)), window),
+        lambda: frame_index(32, window),
+        lambda: average_positions(np.zeros((32, 2, 3)), np.eye(3), window),
+        lambda: list(stream_average(iter(np.zeros((32, 2))), window)),
+    ):
         with pytest.raises(ValueError, match=re.escape(text)):
             call()
 
@@ -122,8 +133,9 @@ def test_frames_of_changing_composition_are_refused():
     frames = [np.zeros((4, 2)), np.zeros((4, 2)), np.zeros((5, 2))]
     with pytest.raises(ValueError, match="changes between frames; average only over frames of"):
         moving_average(frames, 2)
-    with pytest.raises(ValueError, match=re.escape("frame 2 has shape (5, 2) but those before "
-                                                   "have (4, 2)")):
+    with pytest.raises(
+        ValueError, match=re.escape("frame 2 has shape (5, 2) but those before have (4, 2)")
+    ):
         list(stream_average(frames, 2))
 
 
@@ -147,20 +159,39 @@ def test_stream_keeps_only_the_window_in_memory():
 
 # window_from_ps
 
-@pytest.mark.parametrize("ps, dt, frames", [(0.75, 0.0125, 60), (0.375, 0.0125, 30), (0, 0.01, 1),
-                                            (0.0125, 0.0125, 1), (0.3, 0.1, 3), (1.005, 0.1, 10)])
+
+@pytest.mark.parametrize(
+    "ps, dt, frames",
+    [
+        (0.75, 0.0125, 60),
+        (0.375, 0.0125, 30),
+        (0, 0.01, 1),
+        (0.0125, 0.0125, 1),
+        (0.3, 0.1, 3),
+        (1.005, 0.1, 10),
+    ],
+)
 def test_time_becomes_frames(ps, dt, frames):
     assert window_from_ps(ps, dt) == frames
 
 
-@pytest.mark.parametrize("ps, dt, text", [
-    (0.005, 0.0125, "window=0.005 ps is shorter than one interval of 0.0125 ps; use at least "
-                    "0.0125 ps"),
-    (0.38, 0.0125, "window=0.38 ps lies between 30 and 31 frames of 0.0125 ps; use 0.375 or "
-                   "0.3875 ps."),
-    (-1, 0.0125, "times must be positive"),
-    (1, 0, "times must be positive"),
-])
+@pytest.mark.parametrize(
+    "ps, dt, text",
+    [
+        (
+            0.005,
+            0.0125,
+            "window=0.005 ps is shorter than one interval of 0.0125 ps; use at least 0.0125 ps",
+        ),
+        (
+            0.38,
+            0.0125,
+            "window=0.38 ps lies between 30 and 31 frames of 0.0125 ps; use 0.375 or 0.3875 ps.",
+        ),
+        (-1, 0.0125, "times must be positive"),
+        (1, 0, "times must be positive"),
+    ],
+)
 def test_time_between_frames_is_refused(ps, dt, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         window_from_ps(ps, dt)
@@ -168,8 +199,10 @@ def test_time_between_frames_is_refused(ps, dt, text):
 
 # average_positions
 
-CELLS = {"cubic": 8 * np.eye(3),
-         "triclinic": np.array([[7.0, 0, 0], [3.0, 6.0, 0], [-2.0, 1.0, 8.0]])}
+CELLS = {
+    "cubic": 8 * np.eye(3),
+    "triclinic": np.array([[7.0, 0, 0], [3.0, 6.0, 0], [-2.0, 1.0, 8.0]]),
+}
 
 
 @pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
@@ -195,17 +228,21 @@ def test_a_breathing_cell_carries_its_atoms_along():
     assert np.allclose(average, scaled @ CELLS["triclinic"])
 
 
-@pytest.mark.parametrize("positions, cell, text", [
-    (np.zeros((4, 2)), np.eye(3), "positions must be (n_frames, n_atoms, 3), got (4, 2)"),
-    (np.zeros((4, 2, 3)), np.ones(3), "cell must be (3, 3) or (4, 3, 3), got (3,)"),
-    (np.zeros((4, 2, 3)), np.zeros((3, 3)), "the cell has no volume"),
-])
+@pytest.mark.parametrize(
+    "positions, cell, text",
+    [
+        (np.zeros((4, 2)), np.eye(3), "positions must be (n_frames, n_atoms, 3), got (4, 2)"),
+        (np.zeros((4, 2, 3)), np.ones(3), "cell must be (3, 3) or (4, 3, 3), got (3,)"),
+        (np.zeros((4, 2, 3)), np.zeros((3, 3)), "the cell has no volume"),
+    ],
+)
 def test_bad_positions_are_refused(positions, cell, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         average_positions(positions, cell, 2)
 
 
 # shortest_window
+
 
 def noisy_phase(mean, n_atoms, n_frames=160, memory=0.6, seed=0):
     """Features whose noise decays over a few frames, so that averaging takes it out slowly."""
@@ -226,8 +263,9 @@ def two_phases():
 def test_shortest_window_separates_phases_it_was_not_told(two_phases):
     windows = [1, 4, 8, 12, 16, 24, 32]
     truth = ["liquid", "ice"]
-    window, curve = shortest_window(two_phases, dt=0.01, windows=windows, truth=truth,
-                                    progress=False)
+    window, curve = shortest_window(
+        two_phases, dt=0.01, windows=windows, truth=truth, progress=False
+    )
     rows = curve.set_index("window").T
     assert list(rows) == windows and rows[8]["time_ps"] == 0.08
     assert not rows[1]["accepted"] and rows[1]["knn_error"] > 0.05
@@ -267,23 +305,31 @@ def test_silicon_phases_get_apart_by_averaging():
         frames = np.flatnonzero(data.truth["run"] == run)
         runs.append(dk.features([data.frames[i] for i in frames], symmetry))
         truth.append(data.truth["phase"][data.truth["frame"] == frames[0]][0])
-    window, curve = shortest_window(runs, dt=data.dt, windows=[1, 8, 16, 24, 30], truth=truth,
-                                    progress=False)
+    window, curve = shortest_window(
+        runs, dt=data.dt, windows=[1, 8, 16, 24, 30], truth=truth, progress=False
+    )
     rows = curve.set_index("window").T
     assert rows[1]["knn_error"] > 0.03
     assert rows[window]["knn_error"] <= 0.015
     assert rows[window]["n_clusters"] == 2
 
 
-@pytest.mark.parametrize("features, arguments, text", [
-    (np.zeros((30, 4, 2)), {"windows": [1, 16]}, "windows [1, 16] must fit twice into the "
-                                                 "shortest trajectory of 30 frames; use windows "
-                                                 "<= 15"),
-    ([], {}, "there are no trajectories"),
-    ([np.zeros((9, 4, 2)), np.zeros((9, 4, 3))], {}, "with the same n_features"),
-    (np.zeros((30, 4, 2)), {"truth": [0, 1]}, "truth has 2 entries for 1 trajectories"),
-    (np.zeros((30, 4, 2)), {"truth": ["ice"]}, "truth names only one phase; leave it out"),
-])
+@pytest.mark.parametrize(
+    "features, arguments, text",
+    [
+        (
+            np.zeros((30, 4, 2)),
+            {"windows": [1, 16]},
+            "windows [1, 16] must fit twice into the "
+            "shortest trajectory of 30 frames; use windows "
+            "<= 15",
+        ),
+        ([], {}, "there are no trajectories"),
+        ([np.zeros((9, 4, 2)), np.zeros((9, 4, 3))], {}, "with the same n_features"),
+        (np.zeros((30, 4, 2)), {"truth": [0, 1]}, "truth has 2 entries for 1 trajectories"),
+        (np.zeros((30, 4, 2)), {"truth": ["ice"]}, "truth names only one phase; leave it out"),
+    ],
+)
 def test_bad_searches_are_refused(features, arguments, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         shortest_window(features, progress=False, **arguments)
@@ -300,8 +346,9 @@ def test_mean_over_neighbours_across_the_boundary_and_of_a_crystal():
     plain = np.array([features[row < 3.0].mean(axis=0) for row in away])
     assert np.allclose(made, plain) and (features == before).all()
     order = np.random.default_rng(1).permutation(len(atoms))
-    assert np.allclose(dk.averaging.neighbour_average(features[order], atoms[order], 3.0),
-                       made[order])
+    assert np.allclose(
+        dk.averaging.neighbour_average(features[order], atoms[order], 3.0), made[order]
+    )
 
 
 def test_means_over_neighbours_that_cannot_be():
@@ -326,15 +373,19 @@ def test_averaged_frames_follow_atoms_over_the_boundary_and_keep_an_element():
     whole = average_frames(run, 2)
     assert np.allclose(whole[0].get_distance(0, 1, mic=True), 1.0)
     shaken = [Atoms("O", rng.normal(size=(1, 3)), cell=[10, 10, 10]) for _ in range(3)]
-    assert np.allclose(average_frames(shaken, 3)[0].positions,
-                       np.mean([s.positions for s in shaken], axis=0))
+    assert np.allclose(
+        average_frames(shaken, 3)[0].positions, np.mean([s.positions for s in shaken], axis=0)
+    )
 
 
-@pytest.mark.parametrize("frames, element, text", [
-    ([], None, "there are no frames to average"),
-    ([Atoms("O", cell=[5, 5, 5]), Atoms("O", cell=[5, 5, 6])], None, "the cell changes from"),
-    ([Atoms("OH2", cell=[5, 5, 5])], "Si", "no Si in these frames; they hold H, O"),
-])
+@pytest.mark.parametrize(
+    "frames, element, text",
+    [
+        ([], None, "there are no frames to average"),
+        ([Atoms("O", cell=[5, 5, 5]), Atoms("O", cell=[5, 5, 6])], None, "the cell changes from"),
+        ([Atoms("OH2", cell=[5, 5, 5])], "Si", "no Si in these frames; they hold H, O"),
+    ],
+)
 def test_frames_that_cannot_be_averaged_are_refused(frames, element, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         average_frames(frames, 1, element)

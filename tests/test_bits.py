@@ -54,9 +54,14 @@ ROOT = str(Path(dk.__file__).parents[1])
 def run(threads):
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     given = os.environ | dict.fromkeys(names, str(threads)) | {"PYTHONPATH": ROOT}
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c",
-                           WORK.replace("THREADS", str(threads))],
-                          env=given, capture_output=True, text=True, check=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", WORK.replace("THREADS", str(threads))],
+        env=given,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 

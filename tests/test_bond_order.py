@@ -15,12 +15,19 @@ BCC = dict.fromkeys("Fe W Mo Na Li K Cr Ta".split(), 14)
 HCP = dict.fromkeys("Mg Ti Co Zr Be".split(), 12)
 DIAMOND = dict.fromkeys("Si Ge C".split(), 4)
 COMPOUNDS = {
-    "GaAs": ("zincblende", 5.65, 4), "CdTe": ("zincblende", 6.48, 4),
-    "InP": ("zincblende", 5.87, 4), "ZnS": ("zincblende", 5.41, 4),
-    "InSb": ("zincblende", 6.48, 4), "PbTe": ("rocksalt", 6.46, 6),
-    "NaCl": ("rocksalt", 5.64, 6), "MgO": ("rocksalt", 4.21, 6), "LiF": ("rocksalt", 4.03, 6),
-    "PbS": ("rocksalt", 5.94, 6), "CsCl": ("cesiumchloride", 4.12, 14),
-    "NiAl": ("cesiumchloride", 2.89, 14)}
+    "GaAs": ("zincblende", 5.65, 4),
+    "CdTe": ("zincblende", 6.48, 4),
+    "InP": ("zincblende", 5.87, 4),
+    "ZnS": ("zincblende", 5.41, 4),
+    "InSb": ("zincblende", 6.48, 4),
+    "PbTe": ("rocksalt", 6.46, 6),
+    "NaCl": ("rocksalt", 5.64, 6),
+    "MgO": ("rocksalt", 4.21, 6),
+    "LiF": ("rocksalt", 4.03, 6),
+    "PbS": ("rocksalt", 5.94, 6),
+    "CsCl": ("cesiumchloride", 4.12, 14),
+    "NiAl": ("cesiumchloride", 2.89, 14),
+}
 ELEMENTS = {**FCC, **BCC, **HCP, **DIAMOND}
 
 
@@ -69,9 +76,9 @@ def test_neighbours_of_every_element_are_counted(name):
     atoms, number = crystal(name)
     centre = atoms[0].symbol
     own = int((atoms.symbols == centre).sum())
-    row, = records([0] * own, [atoms], first_shell(atoms, 6.0), centres=centre)
+    (row,) = records([0] * own, [atoms], first_shell(atoms, 6.0), centres=centre)
     assert row["coordination"] == number and row["one_sided"] < 1e-9
-    row, = records([0] * own, [atoms], first_shell(atoms, 6.0), centre, neighbours=[centre])
+    (row,) = records([0] * own, [atoms], first_shell(atoms, 6.0), centre, neighbours=[centre])
     assert row["coordination"] == 0
 
 
@@ -79,7 +86,7 @@ def test_a_random_alloy_in_a_periodic_box_has_no_open_side():
     atoms = bulk("Cu", cubic=True) * (5, 5, 5)
     atoms.symbols[np.random.default_rng(0).random(len(atoms)) < 0.8] = "Ni"
     own = int((atoms.symbols == "Cu").sum())
-    row, = records([0] * own, [atoms], 3.1, centres="Cu")
+    (row,) = records([0] * own, [atoms], 3.1, centres="Cu")
     assert row["coordination"] == 12 and row["one_sided"] < 1e-9
 
 
@@ -87,14 +94,17 @@ def test_between_two_vacancies_is_no_layer():
     """Two vacancies 8 Å apart along z: the mean height of their neighbours is neither's."""
     atoms = bulk("Cu", cubic=True) * (4, 4, 8)
     z = atoms.positions[:, 2]
-    vacant = [int(np.argmin(np.linalg.norm(atoms.positions - [7.22, 7.22, h], axis=1)))
-              for h in (7.22, 14.44)]
-    labels = np.min([atoms.get_distances(v, range(len(atoms)), mic=True) for v in vacant],
-                    axis=0) < 2.6
+    vacant = [
+        int(np.argmin(np.linalg.norm(atoms.positions - [7.22, 7.22, h], axis=1)))
+        for h in (7.22, 14.44)
+    ]
+    labels = (
+        np.min([atoms.get_distances(v, range(len(atoms)), mic=True) for v in vacant], axis=0) < 2.6
+    )
     labels[vacant] = False
     one = labels & (z < 10.83)
     keep = np.setdiff1d(np.arange(len(atoms)), vacant)
-    both, = places([atoms[keep]], [labels[keep]], [True])
+    (both,) = places([atoms[keep]], [labels[keep]], [True])
     assert np.isnan(both[2]) and np.allclose(both[:2], 7.22, atol=0.01)
-    single, = places([atoms[keep]], [one[keep]], [True])
+    (single,) = places([atoms[keep]], [one[keep]], [True])
     assert np.allclose(single, 7.22, atol=0.01)

@@ -55,6 +55,7 @@ def two_discs():
 
 # cluster
 
+
 def test_rare_and_bent_clusters_are_found_and_numbered_by_size(rare):
     assert (cluster(rare[0]) == rare[1]).all()
 
@@ -68,8 +69,9 @@ def test_scale_rotation_and_order_do_not_matter(rare, scale, angle, seed):
 
 
 @pytest.mark.parametrize("n", [300, 3000, 12000])
-@pytest.mark.parametrize("shape", [disc, lambda n: np.random.default_rng(0).normal(size=(n, 2)),
-                                   lambda n: ring(n, 3.0)])
+@pytest.mark.parametrize(
+    "shape", [disc, lambda n: np.random.default_rng(0).normal(size=(n, 2)), lambda n: ring(n, 3.0)]
+)
 def test_one_cloud_stays_in_one_piece(n, shape):
     labels = cluster(shape(n))
     assert labels.max() == 0
@@ -99,29 +101,40 @@ def test_min_size_decides_whether_a_group_counts():
 def test_sparse_graph_gives_the_labels_of_all_distances(rare):
     Y = np.vstack([rare[0], np.random.default_rng(0).normal((20, 0), 1, (2000, 2))])
     spacing = np.median(NearestNeighbors(n_neighbors=10).fit(Y).kneighbors()[0][:, -1])
-    plain = HDBSCAN(min_cluster_size=20, min_samples=11, allow_single_cluster=True,
-                    cluster_selection_epsilon=2.5 * spacing, copy=True).fit_predict(Y)
+    plain = HDBSCAN(
+        min_cluster_size=20,
+        min_samples=11,
+        allow_single_cluster=True,
+        cluster_selection_epsilon=2.5 * spacing,
+        copy=True,
+    ).fit_predict(Y)
     labels = cluster(Y)
     kept = labels >= 0
     assert kept.mean() > 0.99  # the far rim of the Gaussian is noise for us
     assert agreement(labels[kept], plain[kept]) > 0.999
 
 
-@pytest.mark.parametrize("Y, sizes", [
-    (np.zeros((100, 2)), [100]),
-    (np.repeat([[0.0, 0.0], [1.0, 1.0]], [60, 40], axis=0), [60, 40]),
-    (np.column_stack([np.arange(200.0), np.zeros(200)]), [200]),
-])
+@pytest.mark.parametrize(
+    "Y, sizes",
+    [
+        (np.zeros((100, 2)), [100]),
+        (np.repeat([[0.0, 0.0], [1.0, 1.0]], [60, 40], axis=0), [60, 40]),
+        (np.column_stack([np.arange(200.0), np.zeros(200)]), [200]),
+    ],
+)
 def test_coincident_and_collinear_points(Y, sizes):
     assert np.bincount(cluster(Y)).tolist() == sizes
 
 
-@pytest.mark.parametrize("Y, arguments, text", [
-    (np.zeros((0, 2)), {}, "a map must be finite numbers of shape (n, 2), got shape (0, 2)"),
-    (np.full((50, 2), np.nan), {}, "a map must be finite numbers"),
-    (disc(15), {"min_size": 20}, "15 points are too few for clusters of min_size=20 with k=3"),
-    (disc(50), {"gap": 0}, "use min_size >= 2, gap > 0 and k >= 2"),
-])
+@pytest.mark.parametrize(
+    "Y, arguments, text",
+    [
+        (np.zeros((0, 2)), {}, "a map must be finite numbers of shape (n, 2), got shape (0, 2)"),
+        (np.full((50, 2), np.nan), {}, "a map must be finite numbers"),
+        (disc(15), {"min_size": 20}, "15 points are too few for clusters of min_size=20 with k=3"),
+        (disc(50), {"gap": 0}, "use min_size >= 2, gap > 0 and k >= 2"),
+    ],
+)
 def test_bad_maps_are_refused(Y, arguments, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         cluster(Y, **arguments)
@@ -139,14 +152,19 @@ def test_two_groups_of_sixteen_points_are_found():
 
 
 def test_every_error_rate_is_of_one_kind(two_discs):
-    for rate in (lof_error(*two_discs), knn_error(*two_discs), linear_error(*two_discs),
-                 cluster_error(np.repeat([0, 1], 400), two_discs[1])):
+    for rate in (
+        lof_error(*two_discs),
+        knn_error(*two_discs),
+        linear_error(*two_discs),
+        cluster_error(np.repeat([0, 1], 400), two_discs[1]),
+    ):
         assert isinstance(rate, ErrorRate) and set(rate.per_phase) == {"ice", "water"}
         overall, per_phase = rate
         assert overall == rate.overall == float(rate) and per_phase is rate.per_phase
 
 
 # error rates
+
 
 @pytest.mark.parametrize("measure", [lof_error, knn_error])
 def test_misplaced_environments_are_counted_one_by_one(two_discs, measure):
@@ -198,17 +216,21 @@ def test_a_point_is_not_its_own_neighbour():
 
 
 @pytest.mark.parametrize("measure", [lof_error, knn_error, linear_error])
-@pytest.mark.parametrize("truth, text", [
-    (np.zeros(99), "truth (99,) does not match a map of 100 points; give one phase for each"),
-    (np.zeros(100), "truth names only one phase"),
-    (np.repeat(["liquid", "ice"], [98, 2]), "phase ice has 2 environments, too few for"),
-])
+@pytest.mark.parametrize(
+    "truth, text",
+    [
+        (np.zeros(99), "truth (99,) does not match a map of 100 points; give one phase for each"),
+        (np.zeros(100), "truth names only one phase"),
+        (np.repeat(["liquid", "ice"], [98, 2]), "phase ice has 2 environments, too few for"),
+    ],
+)
 def test_unusable_truth_is_refused(measure, truth, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         measure(disc(100), truth)
 
 
 # agreement
+
 
 @given(st.integers(0, 10**6))
 def test_agreement_counts_pairs(seed):
@@ -234,6 +256,7 @@ def test_noise_lowers_agreement_and_names_do_not_matter():
 
 # errors of clusters
 
+
 def test_cluster_error_names_each_cluster_after_its_commonest_phase():
     truth = ["ice"] * 6 + ["water"] * 4
     assert cluster_error([0] * 6 + [1] * 4, truth).overall == 0
@@ -247,6 +270,7 @@ def test_cluster_error_names_each_cluster_after_its_commonest_phase():
 
 
 # describe
+
 
 def test_four_atoms_around_a_vacancy_have_three_neighbours():
     atoms = bulk("Si", cubic=True) * (2, 2, 2)
@@ -270,22 +294,27 @@ def test_simple_hexagonal_and_free_atoms_in_two_frames():
 
 
 def test_only_centres_are_counted():
-    water = Atoms("OHHOHH", [[0, 0, 0], [0.96, 0, 0], [0, 0.96, 0],
-                             [2.8, 0, 0], [3.7, 0, 0], [2.8, 0.96, 0]])
-    row, = records([0, 0], [water], cutoff=3.3, centres="O")
+    water = Atoms(
+        "OHHOHH", [[0, 0, 0], [0.96, 0, 0], [0, 0.96, 0], [2.8, 0, 0], [3.7, 0, 0], [2.8, 0.96, 0]]
+    )
+    (row,) = records([0, 0], [water], cutoff=3.3, centres="O")
     assert (row["coordination"], row["nearest"]) == (1, pytest.approx(2.8))
 
 
-@pytest.mark.parametrize("labels, cutoff, text", [
-    ([0] * 7, 2.8, "labels (7,) do not match 8 atoms in 1 frames"),
-    ([0] * 8, 0, "cutoff=0 must be a positive distance"),
-])
+@pytest.mark.parametrize(
+    "labels, cutoff, text",
+    [
+        ([0] * 7, 2.8, "labels (7,) do not match 8 atoms in 1 frames"),
+        ([0] * 8, 0, "cutoff=0 must be a positive distance"),
+    ],
+)
 def test_bad_descriptions_are_refused(labels, cutoff, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         describe(labels, [bulk("Si", cubic=True)], cutoff)
 
 
 # the paper's case
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["umap", "pacmap"])
@@ -301,13 +330,19 @@ def test_four_silicon_phases_separate_without_labels(method):
     assert knn_error(Y, truth)[0] <= 0.005
 
 
-@pytest.mark.parametrize("name, cutoff, number, q4, q6", [
-    ("Cu", 3.0, 12, 0.1909, 0.5745), ("Mg", 3.6, 12, 0.0972, 0.4848),
-    ("Fe", 2.7, 8, 0.5092, 0.6285), ("Si", 2.8, 4, 0.5092, 0.6285)])
+@pytest.mark.parametrize(
+    "name, cutoff, number, q4, q6",
+    [
+        ("Cu", 3.0, 12, 0.1909, 0.5745),
+        ("Mg", 3.6, 12, 0.0972, 0.4848),
+        ("Fe", 2.7, 8, 0.5092, 0.6285),
+        ("Si", 2.8, 4, 0.5092, 0.6285),
+    ],
+)
 def test_order_parameters_of_perfect_crystals(name, cutoff, number, q4, q6):
     """Steinhardt, Nelson and Ronchetti 1983; hcp at the ideal ratio of axes."""
     atoms = bulk(name, "hcp", a=3.2, c=3.2 * np.sqrt(8 / 3)) if name == "Mg" else bulk(name)
-    row, = records([0] * len(atoms), [atoms], cutoff)
+    (row,) = records([0] * len(atoms), [atoms], cutoff)
     assert row["coordination"] == number and row["one_sided"] < 1e-9
     assert row["q4"] == pytest.approx(q4, abs=2e-4) and row["q6"] == pytest.approx(q6, abs=2e-4)
 
@@ -319,5 +354,5 @@ def test_open_sides_and_atoms_without_neighbours():
     labels = (np.abs(slab.positions[:, 2] - slab.positions[:, 2].mean()) > 3).astype(int)
     inside, outside = records(labels, [slab], 3.0)
     assert inside["one_sided"] < 1e-9 and 0.3 < outside["one_sided"] < 0.7
-    row, = records([0, 0], [slab[:2]], 0.5)
+    (row,) = records([0, 0], [slab[:2]], 0.5)
     assert row["coordination"] == 0 and np.isnan(row["q6"]) and np.isnan(row["nearest"])

@@ -19,7 +19,9 @@ import defectkit as dk
 atoms = bulk("Si", cubic=True) * (4, 4, 4)
 atoms.rattle(0.1, seed=1)
 """
-FORKED = FEATURES + """
+FORKED = (
+    FEATURES
+    + """
 import multiprocessing, os
 def work(threads):
     return dk.features([atoms] * 3, dk.SymmetryFunctions.silicon(), n_jobs=threads,
@@ -34,13 +36,20 @@ if __name__ == "__main__":
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert before[0] == before[1] == work(2)
 """
+)
 
 
 def run(code, *options, package=PACKAGE, cwd=None, **environment):
     names = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
     names |= {"PYTHONPATH": str(package.parent), "NUMBA_NUM_THREADS": "2"} | environment
-    return subprocess.run([sys.executable, *options, "-c", code], env=names, cwd=cwd, timeout=300,
-                          text=True, capture_output=True)
+    return subprocess.run(
+        [sys.executable, *options, "-c", code],
+        env=names,
+        cwd=cwd,
+        timeout=300,
+        text=True,
+        capture_output=True,
+    )
 
 
 @pytest.mark.slow
@@ -53,12 +62,15 @@ def test_forked_processes_give_the_same_bits(layer):
 
 @pytest.mark.slow
 def test_nothing_warns_and_closed_streams_do_no_harm():
-    code = FEATURES + """
+    code = (
+        FEATURES
+        + """
 import sys
 G = dk.features([atoms] * 4, dk.SymmetryFunctions.silicon(), progress=True)
 assert G.shape == (4, 512, 35)
 print("done")
 """
+    )
     for options in (["-W", "error"], ["-OO"]):
         done = run(code, *options)
         assert done.stdout == "done\n", done.stderr
@@ -72,19 +84,29 @@ def test_without_a_place_for_compiled_functions_one_warning_and_the_same_feature
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "data"))
     (package / "symmetry" / "kernels" / "__pycache__").touch()  # no folder can be made here
     (tmp_path / "file").touch()
-    code = FEATURES + """
+    code = (
+        FEATURES
+        + """
 import numpy as np
 np.save("values.npy", dk.SymmetryFunctions.silicon()(atoms[:64]))
 """
-    done = run(code, "-B", package=package, cwd=tmp_path, HOME=str(tmp_path / "file"),
-               XDG_CACHE_HOME=str(tmp_path / "file"))
+    )
+    done = run(
+        code,
+        "-B",
+        package=package,
+        cwd=tmp_path,
+        HOME=str(tmp_path / "file"),
+        XDG_CACHE_HOME=str(tmp_path / "file"),
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("set NUMBA_CACHE_DIR to a folder that can be written") == 1
     assert done.stderr.count("compiling, once") == 1
     atoms = bulk("Si", cubic=True) * (4, 4, 4)
     atoms.rattle(0.1, seed=1)
-    np.testing.assert_array_equal(np.load(tmp_path / "values.npy"),
-                                  dk.SymmetryFunctions.silicon()(atoms[:64]))
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "values.npy"), dk.SymmetryFunctions.silicon()(atoms[:64])
+    )
 
 
 @pytest.mark.slow
@@ -110,9 +132,17 @@ def test_no_module_needs_a_place_for_compiled_functions(tmp_path):
     for folder in [package, *(path for path in package.rglob("*") if path.is_dir())]:
         (folder / "__pycache__").touch()  # no folder can be made here
     (tmp_path / "file").touch()
-    code = ("import defectkit.io.formats.xtc_bits, defectkit.phases.kernels\n"
-            "import defectkit.neighbours.search")
-    done = run(code, "-B", package=package, cwd=tmp_path, HOME=str(tmp_path / "file"),
-               XDG_CACHE_HOME=str(tmp_path / "file"))
+    code = (
+        "import defectkit.io.formats.xtc_bits, defectkit.phases.kernels\n"
+        "import defectkit.neighbours.search"
+    )
+    done = run(
+        code,
+        "-B",
+        package=package,
+        cwd=tmp_path,
+        HOME=str(tmp_path / "file"),
+        XDG_CACHE_HOME=str(tmp_path / "file"),
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("set NUMBA_CACHE_DIR to a folder that can be written") == 1

@@ -43,8 +43,9 @@ def perfect(data, atoms):
     if name == "GaN":
         cell = bulk(name, "wurtzite", a=constants[0], c=constants[1], orthorhombic=True)
     else:
-        cell = bulk(name, "zincblende" if name == "CdTe" else "rocksalt", a=constants[0],
-                    cubic=True)
+        cell = bulk(
+            name, "zincblende" if name == "CdTe" else "rocksalt", a=constants[0], cubic=True
+        )
     sites = cell * np.round(atoms.cell.lengths() / cell.cell.lengths()).astype(int)
     best = None
     for i in np.flatnonzero(atoms.symbols == sites.symbols[0])[:12]:
@@ -79,8 +80,10 @@ def test_frames_are_as_many_as_stated(data):
 
 def test_density_is_that_of_the_crystals(data):
     for atoms in data.frames:
-        sites = len(atoms) + sum(+1 if kind == "vacancy" else -1 if kind == "interstitial" else 0
-                                 for kind in atoms.info["site_kind"])
+        sites = len(atoms) + sum(
+            +1 if kind == "vacancy" else -1 if kind == "interstitial" else 0
+            for kind in atoms.info["site_kind"]
+        )
         volume = 2 * atoms.get_volume() / sites
         assert volume == pytest.approx(MEASURED[formula(atoms)], rel=0.03), atoms.info["run"]
 
@@ -167,7 +170,10 @@ def test_recipe_counts_defects_that_it_did_not_plant():
     atoms.symbols[1] = "Cd"
     atoms.positions[8] = gaps[5]
     assert recipe.what_is_there(atoms, sites, gaps) == [
-        ("antisite", "Cd", "Te"), ("interstitial", "Cd", ""), ("vacancy", "Cd", "Cd")]
+        ("antisite", "Cd", "Te"),
+        ("interstitial", "Cd", ""),
+        ("vacancy", "Cd", "Cd"),
+    ]
 
 
 def test_an_antisite_and_its_images_are_no_dislocation():
@@ -177,5 +183,6 @@ def test_an_antisite_and_its_images_are_no_dislocation():
     atoms = next(a for a in frames if a.info["run"].endswith("2") and a.info["time_ps"] == 0)
     result = dk.identify(atoms, progress=False)
     assert list(zip(result.defects["kind"], result.defects["element"], strict=True)) == [
-        ("antisite", "N on Ga")]
+        ("antisite", "N on Ga")
+    ]
     assert len(result.extended) == 0

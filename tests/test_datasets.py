@@ -17,14 +17,22 @@ from ase.build import bulk
 from ase.neighborlist import neighbor_list
 
 from defectkit import datasets
-from defectkit.io import download
+from defectkit.io import download, si_gap
 
 DATA = Path(datasets.__file__).parent / "data"
 PHASES = ("diamond", "beta-Sn", "simple hexagonal", "liquid")
-NEIGHBOURS = {"diamond": (4, 2.85), "beta-Sn": (6, 2.8), "simple hexagonal": (8, 3.05),
-              "liquid": (6, 3.1)}
-VOLUMES = {"diamond": (19.4, 20.9), "beta-Sn": (14.1, 15.5), "simple hexagonal": (14.5, 15.1),
-           "liquid": (17.5, 18.8)}  # Å^3 per atom
+NEIGHBOURS = {
+    "diamond": (4, 2.85),
+    "beta-Sn": (6, 2.8),
+    "simple hexagonal": (8, 3.05),
+    "liquid": (6, 3.1),
+}
+VOLUMES = {
+    "diamond": (19.4, 20.9),
+    "beta-Sn": (14.1, 15.5),
+    "simple hexagonal": (14.5, 15.1),
+    "liquid": (17.5, 18.8),
+}  # Å^3 per atom
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +62,19 @@ def embedded():
 def test_embedded_set_states_what_it_is(name):
     info = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
     assert info["name"] == name
-    for key in ("description", "licence", "citation", "units", "potential", "ensemble",
-                "time_step_ps", "seed", "software", "difference_from_paper", "recipe"):
+    for key in (
+        "description",
+        "licence",
+        "citation",
+        "units",
+        "potential",
+        "ensemble",
+        "time_step_ps",
+        "seed",
+        "software",
+        "difference_from_paper",
+        "recipe",
+    ):
         assert info[key], key
     for file in info.get("files", {}).values():
         assert (DATA / file).stat().st_size < 12e6
@@ -110,16 +129,25 @@ def test_coordination_is_that_of_the_phase(fixture, phase, request):
 
 def test_cells_are_many_and_different(phases):
     for phase in PHASES[:3]:
-        cells = {tuple(np.round(a.cell.cellpar() / len(a) ** (1 / 3), 4)) for a in phases.frames
-                 if a.info["phase"] == phase}
+        cells = {
+            tuple(np.round(a.cell.cellpar() / len(a) ** (1 / 3), 4))
+            for a in phases.frames
+            if a.info["phase"] == phase
+        }
         assert len(cells) >= 50
 
 
 def test_unseen_set_shares_no_cell_and_no_run(phases, unseen):
-    seen = {np.round(a.cell[:].ravel(), 3).tobytes() for a in phases.frames
-            if a.info["phase"] != "liquid"}
-    new = {np.round(a.cell[:].ravel(), 3).tobytes() for a in unseen.frames
-           if a.info["phase"] != "liquid"}
+    seen = {
+        np.round(a.cell[:].ravel(), 3).tobytes()
+        for a in phases.frames
+        if a.info["phase"] != "liquid"
+    }
+    new = {
+        np.round(a.cell[:].ravel(), 3).tobytes()
+        for a in unseen.frames
+        if a.info["phase"] != "liquid"
+    }
     assert not seen & new
     assert phases.info["seed"] != unseen.info["seed"]
 
@@ -200,15 +228,23 @@ def test_unknown_kind_lists_the_known():
 
 # the paper's own data ------------------------------------------------------------------------
 
+
 def gap_text():
     """Three structures in the format of the Si-GAP-18 file."""
-    cells = [("dia", bulk("Si") * (2, 2, 2)), ("liq", bulk("Si", cubic=True)),
-             ("dia", bulk("Si", cubic=True))]
+    cells = [
+        ("dia", bulk("Si") * (2, 2, 2)),
+        ("liq", bulk("Si", cubic=True)),
+        ("dia", bulk("Si", cubic=True)),
+    ]
     rng = np.random.default_rng(5)
     for kind, atoms in cells:
         atoms.rattle(0.05, seed=3)
-        atoms.info = {"config_type": kind, "dft_energy": -158.4 * len(atoms),
-                      "dft_virial": rng.normal(size=(3, 3)), "cutoff": 5.5}
+        atoms.info = {
+            "config_type": kind,
+            "dft_energy": -158.4 * len(atoms),
+            "dft_virial": rng.normal(size=(3, 3)),
+            "cutoff": 5.5,
+        }
         atoms.arrays["dft_force"] = rng.normal(size=(len(atoms), 3))
         atoms.arrays["map_shift"] = np.zeros((len(atoms), 3), int)
     text = io.StringIO()
@@ -225,7 +261,7 @@ def blob(text):
 @pytest.fixture
 def gap(monkeypatch):
     """These structures count as the ones published."""
-    monkeypatch.setattr(datasets, "_GAP_BLOB", blob(gap_text()))
+    monkeypatch.setattr(si_gap, "BLOB", blob(gap_text()))
 
 
 @pytest.fixture
@@ -269,7 +305,7 @@ def test_gap_files_placed_by_hand_that_are_others_are_refused(cache, monkeypatch
     with zipfile.ZipFile(cache / "si-gap-18" / "silicon-testing-framework-v1.0.zip", "w") as file:
         file.writestr("x/README", "no structures")
     packed = (cache / "si-gap-18" / "silicon-testing-framework-v1.0.zip").read_bytes()
-    monkeypatch.setattr(datasets, "_GAP_ZIP_SHA256", hashlib.sha256(packed).hexdigest()[:12])
+    monkeypatch.setattr(si_gap, "ZIP_SHA256", hashlib.sha256(packed).hexdigest()[:12])
     with pytest.raises(ValueError, match="holds no models/GAP/gp_iter6.*delete it"):
         datasets.load("si-gap-18")
 
@@ -283,11 +319,11 @@ def test_gap_archive_placed_by_hand_is_checked_and_read(cache, monkeypatch):
     with pytest.raises(ValueError, match="is not the file expected.*97eb063f9655.*delete it"):
         datasets.load("si-gap-18")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setattr(datasets, "_GAP_ZIP_SHA256", digest[:12])
+    monkeypatch.setattr(si_gap, "ZIP_SHA256", digest[:12])
     with pytest.raises(ValueError, match="arrived corrupt or cut off .git's SHA-1"):
         datasets.load("si-gap-18")  # 12 digits that fit by chance do not do
     assert [p.name for p in path.parent.iterdir()] == [path.name]
-    monkeypatch.setattr(datasets, "_GAP_BLOB", blob(gap_text()))
+    monkeypatch.setattr(si_gap, "BLOB", blob(gap_text()))
     assert len(datasets.load("si-gap-18").frames) == 3
 
 
@@ -310,8 +346,10 @@ def test_gap_without_network_says_how_by_hand(cache, monkeypatch):
     module = type(sys)("load_atoms")
     module.load_dataset = offline
     monkeypatch.setitem(sys.modules, "load_atoms", module)
-    sentence = (r"could not be fetched \(ConnectionError\); put silicon-testing-framework-v1.0"
-                r".zip .*SHA-256 begins 97eb063f9655.*into .*si-gap-18.*DEFECTKIT_CACHE")
+    sentence = (
+        r"could not be fetched \(ConnectionError\); put silicon-testing-framework-v1.0"
+        r".zip .*SHA-256 begins 97eb063f9655.*into .*si-gap-18.*DEFECTKIT_CACHE"
+    )
     with pytest.raises(FileNotFoundError, match=sentence):
         datasets.load("si-gap-18")
     monkeypatch.setitem(sys.modules, "load_atoms", None)
@@ -322,10 +360,11 @@ def test_gap_without_network_says_how_by_hand(cache, monkeypatch):
 def test_checksum_is_the_one_of_load_atoms():
     importer = pytest.importorskip("load_atoms.database.importers.si_gap_18")
     file = importer.Importer.files_to_download()[0]
-    assert file.expected_hash == datasets._GAP_ZIP_SHA256
+    assert file.expected_hash == si_gap.ZIP_SHA256
 
 
 # downloads -----------------------------------------------------------------------------------
+
 
 def served(folder, content=b"weights " * 20000):
     source = folder / "served.data"
@@ -455,13 +494,16 @@ def test_read_frames_keeps_the_whole_frames_of_a_file_that_breaks_off(tmp_path, 
         assert len(datasets.read_frames(path, elements=["O", "H"])) == 2
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (b"", "is empty"),
-    (b"hello\nworld\n", "of no kind that is read here; use extended XYZ"),
-    (bytes(range(256)), "of no kind that is read here; use extended XYZ"),
-    (b"0\n\n", "has no atoms in it"),
-    (b"1\n\nX 0 0 0\n", "has atoms without an element"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"hello\nworld\n", "of no kind that is read here; use extended XYZ"),
+        (bytes(range(256)), "of no kind that is read here; use extended XYZ"),
+        (b"0\n\n", "has no atoms in it"),
+        (b"1\n\nX 0 0 0\n", "has atoms without an element"),
+    ],
+)
 def test_read_frames_names_what_is_wrong(tmp_path, content, message):
     path = tmp_path / "mine.xyz"
     path.write_bytes(content)
@@ -540,8 +582,9 @@ def test_runs_are_consecutive_frames_of_one_run():
     assert len(runs) == data.truth["run"].max() + 1
     assert sum(map(len, runs)) == len(data.frames)
     for n, frames in enumerate(runs):
-        assert {atoms.info["run"] for atoms in frames} == {data.frames[
-            int(np.flatnonzero(data.truth["run"] == n)[0])].info["run"]}
+        assert {atoms.info["run"] for atoms in frames} == {
+            data.frames[int(np.flatnonzero(data.truth["run"] == n)[0])].info["run"]
+        }
         assert (np.diff([atoms.info["time_ps"] for atoms in frames]) > 0).all()
     with pytest.raises(ValueError, match="no-runs has no runs"):
         dataclasses.replace(data, name="no-runs", truth={}).runs()

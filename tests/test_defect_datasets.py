@@ -56,17 +56,25 @@ def apart(a, b, atoms):
     return find_mic(np.atleast_2d(a - b), atoms.cell, atoms.pbc)[1]
 
 
-@pytest.mark.parametrize(("name", "key", "occupancy"), [
-    ("si-vacancy", "vacancy_A", 0), ("si-vacancy-moving", "vacancy_A", 0),
-    ("si-interstitial", "site_A", 2), ("si-interstitial-moving", "site_A", 2)])
+@pytest.mark.parametrize(
+    ("name", "key", "occupancy"),
+    [
+        ("si-vacancy", "vacancy_A", 0),
+        ("si-vacancy-moving", "vacancy_A", 0),
+        ("si-interstitial", "site_A", 2),
+        ("si-interstitial-moving", "site_A", 2),
+    ],
+)
 def test_truth_agrees_with_mdapy(data, name, key, occupancy):
     chosen = range(0, len(data(name).frames), 13)
     agree = []
     for i in chosen:
         atoms = data(name).frames[i]
         places, occupied = mdapy_unusual_sites(atoms)
-        agree.append(occupied.tolist() == [occupancy]
-                     and apart(places[0], data(name).truth[key][i], atoms)[0] < 0.2)
+        agree.append(
+            occupied.tolist() == [occupancy]
+            and apart(places[0], data(name).truth[key][i], atoms)[0] < 0.2
+        )
     assert np.mean(agree) > 0.97, f"{len(agree) - sum(agree)} of {len(agree)} frames differ"
 
 
@@ -97,8 +105,9 @@ def runs(data):
         yield np.flatnonzero(data.truth["run"] == run)
 
 
-@pytest.mark.parametrize(("name", "key"), [("si-vacancy", "vacancy_A"),
-                                           ("si-interstitial", "interstitial_A")])
+@pytest.mark.parametrize(
+    ("name", "key"), [("si-vacancy", "vacancy_A"), ("si-interstitial", "interstitial_A")]
+)
 def test_static_defects_stay(data, name, key):
     for chosen in runs(data(name)):
         places = data(name).truth[key][chosen]
@@ -150,8 +159,14 @@ def test_interstitial_is_one_or_two_atoms_off_the_lattice(data, name):
 
 def test_interstitial_starts_are_all_there(data):
     kinds = data("si-interstitial").classes
-    assert kinds == ("dumbbell 65", "hexagonal 65", "tetrahedral 65",
-                     "dumbbell 217", "hexagonal 217", "tetrahedral 217")
+    assert kinds == (
+        "dumbbell 65",
+        "hexagonal 65",
+        "tetrahedral 65",
+        "dumbbell 217",
+        "hexagonal 217",
+        "tetrahedral 217",
+    )
     assert {len(a) for a in data("si-interstitial").frames} == {65, 217}
     assert {len(a) for a in data("si-vacancy").frames} == {63, 215}
 

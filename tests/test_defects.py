@@ -29,8 +29,10 @@ def crystals():
         "fcc copper": bulk("Cu", cubic=True) * (4, 4, 4),
         "bcc iron": bulk("Fe", cubic=True) * (5, 5, 5),
         "hcp magnesium": bulk("Mg") * (5, 5, 4),
-        "oxygens of ice Ih": crystal("O", [(1 / 3, 2 / 3, 0.0625)], spacegroup=194,
-                                     cellpar=[4.52, 4.52, 7.36, 90, 90, 120]) * (4, 4, 2),
+        "oxygens of ice Ih": crystal(
+            "O", [(1 / 3, 2 / 3, 0.0625)], spacegroup=194, cellpar=[4.52, 4.52, 7.36, 90, 90, 120]
+        )
+        * (4, 4, 2),
     }
 
 
@@ -66,7 +68,7 @@ def hot(atoms, seed, width=0.15):
 def test_planted_vacancy_found_to_a_tenth_of_an_angstrom(name, site):
     atoms, (place,) = without(crystals()[name], site)
     flagged = shell(atoms, place)
-    found, = defects.locate_vacancies(atoms, flagged)
+    (found,) = defects.locate_vacancies(atoms, flagged)
     assert found.kind == "vacancy"
     assert distance(found.position, place, atoms) < 0.1, name
     assert set(found.atoms) == set(flagged)
@@ -78,7 +80,7 @@ def test_planted_vacancy_found_to_a_tenth_of_an_angstrom(name, site):
 def test_vacancy_across_the_boundary_with_atoms_outside_the_cell(shift):
     atoms, (place,) = without(diamond(2), 0)
     atoms.positions += shift
-    found, = defects.locate_vacancies(atoms, shell(atoms, place + shift))
+    (found,) = defects.locate_vacancies(atoms, shell(atoms, place + shift))
     assert distance(found.position, place + shift, atoms) < 0.1
     scaled = found.position @ np.linalg.inv(atoms.cell.array)
     assert (scaled > -1e-9).all() and (scaled < 1 + 1e-9).all()
@@ -92,22 +94,24 @@ def test_hot_crystal_wrong_and_missing_flags(name):
     for seed in range(100, 106):
         rng = np.random.default_rng(seed)
         atoms, (place,) = without(ideal, int(rng.integers(len(ideal))))
-        flagged = np.union1d(rng.permutation(shell(atoms, place))[1:],
-                             rng.choice(len(atoms), 3, replace=False))
+        flagged = np.union1d(
+            rng.permutation(shell(atoms, place))[1:], rng.choice(len(atoms), 3, replace=False)
+        )
         sites = defects.locate_defects(hot(atoms, seed), flagged)
         assert [s.kind for s in sites] == ["vacancy"], (name, seed)
         assert distance(sites[0].position, place, atoms) < 0.7, (name, seed)
 
 
-@pytest.mark.parametrize("strain", [np.diag([1.05, 0.97, 1]),
-                                    [[1, 0.06, 0], [0, 1, -0.04], [0.03, 0, 1]]])
+@pytest.mark.parametrize(
+    "strain", [np.diag([1.05, 0.97, 1]), [[1, 0.06, 0], [0, 1, -0.04], [0.03, 0, 1]]]
+)
 def test_strained_and_sheared_cells(strain):
     atoms, _ = without(diamond(), 7)
     ideal = diamond()
     for frame in (atoms, ideal):
         frame.set_cell(frame.cell.array @ np.array(strain), scale_atoms=True)
     place = ideal.positions[7]
-    found, = defects.locate_vacancies(hot(atoms, 3, 0.1), nearest(atoms, place, 4))
+    (found,) = defects.locate_vacancies(hot(atoms, 3, 0.1), nearest(atoms, place, 4))
     assert distance(found.position, place, atoms) < 0.3
 
 
@@ -131,8 +135,9 @@ def test_three_vacancies_in_a_row():
     away = distance(ideal.positions, first, ideal)
     left, right = np.flatnonzero((away > 1) & (away < 1.1 * BOND))[:2]
     atoms, places = without(ideal, 100, left, right)
-    flagged = np.flatnonzero([distance(x, places, ideal).min() < 1.1 * BOND
-                              for x in atoms.positions])
+    flagged = np.flatnonzero(
+        [distance(x, places, ideal).min() < 1.1 * BOND for x in atoms.positions]
+    )
     sites = defects.locate_defects(hot(atoms, 1, 0.08), flagged)
     assert [s.kind for s in sites] == ["divacancy"] * 3
     assert {int(distance(s.position, places, atoms).argmin()) for s in sites} == {0, 1, 2}
@@ -147,12 +152,12 @@ def test_split_vacancy_is_one_vacancy_at_one_of_its_two_halves():
     step = find_mic(place - start, atoms.cell)[0]
     atoms.positions[mover] += 0.47 * step
     flagged = nearest(atoms, start + 0.5 * step, 7)
-    site, = defects.locate_defects(hot(atoms, 0, 0.03), flagged)
+    (site,) = defects.locate_defects(hot(atoms, 0, 0.03), flagged)
     assert site.kind == "split vacancy"
     assert distance(site.position, place, atoms) < 0.3  # the mover is nearer to where it was
     assert distance(site.other, start, atoms) < 0.3
     atoms.positions[mover] += 0.06 * step
-    site, = defects.locate_defects(hot(atoms, 0, 0.03), flagged)
+    (site,) = defects.locate_defects(hot(atoms, 0, 0.03), flagged)
     assert site.kind == "split vacancy"
     assert distance(site.position, start, atoms) < 0.3
     assert distance(site.other, place, atoms) < 0.3
@@ -160,7 +165,7 @@ def test_split_vacancy_is_one_vacancy_at_one_of_its_two_halves():
 
 def test_whole_vacancies_have_no_other_half():
     atoms, (place,) = without(diamond(), 100)
-    site, = defects.locate_defects(hot(atoms, 0, 0.1), nearest(atoms, place, 4))
+    (site,) = defects.locate_defects(hot(atoms, 0, 0.1), nearest(atoms, place, 4))
     assert site.kind == "vacancy" and site.other is None
 
 
@@ -184,7 +189,7 @@ def test_ideal_interstitials(kind, site):
     atoms, place, members = interstitial(kind, site)
     for seed in range(3):
         flagged = np.union1d(nearest(atoms, place, 5), [17, 60, 140])
-        found, = defects.locate_interstitials(hot(atoms, seed, 0.08), flagged)
+        (found,) = defects.locate_interstitials(hot(atoms, seed, 0.08), flagged)
         assert found.kind == ("dumbbell" if kind == "dumbbell" else "interstitial")
         assert found.atoms.tolist() == members
         assert distance(found.position, place, atoms) < 0.3
@@ -195,7 +200,7 @@ def test_ideal_interstitials(kind, site):
 @pytest.mark.parametrize("kind", ["tetrahedral", "hexagonal", "dumbbell"])
 def test_one_flagged_atom_is_enough_for_an_interstitial(kind):
     atoms, place, members = interstitial(kind)
-    found, = defects.locate_interstitials(hot(atoms, 5, 0.08), members[-1:])
+    (found,) = defects.locate_interstitials(hot(atoms, 5, 0.08), members[-1:])
     assert found.atoms.tolist() == members
 
 
@@ -235,7 +240,7 @@ def test_open_cluster_and_mixed_boundaries():
         ideal.center(vacuum=6, axis=2)
         middle = ideal.positions.mean(axis=0)
         atoms, (place,) = without(ideal, int(nearest(ideal, middle, 1)[0]))
-        found, = defects.locate_defects(hot(atoms, 4, 0.1), nearest(atoms, place, 4))
+        (found,) = defects.locate_defects(hot(atoms, 4, 0.1), nearest(atoms, place, 4))
         assert distance(found.position, place, atoms) < 0.3
 
 
@@ -251,8 +256,12 @@ def test_rotation_translation_permutation(seed):
 
     rotation = Rotation.random(random_state=seed).as_matrix()
     shift, order = rng.normal(0, 20, 3), rng.permutation(len(atoms))
-    moved = Atoms(atoms.symbols, atoms.positions @ rotation.T + shift,
-                  cell=atoms.cell.array @ rotation.T, pbc=True)[order]
+    moved = Atoms(
+        atoms.symbols,
+        atoms.positions @ rotation.T + shift,
+        cell=atoms.cell.array @ rotation.T,
+        pbc=True,
+    )[order]
     after = defects.locate_defects(moved, np.isin(order, flagged))
     assert [s.kind for s in after] == [s.kind for s in before]
     for old, new in zip(before, after, strict=True):
@@ -264,12 +273,14 @@ def test_rotation_translation_permutation(seed):
 def test_located_in_the_embedded_runs():
     """Real MD, flags from the truth: the geometry alone, at least 99 % and no false alarm."""
     data = dk.load("si-vacancy")
-    flags = np.split(data.truth["vacancy_neighbour"].astype(bool),
-                     np.cumsum([len(a) for a in data.frames])[:-1])
+    flags = np.split(
+        data.truth["vacancy_neighbour"].astype(bool), np.cumsum([len(a) for a in data.frames])[:-1]
+    )
     chosen = range(0, len(data.frames), 3)
     found = [defects.locate_defects(data.frames[k], flags[k]) for k in chosen]
-    result = defects.score(found, data.truth["vacancy_A"][chosen, None],
-                           [data.frames[k].cell.array for k in chosen])
+    result = defects.score(
+        found, data.truth["vacancy_A"][chosen, None], [data.frames[k].cell.array for k in chosen]
+    )
     assert result["located"] >= 0.99
     assert result["false_alarms_per_frame"] < 0.01
     assert result["exactly_four"] == 1
@@ -283,11 +294,13 @@ def averaged(name, run, ps=0.5, every=15):
     window = dk.averaging.window_from_ps(ps, data.dt)
     G = dk.features(frames, dk.SymmetryFunctions.silicon(), progress=False)
     G = dk.moving_average(np.array(G), window)[::every]
-    places = dk.averaging.average_positions([f.positions for f in frames],
-                                            frames[0].cell.array, window)[::every]
+    places = dk.averaging.average_positions(
+        [f.positions for f in frames], frames[0].cell.array, window
+    )[::every]
     labels = np.zeros(G.shape[0] * G.shape[1], int)  # a map that parts nothing
-    flagged = defects.select_defect_clusters(labels, G.shape[1],
-                                     dk.standardise(G.reshape(len(labels), -1)), fallback=0.05)
+    flagged = defects.select_defect_clusters(
+        labels, G.shape[1], dk.standardise(G.reshape(len(labels), -1)), fallback=0.05
+    )
     means = [frames[0].copy() for _ in places]
     for atoms, positions in zip(means, places, strict=True):
         atoms.positions = positions
@@ -315,11 +328,12 @@ def test_single_frames_at_1000_K_name_the_vacant_half_of_split_vacancies():
     frames = [data.frames[k] for k in chosen]
     X = np.concatenate(dk.features(frames, dk.SymmetryFunctions.silicon(), progress=False))
     flags = defects.select_defect_clusters(
-        np.zeros(len(X), int), len(frames[0]), dk.standardise(X),
-        fallback=0.05).flagged.reshape(len(frames), -1)
+        np.zeros(len(X), int), len(frames[0]), dk.standardise(X), fallback=0.05
+    ).flagged.reshape(len(frames), -1)
     found = [defects.locate_vacancies(a, f) for a, f in zip(frames, flags, strict=True)]
-    result = defects.score(found, data.truth["vacancy_A"][chosen, None],
-                           [a.cell.array for a in frames])
+    result = defects.score(
+        found, data.truth["vacancy_A"][chosen, None], [a.cell.array for a in frames]
+    )
     # an atom within some 0.02 Å of the plane midway is beyond the truth's own error
     assert sum(site.kind == "split vacancy" for sites in found for site in sites) > 8
     assert result["located"] >= 0.97 and result["false_alarms_per_frame"] <= 0.03
@@ -335,14 +349,17 @@ def test_arrays_of_the_caller_stay_as_they_are():
     assert (atoms.positions == before).all() and (flagged == flags).all()
 
 
-@pytest.mark.parametrize("flagged, message", [
-    (np.zeros(10, bool), r"flagged has shape \(10,\) for a frame of 215 atoms; give one bool"),
-    (np.zeros(216, bool), r"flagged has shape \(216,\) for a frame of 215 atoms"),
-    ([215], "indices from 215 to 215 for a frame of 215 atoms; give indices within"),
-    ([-1], "indices from -1 to -1"),
-    (np.zeros(215), "type float64; give bools or int indices"),
-    (np.ones(215, bool), "marks 215 of 215 atoms; flag the cluster of the defect"),
-])
+@pytest.mark.parametrize(
+    "flagged, message",
+    [
+        (np.zeros(10, bool), r"flagged has shape \(10,\) for a frame of 215 atoms; give one bool"),
+        (np.zeros(216, bool), r"flagged has shape \(216,\) for a frame of 215 atoms"),
+        ([215], "indices from 215 to 215 for a frame of 215 atoms; give indices within"),
+        ([-1], "indices from -1 to -1"),
+        (np.zeros(215), "type float64; give bools or int indices"),
+        (np.ones(215, bool), "marks 215 of 215 atoms; flag the cluster of the defect"),
+    ],
+)
 def test_flags_that_cannot_be(flagged, message):
     atoms, _ = without(diamond(), 0)
     for locate in (defects.locate_vacancies, defects.locate_interstitials):
@@ -362,6 +379,7 @@ def test_frames_that_cannot_be():
 
 
 # --- which cluster is the defect
+
 
 def clusters(n_frames=20):
     """Labels, frames and points: bulk 90, rare and far 4, rare and near 6 of 100 a frame."""
@@ -385,8 +403,10 @@ def test_farthest_rare_cluster_is_the_defect():
 
 def test_number_of_environments_in_place_of_frames():
     labels, frames, points = clusters()
-    assert (defects.select_defect_clusters(labels, 100, points).flagged
-            == defects.select_defect_clusters(labels, frames, points).flagged).all()
+    assert (
+        defects.select_defect_clusters(labels, 100, points).flagged
+        == defects.select_defect_clusters(labels, frames, points).flagged
+    ).all()
 
 
 def test_second_face_of_the_defect_is_taken_where_the_first_is_missing():
@@ -405,11 +425,15 @@ def test_cluster_as_far_as_the_defect_is_taken_too():
 
 def test_common_clusters_and_noise_are_not_the_defect():
     labels, frames, points = clusters()
-    choice = defects.select_defect_clusters(np.where(labels == 1, -1, labels), frames, points,
-                                    max_fraction=0.05)
+    choice = defects.select_defect_clusters(
+        np.where(labels == 1, -1, labels), frames, points, max_fraction=0.05
+    )
     assert choice.clusters == [] and not choice.flagged.any() and choice.coverage == 0
     assert set(choice.table["why"]) == {
-        "bulk: the largest", "noise", "not rare: more than 5% of the environments"}
+        "bulk: the largest",
+        "noise",
+        "not rare: more than 5% of the environments",
+    }
 
 
 def test_without_points_the_smallest_cluster_is_the_defect():
@@ -444,8 +468,9 @@ def test_odd_cells_of_a_mixed_set_are_not_the_defect():
     labels[40:52, :4] = 1
     labels[52:] = 2
     points = rng.normal(size=(60, 64, 3)) + np.array([0, 12, 30])[labels][..., None]
-    choice = defects.select_defect_clusters(labels.ravel(), 64, points.reshape(-1, 3),
-                                            max_fraction=0.2, fallback=0.05)
+    choice = defects.select_defect_clusters(
+        labels.ravel(), 64, points.reshape(-1, 3), max_fraction=0.2, fallback=0.05
+    )
     assert choice.clusters == [1]
     flagged = choice.flagged.reshape(60, 64)
     assert (flagged & (labels == 1)).sum() == 48 and not flagged[52:].any()
@@ -457,18 +482,28 @@ def test_a_defect_that_touches_most_of_a_small_cell_leaves_atoms_to_learn_from()
     labels[40:, :46] = 1
     points = np.random.default_rng(2).normal(size=(50, 53, 3)) + 9.0 * labels[..., None]
     points[40:, :8] += 5
-    choice = defects.select_defect_clusters(labels.ravel(), 53, points.reshape(-1, 3),
-                                            max_fraction=0.3)
+    choice = defects.select_defect_clusters(
+        labels.ravel(), 53, points.reshape(-1, 3), max_fraction=0.3
+    )
     flagged = choice.flagged.reshape(50, 53)
     assert choice.clusters == [1]
     assert (flagged[40:].sum(1) == 21).all() and flagged[40:, :8].all()
 
 
 def test_a_site_tells_what_it_is_in_one_line_and_in_a_notebook_in_a_table():
-    site = defects.Site("antisite", np.array([1.0, 2.0, 3.456]), np.array([7]), np.arange(4),
-                        np.nan, element="Ga on N", confidence=0.9, evidence="its <neighbours>")
-    assert repr(site) == ("<Site: Ga on N antisite at (1.00, 2.00, 3.46) Å, atoms [7], "
-                          "confidence 0.90>")
+    site = defects.Site(
+        "antisite",
+        np.array([1.0, 2.0, 3.456]),
+        np.array([7]),
+        np.arange(4),
+        np.nan,
+        element="Ga on N",
+        confidence=0.9,
+        evidence="its <neighbours>",
+    )
+    assert repr(site) == (
+        "<Site: Ga on N antisite at (1.00, 2.00, 3.46) Å, atoms [7], confidence 0.90>"
+    )
     page = site._repr_html_()
     assert "<b>Ga on N antisite</b><table>" in page and "its &lt;neighbours&gt;" in page
     assert "1, beside them 4 neighbours" in page and page.count("<tr>") == 4
@@ -478,40 +513,52 @@ def test_old_names_warn():
     labels, frames, points = clusters()
     with pytest.warns(DeprecationWarning, match="max_share .* is now called max_fraction"):
         defects.select_defect_clusters(labels, frames, points, max_share=0.1)
-    path, = defects.track([[[1, 1, 1]]] * 3, 9 * np.eye(3))
+    (path,) = defects.track([[[1, 1, 1]]] * 3, 9 * np.eye(3))
     with pytest.warns(DeprecationWarning, match="identity_changes is now called exchange_events"):
         assert path.identity_changes == []
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"labels": np.full(2000, -1)}, r"not all noise \(-1\); give what"),
-    ({"labels": np.zeros(2000)}, "labels have to be ints"),
-    ({"frames": 7}, "2000 labels are not a whole number of frames of 7"),
-    ({"frames": np.arange(3)}, "3 frame numbers for 2000 labels; give one for each"),
-    ({"points": np.zeros((5, 2))}, r"points of shape \(5, 2\) for 2000 labels"),
-    ({"points": np.full((2000, 2), np.inf)}, "one finite row for each environment"),
-    ({"max_fraction": 2}, "max_fraction=2; use a fraction between 0 and 1"),
-    ({"points": None, "fallback": 0.1}, "fallback needs points; give the standardised features"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"labels": np.full(2000, -1)}, r"not all noise \(-1\); give what"),
+        ({"labels": np.zeros(2000)}, "labels have to be ints"),
+        ({"frames": 7}, "2000 labels are not a whole number of frames of 7"),
+        ({"frames": np.arange(3)}, "3 frame numbers for 2000 labels; give one for each"),
+        ({"points": np.zeros((5, 2))}, r"points of shape \(5, 2\) for 2000 labels"),
+        ({"points": np.full((2000, 2), np.inf)}, "one finite row for each environment"),
+        ({"max_fraction": 2}, "max_fraction=2; use a fraction between 0 and 1"),
+        (
+            {"points": None, "fallback": 0.1},
+            "fallback needs points; give the standardised features",
+        ),
+    ],
+)
 def test_labels_that_cannot_be(change, message):
     labels, frames, points = clusters()
     with pytest.raises(ValueError, match=message):
         defects.select_defect_clusters(
-            **{"labels": labels, "frames": frames, "points": points} | change)
+            **{"labels": labels, "frames": frames, "points": points} | change
+        )
 
 
 # --- surfaces
+
 
 def slab(seed=None):
     """Si (001) with 2x1 dimers on both sides, and its layers from the nearer surface."""
     atoms = diamond100("Si", (4, 4, 9), a=A, vacuum=8)
     atoms.pbc = (True, True, False)
-    layer = np.searchsorted(np.unique(atoms.positions[:, 2].round(3)),
-                            atoms.positions[:, 2].round(3))
+    layer = np.searchsorted(
+        np.unique(atoms.positions[:, 2].round(3)), atoms.positions[:, 2].round(3)
+    )
     for side, inner in ((0, 1), (8, 7)):
         top = np.flatnonzero(layer == side)
-        step = find_mic(atoms.positions[np.flatnonzero(layer == inner)]
-                        - atoms.positions[top[0]], atoms.cell, atoms.pbc)
+        step = find_mic(
+            atoms.positions[np.flatnonzero(layer == inner)] - atoms.positions[top[0]],
+            atoms.cell,
+            atoms.pbc,
+        )
         along = 1 - np.abs(step[0][step[1].argmin()][:2]).argmax()
         row = np.round(atoms.positions[top, along] / (A / np.sqrt(2))).astype(int)
         atoms.positions[top, along] += np.where(row % 2 == row.min() % 2, 0.7, -0.7)
@@ -549,8 +596,9 @@ def test_layers_of_the_embedded_slabs_at_up_to_700_K():
 
 def test_surface_atoms_leave_out_the_flagged_half_of_the_third_layer():
     data, flagged_too = dk.load("si-surface"), 0
-    for atoms, depth in zip(data.frames[::6], np.split(data.truth["depth"], len(data.frames))[::6],
-                            strict=True):
+    for atoms, depth in zip(
+        data.frames[::6], np.split(data.truth["depth"], len(data.frames))[::6], strict=True
+    ):
         third = np.flatnonzero(depth == 2)
         flagged = depth == 0
         flagged[third[::2]] = True  # as UMAP's map does: precision of 67 %
@@ -580,12 +628,13 @@ def test_layers_that_cannot_be():
 
 # --- tracks
 
+
 def test_track_goes_on_across_the_boundary_and_survives_gaps():
     cell = np.array([[10, 0, 0], [4, 9, 0], [0, 3, 11]])
     steps = np.cumsum(np.full((30, 3), [0.5, 0.3, -0.4]), axis=0)
     sites = [list(wrap(place[None], cell, np.ones(3, bool))) for place in steps]
     sites[7] = sites[8] = []
-    path, = defects.track(sites, cell)
+    (path,) = defects.track(sites, cell)
     kept = np.delete(np.arange(30), [7, 8])
     assert path.frames.tolist() == kept.tolist()
     np.testing.assert_allclose(path.path - path.path[0], steps[kept] - steps[0], atol=1e-9)
@@ -602,15 +651,16 @@ def test_memory_ends_a_track():
 def test_jumps_but_not_heat_or_one_wrong_frame():
     rng = np.random.default_rng(0)
     place = np.zeros((60, 3))
-    place[20:, 0] = 2.35   # jumps
+    place[20:, 0] = 2.35  # jumps
     place[40:, 1] = 2.35
     place[30] += [0, 0, 2.35]  # seen once at the wrong site
     place += rng.normal(0, 0.15, (60, 3)) + 5
-    path, = defects.track(place[:, None], 12 * np.eye(3))
+    (path,) = defects.track(place[:, None], 12 * np.eye(3))
     assert path.jumps["frame"].tolist() == [20, 40]
     np.testing.assert_allclose(path.jumps["displacement"], 2.35, atol=0.3)
-    np.testing.assert_allclose(path.jumps["end"][0] - path.jumps["start"][0], [2.35, 0, 0],
-                               atol=0.3)
+    np.testing.assert_allclose(
+        path.jumps["end"][0] - path.jumps["start"][0], [2.35, 0, 0], atol=0.3
+    )
 
 
 def test_two_defects_keep_their_tracks():
@@ -626,16 +676,17 @@ def test_exchange_events():
     def site(atom, x):
         return defects.Site("interstitial", np.array([x, 1, 1]), np.array([atom]), None, -1)
 
-    path, = defects.track([[site(4, 1)], [site(4, 1.1)], [site(9, 2)], [site(9, 2)]],
-                          20 * np.eye(3))
-    (frame, lost, gained), = path.exchange_events
+    (path,) = defects.track(
+        [[site(4, 1)], [site(4, 1.1)], [site(9, 2)], [site(9, 2)]], 20 * np.eye(3)
+    )
+    ((frame, lost, gained),) = path.exchange_events
     assert (frame, lost.tolist(), gained.tolist()) == (2, [4], [9])
 
 
 def test_track_follows_a_breathing_cell():
     cells = [np.eye(3) * a for a in (10, 11, 12, 13)]
     sites = [[[0.95 * a, 1, 1]] for a in (10, 11, 12, 13)]
-    path, = defects.track(sites, cells, max_jump=0.5)
+    (path,) = defects.track(sites, cells, max_jump=0.5)
     np.testing.assert_allclose(path.path[:, 0], [9.5, 10.45, 11.4, 12.35])
 
 
@@ -647,8 +698,8 @@ def test_track_of_the_embedded_vacancy_has_the_jumps_of_the_truth():
     cell = data.frames[0].cell.array
     found = [defects.locate_vacancies(data.frames[k], flags[k]) for k in chosen]
     truth = data.truth["vacancy_A"][chosen, None]
-    mine, = defects.track(found, cell)
-    theirs, = defects.track(truth, cell)
+    (mine,) = defects.track(found, cell)
+    (theirs,) = defects.track(truth, cell)
     assert len(theirs.jumps) > 3
     assert abs(len(mine.jumps) - len(theirs.jumps)) <= 1
     assert defects.score(found, truth, cell)["located"] >= 0.99
@@ -662,12 +713,13 @@ def test_tracks_that_cannot_be():
         defects.track([[[np.nan, 1, 1]]], np.eye(3))
     with pytest.raises(ValueError, match="max_jump=0, .* use lengths above 0 Å"):
         defects.track(one, np.eye(3), max_jump=0)
-    path, = defects.track(one * 4, np.eye(3))
+    (path,) = defects.track(one * 4, np.eye(3))
     with pytest.raises(ValueError, match="max_lag=4 for a track that spans 3 frames; use"):
         defects.mean_square_displacement(path, 4)
 
 
 # --- the truth
+
 
 def damaged(seed, cell=None):
     """Hot silicon with atom 20 missing, one more at a tetrahedral site; places of both."""
@@ -681,9 +733,15 @@ def damaged(seed, cell=None):
     return hot(atoms, seed, 0.1), hole, centre - 0.8 * bond
 
 
-@pytest.mark.parametrize("strain", [None, np.diag([1.04, 0.95, 1.0]),
-                                    np.array([[1, 0.1, 0], [0, 1, 0.07], [0, 0, 1]]),
-                                    Rotation.from_rotvec([0.3, 1, -2]).as_matrix()])
+@pytest.mark.parametrize(
+    "strain",
+    [
+        None,
+        np.diag([1.04, 0.95, 1.0]),
+        np.array([[1, 0.1, 0], [0, 1, 0.07], [0, 0, 1]]),
+        Rotation.from_rotvec([0.3, 1, -2]).as_matrix(),
+    ],
+)
 @pytest.mark.parametrize("drift", [0, 1.9])
 def test_wigner_seitz_of_displaced_strained_wrapped_cells(strain, drift):
     for seed in range(2):
@@ -767,9 +825,17 @@ def split(part, width, seed=0):
     return atoms, place, start
 
 
-@pytest.mark.parametrize("part, width, halved", [
-    (0.50, 0.02, True), (0.47, 0.02, False), (0.47, 0.15, True), (0.53, 0.15, True),
-    (0.40, 0.15, False), (0.10, 0.15, False)])
+@pytest.mark.parametrize(
+    "part, width, halved",
+    [
+        (0.50, 0.02, True),
+        (0.47, 0.02, False),
+        (0.47, 0.15, True),
+        (0.53, 0.15, True),
+        (0.40, 0.15, False),
+        (0.10, 0.15, False),
+    ],
+)
 def test_truth_names_both_halves_where_heat_decides(part, width, halved):
     """Midway is 1.18 Å; heat of 0.15 Å reaches from 0.44 to 0.56 of the way."""
     atoms, place, start = split(part, width)
@@ -783,6 +849,7 @@ def test_truth_names_both_halves_where_heat_decides(part, width, halved):
 
 
 # --- the score
+
 
 def test_score_counts_hits_misses_and_false_alarms():
     cell = np.array([[10, 0, 0], [5, 8, 0], [0, 0, 9.0]])
@@ -800,8 +867,9 @@ def test_score_counts_the_neighbours():
     def site(n):
         return defects.Site("vacancy", np.zeros(3), np.arange(n), np.arange(4), 1)
 
-    result = defects.score([[site(4)], [site(4)], [site(5)], [site(3)]], [[[0, 0, 0]]] * 4,
-                           9 * np.eye(3))
+    result = defects.score(
+        [[site(4)], [site(4)], [site(5)], [site(3)]], [[[0, 0, 0]]] * 4, 9 * np.eye(3)
+    )
     assert result["exactly_four"] == 0.5
     assert result["atom_counts"] == {3: 1, 4: 2, 5: 1}
 
@@ -825,8 +893,9 @@ def test_score_by_the_atoms_named():
         return defects.Site("dumbbell", np.array([5.0, 5, 5]), np.array(atoms), None, -1)
 
     truth, atoms = [[[0, 0, 0]]] * 3, [[np.array([3, 4])]] * 3
-    result = defects.score([[site(4)], [site(7), site(3, 4)], []], truth, 9 * np.eye(3),
-                           truth_atoms=atoms)  # one of two atoms named; one wrong site; none
+    result = defects.score(
+        [[site(4)], [site(7), site(3, 4)], []], truth, 9 * np.eye(3), truth_atoms=atoms
+    )  # one of two atoms named; one wrong site; none
     assert result["located"] == 0
     assert result["found_atoms"] == pytest.approx(2 / 3)
     assert result["false_atoms_per_frame"] == pytest.approx(1 / 3)

@@ -7,15 +7,17 @@ import pytest
 import defectkit as dk
 from defectkit._deprecated import renamed_arguments
 
-OLD = {"equalised_sample": "density_balanced_sample",
-       "embed_equalised": "embed_density_balanced",
-       "defects.Choice": "DefectSelection",
-       "defects.defect_cluster": "select_defect_clusters",
-       "imbalance.equalised_sample": "density_balanced_sample",
-       "imbalance.embed_equalised": "embed_density_balanced",
-       "clusters.vote_error": "knn_error",
-       "clusters.nearest_vote": "knn_labels",
-       "io.atomic_write.whole": "atomic_write"}
+OLD = {
+    "equalised_sample": "density_balanced_sample",
+    "embed_equalised": "embed_density_balanced",
+    "defects.Choice": "DefectSelection",
+    "defects.defect_cluster": "select_defect_clusters",
+    "imbalance.equalised_sample": "density_balanced_sample",
+    "imbalance.embed_equalised": "embed_density_balanced",
+    "clusters.vote_error": "knn_error",
+    "clusters.nearest_vote": "knn_labels",
+    "io.atomic_write.whole": "atomic_write",
+}
 
 
 @pytest.mark.parametrize("old", OLD)
@@ -42,8 +44,9 @@ def test_arguments_of_old_names_are_passed_under_the_new():
     def function(a, max_fraction=0.1):
         return a, max_fraction
 
-    with pytest.warns(DeprecationWarning, match="the argument max_share of function is now called "
-                                                "max_fraction") as caught:
+    with pytest.warns(
+        DeprecationWarning, match="the argument max_share of function is now called max_fraction"
+    ) as caught:
         assert function(1, max_share=0.3) == (1, 0.3)
     assert caught[0].filename == __file__
     with warnings.catch_warnings():

@@ -47,6 +47,7 @@ def same_axes(a, b):
 
 # standardise
 
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0.01, 1e3), st.floats(-1e3, 1e3))
 def test_standardised_features_have_no_scale_or_origin(seed, scale, shift):
@@ -71,12 +72,15 @@ def test_reference_sets_the_scale():
     assert Z.tolist() == [[2.0, 0.0]]
 
 
-@pytest.mark.parametrize("X, text", [
-    ([[1.0, np.nan], [1, 2]], "X has NaN or infinite features in 1 of 2 rows, first in row 0"),
-    ([[1.0, 2.0], [np.inf, 2]], "first in row 1; check the positions of that atom"),
-    (np.zeros((3, 4, 5)), "np.concatenate(features) joins frames"),
-    (np.zeros((0, 5)), "X is empty (shape (0, 5))"),
-])
+@pytest.mark.parametrize(
+    "X, text",
+    [
+        ([[1.0, np.nan], [1, 2]], "X has NaN or infinite features in 1 of 2 rows, first in row 0"),
+        ([[1.0, 2.0], [np.inf, 2]], "first in row 1; check the positions of that atom"),
+        (np.zeros((3, 4, 5)), "np.concatenate(features) joins frames"),
+        (np.zeros((0, 5)), "X is empty (shape (0, 5))"),
+    ],
+)
 def test_bad_features_are_refused(X, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         standardise(X)
@@ -91,24 +95,50 @@ def test_reference_must_have_the_same_features():
 
 # embed: bad input
 
-@pytest.mark.parametrize("n, arguments, text", [
-    (10, {"method": "umap", "n_neighbors": 15}, "n_neighbors=15 needs more than 15 environments, "
-                                                "got 10; use n_neighbors <= 9"),
-    (5, {"method": "umap"}, "a map by umap needs at least 6 environments, got 5; add frames or"),
-    (7, {"method": "PaCMAP"}, "a map by pacmap needs at least 8 environments, got 7; add frames"),
-    (50, {"seed": None}, "seed=None must be a whole number from 0 to 4294967295, so that the map"),
-    (50, {"seed": 0.5}, "seed=0.5 must be a whole number"),
-    (50, {"seed": -1}, "seed=-1 must be a whole number"),
-    (50, {"method": 3}, "unknown method 3; use one of pca, umap, pacmap"),
-    (50, {"method": "umap", "n_neighbors": 1}, "n_neighbors=1 is too few; use at least 2"),
-    (50, {"method": "tsne"}, "unknown method 'tsne'; use one of pca, umap, pacmap"),
-    (50, {"method": "pacmap", "init": "spectral"}, "pacmap has no initialisation 'spectral'; use "
-                                                   "one of pca, random"),
-    (50, {"method": "umap", "snapshots": [0]}, "snapshots are kept by pacmap only"),
-    (50, {"method": "pacmap", "snapshots": [451]}, "snapshots must be iterations from 0 to 450"),
-    (50, {"method": "pca", "n_neighbors": 5}, "pca takes no n_neighbors"),
-    (2, {"method": "pca"}, "a map by pca needs at least 3 environments, got 2"),
-])
+
+@pytest.mark.parametrize(
+    "n, arguments, text",
+    [
+        (
+            10,
+            {"method": "umap", "n_neighbors": 15},
+            "n_neighbors=15 needs more than 15 environments, got 10; use n_neighbors <= 9",
+        ),
+        (
+            5,
+            {"method": "umap"},
+            "a map by umap needs at least 6 environments, got 5; add frames or",
+        ),
+        (
+            7,
+            {"method": "PaCMAP"},
+            "a map by pacmap needs at least 8 environments, got 7; add frames",
+        ),
+        (
+            50,
+            {"seed": None},
+            "seed=None must be a whole number from 0 to 4294967295, so that the map",
+        ),
+        (50, {"seed": 0.5}, "seed=0.5 must be a whole number"),
+        (50, {"seed": -1}, "seed=-1 must be a whole number"),
+        (50, {"method": 3}, "unknown method 3; use one of pca, umap, pacmap"),
+        (50, {"method": "umap", "n_neighbors": 1}, "n_neighbors=1 is too few; use at least 2"),
+        (50, {"method": "tsne"}, "unknown method 'tsne'; use one of pca, umap, pacmap"),
+        (
+            50,
+            {"method": "pacmap", "init": "spectral"},
+            "pacmap has no initialisation 'spectral'; use one of pca, random",
+        ),
+        (50, {"method": "umap", "snapshots": [0]}, "snapshots are kept by pacmap only"),
+        (
+            50,
+            {"method": "pacmap", "snapshots": [451]},
+            "snapshots must be iterations from 0 to 450",
+        ),
+        (50, {"method": "pca", "n_neighbors": 5}, "pca takes no n_neighbors"),
+        (2, {"method": "pca"}, "a map by pca needs at least 3 environments, got 2"),
+    ],
+)
 def test_bad_settings_are_refused(n, arguments, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         embed(np.random.default_rng(0).normal(size=(n, 4)), **arguments)
@@ -121,6 +151,7 @@ def test_identical_environments_are_refused(method):
 
 
 # embed: what comes out
+
 
 def test_pca_is_the_singular_value_decomposition(blobs):
     Z = standardise(blobs[0])
@@ -171,7 +202,7 @@ def test_pacmap_starts_from_pca_and_ends_at_the_map(blobs):
     assert scale[0] == pytest.approx(scale[1], rel=1e-4)  # proportions kept
     assert same_axes(start, pca) > 0.99999
     assert (end == embed(blobs[0], "pacmap")).all()
-    random, = embed(blobs[0], "pacmap", init="random", snapshots=[0])
+    (random,) = embed(blobs[0], "pacmap", init="random", snapshots=[0])
     assert same_axes(random, pca) < 0.3
 
 
@@ -193,6 +224,7 @@ def test_the_papers_settings_reach_the_libraries(blobs, monkeypatch):
             def __init__(self, *args, **kwargs):
                 super().__init__(*args, **kwargs)
                 made[library.__name__] = self
+
         return Recorded
 
     monkeypatch.setattr(pacmap, "PaCMAP", recorded(pacmap.PaCMAP))
@@ -236,6 +268,7 @@ def test_pacmap_leaves_no_trace_in_global_state(blobs, caplog):
 
 # the neighbours that UMAP is given
 
+
 @pytest.mark.parametrize("n, exact_up_to", [(500, 30_000), (5000, 30_000), (5000, 0)])
 def test_umap_gets_the_nearest_neighbours(monkeypatch, n, exact_up_to):
     monkeypatch.setattr(libraries, "_EXACT_UP_TO", exact_up_to)
@@ -266,6 +299,7 @@ def test_another_metric_is_left_to_umap(blobs):
 
 
 # several methods at once
+
 
 def three_groups():
     rng = np.random.default_rng(0)
@@ -303,6 +337,7 @@ def test_without_another_process_all_is_done_in_this_one(monkeypatch):
 @pytest.mark.parametrize("error", [ZeroDivisionError, RuntimeError])
 def test_a_failure_ends_the_other_process(monkeypatch, error):
     """Also one of the kind that tells of another process that did not work."""
+
     def fails(*_):
         raise error
 
@@ -319,6 +354,7 @@ def test_all_methods_are_checked_before_the_first_begins():
 
 # any caller, any thread, any surroundings
 
+
 def test_the_name_of_a_method_is_known_in_capitals(blobs):
     X, _ = blobs
     assert np.array_equal(embed(X, "PCA"), embed(X, "pca"))
@@ -333,23 +369,28 @@ def test_the_name_of_a_method_is_known_in_capitals(blobs):
 @pytest.mark.parametrize("method", METHODS)
 def test_few_environments_have_a_map(method, n):
     X = np.random.default_rng(0).normal(size=(n, 5))
-    X[n // 2:] += 20
+    X[n // 2 :] += 20
     Y = embed(X, method)
     assert Y.shape == (n, 2) and np.isfinite(Y).all()
     assert cluster(Y).shape == (n,)
 
 
 def test_few_environments_are_said_to_be_few():
-    with pytest.warns(UserWarning, match="16 environments are few for a map by umap: it keeps 5 "
-                                         "neighbours of each close instead of 15"):
+    with pytest.warns(
+        UserWarning,
+        match="16 environments are few for a map by umap: it keeps 5 "
+        "neighbours of each close instead of 15",
+    ):
         embed(np.random.default_rng(0).normal(size=(16, 4)), "umap")
 
 
 def test_maps_of_three_threads_are_those_of_one(blobs):
     from concurrent.futures import ThreadPoolExecutor
 
-    work = [(blobs[0], "pacmap", s) for s in (1, 2, 3)] + [(blobs[0], "umap", 4),
-                                                          (blobs[0], "pca", 0)]
+    work = [(blobs[0], "pacmap", s) for s in (1, 2, 3)] + [
+        (blobs[0], "umap", 4),
+        (blobs[0], "pca", 0),
+    ]
     alone = [embed(X, method, seed=seed) for X, method, seed in work]
     with ThreadPoolExecutor(3) as pool:
         together = list(pool.map(lambda w: embed(w[0], w[1], seed=w[2]), work))
@@ -369,8 +410,9 @@ def test_pandas_output_of_scikit_learn_changes_nothing(blobs):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_permutation_of_the_rows_is_a_permutation_of_the_map(blobs, method):
     X, order = blobs[0], np.random.default_rng(0).permutation(400)
-    assert np.array_equal(embed(X[order], method, canonical=True),
-                          embed(X, method, canonical=True)[order])
+    assert np.array_equal(
+        embed(X[order], method, canonical=True), embed(X, method, canonical=True)[order]
+    )
 
 
 def test_the_canonical_order_knows_no_round_off_and_no_rows():
@@ -475,8 +517,9 @@ print(json.dumps([hashlib.sha256(Y.tobytes()).hexdigest(),
 @pytest.mark.slow
 def test_a_second_process_compiles_nothing_of_umap():
     def run():
-        done = subprocess.run([sys.executable, "-c", UMAP_TWICE], capture_output=True, text=True,
-                              check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", UMAP_TWICE], capture_output=True, text=True, check=True
+        )
         return json.loads(done.stdout.splitlines()[-1])
 
     (first, _, _), (second, found, compiled) = run(), run()
@@ -486,8 +529,11 @@ def test_a_second_process_compiles_nothing_of_umap():
 
 def test_another_umap_is_used_as_it_is(blobs, monkeypatch):
     expected = embed(blobs[0], "umap")
-    monkeypatch.setattr(umap_cache, "COMPILED",
-                        (("umap.umap_", "renamed"), ("umap.umap_", "make_epochs_per_sample")))
+    monkeypatch.setattr(
+        umap_cache,
+        "COMPILED",
+        (("umap.umap_", "renamed"), ("umap.umap_", "make_epochs_per_sample")),
+    )
     assert umap_cache.cache_compiled() == []
     assert (embed(blobs[0], "umap") == expected).all()
 

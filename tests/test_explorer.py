@@ -47,14 +47,16 @@ def silicon(n_frames=6, repeat=2, seed=0):
 def ex():
     frames, G, labels, Y = silicon()
     maps = {("pacmap", 1): Y, ("umap", 1): -Y, ("umap", 2): 2 * Y}
-    return view.explorer(frames, G, labels, maps, names=["lower", "upper", "top"],
-                         truth={"phase": labels > 0})
+    return view.explorer(
+        frames, G, labels, maps, names=["lower", "upper", "top"], truth={"phase": labels > 0}
+    )
 
 
 def code_sent(ex):
     """JavaScript of the last message to the 3D view."""
-    return [c for c in ex.scene.view._callbacks_before_loaded
-            if "explorer" in c._ngl_msg][-1]._ngl_msg["args"][0]
+    return [c for c in ex.scene.view._callbacks_before_loaded if "explorer" in c._ngl_msg][
+        -1
+    ]._ngl_msg["args"][0]
 
 
 def sent(ex):
@@ -64,6 +66,7 @@ def sent(ex):
     code = call[0]._ngl_msg["args"][0]
     import base64
     import re
+
     colours = eval(re.search(r"colours = (\[.*?\])", code)[1])
     codes = re.search(r'codes = "(.*?)"', code)[1]
     xyz = np.frombuffer(base64.b64decode(re.search(r'decode_base64\("(.*?)"', code)[1]), "f4")
@@ -76,8 +79,10 @@ def legend(ex):
 
 
 def hexes(rgb):
-    return [int(round(255 * r)) << 16 | int(round(255 * g)) << 8 | int(round(255 * b))
-            for r, g, b in rgb]
+    return [
+        int(round(255 * r)) << 16 | int(round(255 * g)) << 8 | int(round(255 * b))
+        for r, g, b in rgb
+    ]
 
 
 def test_map_and_atoms_have_the_colours_of_plots(ex):
@@ -90,8 +95,7 @@ def test_map_and_atoms_have_the_colours_of_plots(ex):
     atoms = ex.data.frames[0].copy()
     atoms.wrap()
     np.testing.assert_allclose(xyz, atoms.positions, atol=1e-5)
-    assert "lower (" in legend(ex) and legend(ex).index("noise") > (
-        legend(ex).index("top"))
+    assert "lower (" in legend(ex) and legend(ex).index("noise") > (legend(ex).index("top"))
 
 
 def test_lassoed_points_are_known_by_frame_and_atom_and_stand_out_in_3d(ex):
@@ -143,8 +147,14 @@ def test_menus_change_what_is_drawn(ex):
     np.testing.assert_array_equal(ex.map_widget.data["x"], ex.maps["umap", 2][:, 0])
     ex.controls["frame"].value = 5
     np.testing.assert_allclose(np.sort(sent(ex)[1][:, 2])[-1] < 10.87, True)
-    assert ex.choice == {"method": "umap", "window": 2, "colour": "cluster", "frame": 5,
-                         "atoms": "labelled", "bulk": "small"}
+    assert ex.choice == {
+        "method": "umap",
+        "window": 2,
+        "colour": "cluster",
+        "frame": 5,
+        "atoms": "labelled",
+        "bulk": "small",
+    }
     ex.controls["colour"].value = "phase"
     assert "False (" in legend(ex) and "True (" in legend(ex)
     ex.choose(method="umap", window=1, frame=0)
@@ -178,8 +188,7 @@ def test_features_colour_both_views_by_their_window(ex):
     low, high = np.percentile(values, (1, 99))
     colours, _ = sent(ex)
     order = np.argsort(values[:64])
-    brightness = [sum((colours[n] >> s) & 255 for s in (0, 8)) - (colours[n] & 255)
-                  for n in order]
+    brightness = [sum((colours[n] >> s) & 255 for s in (0, 8)) - (colours[n] & 255) for n in order]
     assert np.corrcoef(brightness, np.arange(64))[0, 1] > 0.8
     assert f"{low:.4g}" in legend(ex) and f"{high:.4g}" in legend(ex)
 
@@ -231,8 +240,9 @@ def test_files_can_be_read_back(ex, tmp_path):
     ex.export(tmp_path / "a.extxyz")
     frames = ase.io.read(tmp_path / "a.extxyz", ":")
     assert np.concatenate([a.arrays["cluster"] for a in frames]).tolist() == ex.labels.tolist()
-    np.testing.assert_allclose(np.concatenate([a.arrays["map"] for a in frames]),
-                               ex.maps["pacmap", 1], atol=1e-6)
+    np.testing.assert_allclose(
+        np.concatenate([a.arrays["map"] for a in frames]), ex.maps["pacmap", 1], atol=1e-6
+    )
     assert "0: bulk; below" in frames[0].info["clusters"]
     ex.export(tmp_path / "a.csv")
     rows = (tmp_path / "a.csv").read_text().splitlines()
@@ -286,9 +296,15 @@ def water(n_frames=3):
     rng = np.random.default_rng(1)
     places = 3.1 * np.array(np.meshgrid(*3 * [range(3)])).reshape(3, -1).T
     one = np.array([[0, 0, 0], [0.96, 0, 0], [-0.24, 0.93, 0]])
-    return [Atoms(27 * "OHH", (places[:, None] + one).reshape(-1, 3)
-                  + rng.normal(0, 0.02, (81, 3)), cell=3 * [9.3], pbc=True)
-            for _ in range(n_frames)]
+    return [
+        Atoms(
+            27 * "OHH",
+            (places[:, None] + one).reshape(-1, 3) + rng.normal(0, 0.02, (81, 3)),
+            cell=3 * [9.3],
+            pbc=True,
+        )
+        for _ in range(n_frames)
+    ]
 
 
 def test_oxygens_only_all_atoms_or_a_region():
@@ -306,7 +322,8 @@ def test_oxygens_only_all_atoms_or_a_region():
     assert len(ex.selection) == 0
     ex.choose(atoms="near the chosen")
     assert "12 of 81 atoms are drawn, the nearest to cluster 1, as none is chosen" in (
-        ex.atoms_note.value)
+        ex.atoms_note.value
+    )
     distance = frames[0].get_distances(30, range(81), mic=True)
     assert ex.shown.tolist() == sorted(np.argsort(distance)[:12])
     ex.select(frame=0, atoms=[60])
@@ -319,7 +336,8 @@ def test_more_atoms_than_can_be_drawn_are_said_to_be_left_out():
     kept = np.isin(labels[:64], [-1, 1])
     assert ex.shown.tolist() == np.flatnonzero(kept).tolist()
     assert f"{kept.sum()} of 64 atoms are drawn: cluster 0, cluster 2 left out" in (
-        ex.atoms_note.value)
+        ex.atoms_note.value
+    )
 
 
 def test_frames_of_different_size_share_one_scene():
@@ -395,8 +413,9 @@ def test_another_process_is_ended_at_once_and_its_errors_are_told(monkeypatch):
     with pytest.raises(RuntimeError, match="umap failed: ValueError: no map"):
         _map_job.compute(np.eye(3), "umap")
     code = "import time; time.sleep(60)"
-    monkeypatch.setattr(_map_job.subprocess, "Popen", lambda args, **kw: _popen(
-        [sys.executable, "-c", code], **kw))
+    monkeypatch.setattr(
+        _map_job.subprocess, "Popen", lambda args, **kw: _popen([sys.executable, "-c", code], **kw)
+    )
     start = time.monotonic()
     with pytest.raises(_map_job.Stopped):
         _map_job.compute(np.eye(3), "umap", stop=lambda: True)
@@ -459,9 +478,13 @@ def test_answers_come_within_0_3_s_for_twenty_thousand_points():
     labels = rng.integers(0, 5, 20_000)
     maps = {(m, w): rng.normal(size=(20_000, 2)) for m in ("umap", "pca") for w in (1, 10)}
     ex = view.explorer(frames, labels=labels, maps=maps)
-    acts = {"method": lambda: ex.choose(method="pca"), "window": lambda: ex.choose(window=10),
-            "frame": lambda: ex.choose(frame=7), "select": lambda: ex.select(cluster=3),
-            "merge": lambda: ex.merge([1, 2])}
+    acts = {
+        "method": lambda: ex.choose(method="pca"),
+        "window": lambda: ex.choose(window=10),
+        "frame": lambda: ex.choose(frame=7),
+        "select": lambda: ex.select(cluster=3),
+        "merge": lambda: ex.merge([1, 2]),
+    }
     for name, act in acts.items():
         start = time.thread_time()  # a busy machine is no fault of the explorer
         act()
@@ -471,44 +494,56 @@ def test_answers_come_within_0_3_s_for_twenty_thousand_points():
 FRAMES, G, LABELS, Y = silicon()
 
 
-@pytest.mark.parametrize("change, text", [
-    ({"source": []}, "there are no frames; give at least one"),
-    ({"maps": None}, "there is no map and nothing to make one from; give maps or features"),
-    ({"maps": {"umap": Y[1:]}}, r"map 'umap' has shape \(383, 2\), not \(384, 2\)"),
-    ({"maps": {"umap": np.nan * Y}}, "map 'umap' has no finite place; compute it again"),
-    ({"labels": LABELS[1:]}, "labels must be 384 integers from -1"),
-    ({"labels": LABELS + 0.5}, "labels must be 384 integers from -1"),
-    ({"frame": np.zeros(384, int)}, "frame and atom belong together; give both or neither"),
-    ({"frame": [0], "atom": [0, 1]}, "must be lists of the same length"),
-    ({"frame": [6], "atom": [0]}, "points beyond the 6 frames or their atoms"),
-    ({"features": G[:, :, 0]}, r"features of shape \(6, 64\) fit neither 384 environments"),
-    ({"features": G[:, :60]}, "features of 60 atoms do not match atom 63"),
-    ({"features": G, "columns": ["a"]}, "1 columns for 4 features; name all or none"),
-    ({"features": G, "windows": [7]}, "a window of 7 frames does not fit into 6; use 1 to 6"),
-    ({"truth": LABELS[1:]}, r"'known label' has shape \(383,\), not \(384,\)"),
-    ({"max_points": 0}, "max_points, max_atoms and region must be at least 1"),
-])
+@pytest.mark.parametrize(
+    "change, text",
+    [
+        ({"source": []}, "there are no frames; give at least one"),
+        ({"maps": None}, "there is no map and nothing to make one from; give maps or features"),
+        ({"maps": {"umap": Y[1:]}}, r"map 'umap' has shape \(383, 2\), not \(384, 2\)"),
+        ({"maps": {"umap": np.nan * Y}}, "map 'umap' has no finite place; compute it again"),
+        ({"labels": LABELS[1:]}, "labels must be 384 integers from -1"),
+        ({"labels": LABELS + 0.5}, "labels must be 384 integers from -1"),
+        ({"frame": np.zeros(384, int)}, "frame and atom belong together; give both or neither"),
+        ({"frame": [0], "atom": [0, 1]}, "must be lists of the same length"),
+        ({"frame": [6], "atom": [0]}, "points beyond the 6 frames or their atoms"),
+        ({"features": G[:, :, 0]}, r"features of shape \(6, 64\) fit neither 384 environments"),
+        ({"features": G[:, :60]}, "features of 60 atoms do not match atom 63"),
+        ({"features": G, "columns": ["a"]}, "1 columns for 4 features; name all or none"),
+        ({"features": G, "windows": [7]}, "a window of 7 frames does not fit into 6; use 1 to 6"),
+        ({"truth": LABELS[1:]}, r"'known label' has shape \(383,\), not \(384,\)"),
+        ({"max_points": 0}, "max_points, max_atoms and region must be at least 1"),
+    ],
+)
 def test_bad_input(change, text):
     given = {"source": FRAMES, "labels": LABELS, "maps": {"umap": Y}} | change
     with pytest.raises(ValueError, match=text):
         view.explorer(given.pop("source"), **given)
 
 
-@pytest.mark.parametrize("act, text", [
-    (lambda ex: ex.choose(seed=1), "unknown option 'seed'; choose from method, window, colour"),
-    (lambda ex: ex.choose(frame=9), "frame=9 is not offered; choose from 0, 1, 2"),
-    (lambda ex: ex.select(frame=9), "frame 9 has no labelled environment; choose among 0 to 5"),
-    (lambda ex: ex.select(atoms=[64]), "atom 64 has no labelled environment; choose among 0"),
-    (lambda ex: ex.select(index=[400]), "index 400 to 400 goes beyond the 384 environments"),
-    (lambda ex: ex.select(cluster=8), "there is no cluster 8; choose from -1, 0, 1, 2"),
-    (lambda ex: ex.merge([1]), "merging needs two clusters or more"),
-    (lambda ex: ex.merge([-1, 1]), "the first of them not noise"),
-    (lambda ex: ex.merge([1, 7]), "there is no cluster 7"),
-    (lambda ex: ex.rename(1, ""), "a cluster needs a name that is not empty"),
-    (lambda ex: ex.rename(-1, "x"), "noise keeps its own"),
-    (lambda ex: ex.rename(1, "top"), "another cluster is called 'top'; merge the two"),
-    (lambda ex: ex.split_off(), "nothing is chosen; lasso points of the map or click atoms"),
-])
+@pytest.mark.parametrize(
+    "act, text",
+    [
+        (
+            lambda ex: ex.choose(seed=1),
+            "unknown option 'seed'; choose from method, window, colour",
+        ),
+        (lambda ex: ex.choose(frame=9), "frame=9 is not offered; choose from 0, 1, 2"),
+        (
+            lambda ex: ex.select(frame=9),
+            "frame 9 has no labelled environment; choose among 0 to 5",
+        ),
+        (lambda ex: ex.select(atoms=[64]), "atom 64 has no labelled environment; choose among 0"),
+        (lambda ex: ex.select(index=[400]), "index 400 to 400 goes beyond the 384 environments"),
+        (lambda ex: ex.select(cluster=8), "there is no cluster 8; choose from -1, 0, 1, 2"),
+        (lambda ex: ex.merge([1]), "merging needs two clusters or more"),
+        (lambda ex: ex.merge([-1, 1]), "the first of them not noise"),
+        (lambda ex: ex.merge([1, 7]), "there is no cluster 7"),
+        (lambda ex: ex.rename(1, ""), "a cluster needs a name that is not empty"),
+        (lambda ex: ex.rename(-1, "x"), "noise keeps its own"),
+        (lambda ex: ex.rename(1, "top"), "another cluster is called 'top'; merge the two"),
+        (lambda ex: ex.split_off(), "nothing is chosen; lasso points of the map or click atoms"),
+    ],
+)
 def test_bad_requests(ex, act, text):
     with pytest.raises(ValueError, match=text):
         act(ex)
@@ -530,8 +565,9 @@ def test_missing_packages_say_what_to_install(monkeypatch, missing):
 
 def test_unused_colour_numbers_do_not_shift_the_palette():
     codes, table = env.shades(np.array([-1, 2, 13]), "label")
-    np.testing.assert_allclose(table[codes], [to_rgb(plots.NOISE), to_rgb(plots.PALETTE[2]),
-                                              to_rgb(plots.PALETTE[1])])
+    np.testing.assert_allclose(
+        table[codes], [to_rgb(plots.NOISE), to_rgb(plots.PALETTE[2]), to_rgb(plots.PALETTE[1])]
+    )
     codes, table = env.shades(np.array([0.0, np.nan, 1.0]), "number")
     assert table[codes[1]].tolist() == list(to_rgb(plots.NOISE)) and codes[0] == 0
 
@@ -618,8 +654,10 @@ def test_placing_that_was_cancelled_does_not_begin_again(monkeypatch):
         raise _map_job.Stopped
 
     data = _sources.from_arrays(frames, G, labels, Y)
-    monkeypatch.setattr("defectkit.view.explorer_app.sources.from_arrays",
-                        lambda *_: dataclasses.replace(data, rows=endless))
+    monkeypatch.setattr(
+        "defectkit.view.explorer_app.sources.from_arrays",
+        lambda *_: dataclasses.replace(data, rows=endless),
+    )
     ex = view.explorer(frames)
     assert ex.job is not None and "computing" in ex.work.value
     ex.cancel_button.click()
@@ -670,7 +708,12 @@ def test_a_click_in_the_legend_isolates_hides_or_chooses(ex):
 def test_both_pictures_tell_frame_atom_element_cluster_and_neighbours(ex):
     row = ex.map_widget.data.iloc[70]
     assert row[["frame", "atom", "element", "cluster", "neighbours"]].tolist() == [
-        1, 6, "Si", plots.cluster_name(ex.labels[70], ex.names), 4]
+        1,
+        6,
+        "Si",
+        plots.cluster_name(ex.labels[70], ex.names),
+        4,
+    ]
     ex.rename(0, "bulk")
     first = np.flatnonzero(ex.labels == 0)[0]
     assert '"bulk", "upper", "top"' in code_sent(ex) and "neighbours" in code_sent(ex)
@@ -688,8 +731,11 @@ def test_colours_by_element_coordination_order_and_time():
         ex.choose(colour=name)
         assert name in legend(ex)
     np.testing.assert_array_equal(ex.state.coloured()[0], frame)
-    diamond = view.explorer([bulk("Si", cubic=True) * 3], labels=np.zeros(216, int),
-                            maps=np.random.default_rng(0).normal(size=(216, 2)))
+    diamond = view.explorer(
+        [bulk("Si", cubic=True) * 3],
+        labels=np.zeros(216, int),
+        maps=np.random.default_rng(0).normal(size=(216, 2)),
+    )
     diamond.choose(colour="coordination")
     assert (diamond.state.coloured()[0] == 4).all()
     diamond.choose(colour="q6")
@@ -738,14 +784,28 @@ def test_clusters_are_edited_while_a_map_is_computed(monkeypatch, tmp_path):
     while "left" not in ex.work.value and time.monotonic() < end:
         time.sleep(0.01)
     said = []
-    for act in (lambda: ex.rename(0, "below"), lambda: ex.merge([1, 2]), ex.undo, ex.redo,
-                lambda: ex.select(index=[0]), lambda: ex.split_off("one"), ex.cluster_map,
-                lambda: ex.export(tmp_path / "a.csv")):
+    for act in (
+        lambda: ex.rename(0, "below"),
+        lambda: ex.merge([1, 2]),
+        ex.undo,
+        ex.redo,
+        lambda: ex.select(index=[0]),
+        lambda: ex.split_off("one"),
+        ex.cluster_map,
+        lambda: ex.export(tmp_path / "a.csv"),
+    ):
         act()
         said.append(ex.status.value)
-    wanted = ["cluster 0 is called below", "cluster 2 joined cluster 1", "undo: 1 more to take",
-              "redo: 2 more", "chosen: 1", "the chosen (1) are one now", "this map has",
-              "a.csv is written"]
+    wanted = [
+        "cluster 0 is called below",
+        "cluster 2 joined cluster 1",
+        "undo: 1 more to take",
+        "redo: 2 more",
+        "chosen: 1",
+        "the chosen (1) are one now",
+        "this map has",
+        "a.csv is written",
+    ]
     assert all(text in line for text, line in zip(wanted, said, strict=True))
     with pytest.raises(ValueError):
         ex.attempt(ex.merge, [1])

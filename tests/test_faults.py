@@ -57,8 +57,9 @@ def no_file_larger_than(size):
 @pytest.fixture(scope="module")
 def model():
     X = np.random.default_rng(0).normal(size=(300, 35)) + np.repeat([0, 9], 150)[:, None]
-    return EnvironmentClassifier(dk.SymmetryFunctions.silicon(), "Si", max_epochs=1,
-                                 progress=False).fit(X, np.repeat(["bulk", "other"], 150))
+    return EnvironmentClassifier(
+        dk.SymmetryFunctions.silicon(), "Si", max_epochs=1, progress=False
+    ).fit(X, np.repeat(["bulk", "other"], 150))
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +79,9 @@ def frames(seed):
 WRITERS = {
     "atoms.extxyz": lambda path, n: datasets.write_frames(path, frames(n)),
     "atoms.extxyz.gz": lambda path, n: datasets.write_frames(path, frames(n)),
-    "numbers.json": lambda path, n: datasets.write_results(path, {f"x{i}": i * n
-                                                                  for i in range(1000)}),
+    "numbers.json": lambda path, n: datasets.write_results(
+        path, {f"x{i}": i * n for i in range(1000)}
+    ),
     "table.csv": lambda path, n: stability.write_table(path, [{"a": i * n} for i in range(3000)]),
     "table.json": lambda path, n: stability.write_table(path, [{"a": i * n} for i in range(500)]),
 }
@@ -134,21 +136,29 @@ def test_a_full_disk_is_said_in_a_sentence_and_leaves_the_old_file(writer):
         write()
     assert str(raised.value) == (
         f"{path} could not be written (File too large): write elsewhere, or raise the limit on "
-        "the size of a file (ulimit -f); a file that was there is as it was.")
+        "the size of a file (ulimit -f); a file that was there is as it was."
+    )
     assert list(path.parent.iterdir()) == [path] and path.read_bytes() == before
     write()
 
 
 def test_a_full_tmpfs_is_said_in_a_sentence(tmp_path):
-    if os.geteuid() != 0 or subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", tmp_path],
-            capture_output=True).returncode != 0:
+    if (
+        os.geteuid() != 0
+        or subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", tmp_path], capture_output=True
+        ).returncode
+        != 0
+    ):
         pytest.skip("mounting a small tmpfs needs root with the right to mount")
     try:
         path = tmp_path / "numbers.json"
         datasets.write_results(path, {"a": 1})
-        with pytest.raises(OSError, match=r"could not be written \(No space left on device\): "
-                                          "make room on the disk or write elsewhere"):
+        with pytest.raises(
+            OSError,
+            match=r"could not be written \(No space left on device\): "
+            "make room on the disk or write elsewhere",
+        ):
             datasets.write_frames(tmp_path / "atoms.extxyz", frames(1))
         assert json.loads(path.read_text()) == {"a": 1}
         assert [p.name for p in tmp_path.iterdir()] == ["numbers.json"]
@@ -167,6 +177,7 @@ def test_a_folder_that_is_a_file_is_named(tmp_path):
 
 # downloads
 
+
 class Server(http.server.BaseHTTPRequestHandler):
     """Sends `content`, but `sent` bytes of it only: then it stalls or hangs up."""
 
@@ -176,7 +187,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(self.content)))
         self.end_headers()
-        self.wfile.write(self.content[:self.sent])
+        self.wfile.write(self.content[: self.sent])
         self.wfile.flush()
         if self.sent is not None:
             self.stall.wait(30)
@@ -204,9 +215,18 @@ SHA256 = hashlib.sha256(Server.content).hexdigest()
 def test_a_download_killed_half_way_is_not_there_and_comes_right_again(tmp_path, address):
     Server.sent = 200_000
     path = tmp_path / "weights.data"
-    run = subprocess.Popen([sys.executable, "-c", "import sys; from defectkit import datasets; "
-                            "datasets.fetch(*sys.argv[1:], progress=False)", address, SHA256,
-                            path], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    run = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from defectkit import datasets; "
+            "datasets.fetch(*sys.argv[1:], progress=False)",
+            address,
+            SHA256,
+            path,
+        ],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     end = time.monotonic() + 60
     while not any(p.stat().st_size > 60_000 for p in tmp_path.glob(".partial-*")):
         assert time.monotonic() < end and run.poll() is None
@@ -228,13 +248,16 @@ def test_a_server_that_hangs_up_is_said_and_nothing_is_kept(tmp_path, address):
 
 
 def test_a_download_to_a_full_disk_does_not_blame_the_network(tmp_path, address):
-    with no_file_larger_than(100_000), \
-            pytest.raises(OSError, match=r"weights.data could not be written \(File too large\)"):
+    with (
+        no_file_larger_than(100_000),
+        pytest.raises(OSError, match=r"weights.data could not be written \(File too large\)"),
+    ):
         datasets.fetch(address, SHA256, tmp_path / "weights.data", progress=False)
     assert list(tmp_path.iterdir()) == []
 
 
 # labelling a trajectory
+
 
 def movie(n=12):
     made = []
@@ -256,7 +279,7 @@ def label_and_die(arguments, path, at, where):
     def half(self, which, text):
         count[0] += 1
         if count[0] == at and where == "frame":
-            append(self, which, text[:len(text) // 2])
+            append(self, which, text[: len(text) // 2])
             die()
         if count[0] == at:
             _files.sync = die
@@ -271,8 +294,9 @@ def test_a_run_killed_amid_a_write_goes_on_as_if_nothing_had_been(tmp_path, mode
     datasets.write_frames(tmp_path / "movie.extxyz", movie())
     model.save(tmp_path / "model.npz")
     arguments = tmp_path / "movie.extxyz", tmp_path / "model.npz"
-    whole = streaming.classify_trajectory(*arguments, output=tmp_path / "whole.extxyz",
-                                          progress=False)
+    whole = streaming.classify_trajectory(
+        *arguments, output=tmp_path / "whole.extxyz", progress=False
+    )
     output = tmp_path / "killed.extxyz"
     for at in (1, 7):  # the head of the table, the fourth frame
         killed(lambda at=at: label_and_die(arguments, output, at, where))
@@ -280,17 +304,24 @@ def test_a_run_killed_amid_a_write_goes_on_as_if_nothing_had_been(tmp_path, mode
     assert again.equals(whole)
     for ending in ("", ".csv", ".progress"):
         assert (tmp_path / f"killed.extxyz{ending}").read_bytes() == (
-            tmp_path / f"whole.extxyz{ending}").read_bytes()
+            tmp_path / f"whole.extxyz{ending}"
+        ).read_bytes()
 
 
 def test_labels_stop_in_a_sentence_where_the_disk_is_full_and_go_on_later(tmp_path, model):
-    whole = streaming.classify_trajectory(movie(), model, output=tmp_path / "whole.extxyz",
-                                          progress=False)
+    whole = streaming.classify_trajectory(
+        movie(), model, output=tmp_path / "whole.extxyz", progress=False
+    )
     output = tmp_path / "full.extxyz"
     size = (tmp_path / "whole.extxyz").stat().st_size
-    with no_file_larger_than(size // 2), pytest.raises(
-            OSError, match=r"full.extxyz could not be written \(File too large\).*the same call "
-                           "goes on from the last whole frame"):
+    with (
+        no_file_larger_than(size // 2),
+        pytest.raises(
+            OSError,
+            match=r"full.extxyz could not be written \(File too large\).*the same call "
+            "goes on from the last whole frame",
+        ),
+    ):
         streaming.classify_trajectory(movie(), model, output=output, progress=False)
     done = json.loads((tmp_path / "full.extxyz.progress").read_text())["done"]
     assert 0 < done < len(whole)
@@ -309,6 +340,7 @@ def test_an_output_that_lost_its_end_is_refused(tmp_path, model):
 
 # molecular dynamics of the recipes
 
+
 class Pairs(Calculator):
     """Lennard-Jones over all pairs: no neighbour list, so that a restart gives the same bits."""
 
@@ -322,13 +354,19 @@ class Pairs(Calculator):
         s = np.sum(r * r, axis=2) + np.diag(np.full(len(r), np.inf))
         x = (3.4**2 / s) ** 3
         force = (0.01 * 24 * (2 * x * x - x) / s)[..., None] * np.where(np.isfinite(r), r, 0)
-        self.results = {"energy": 0.01 * 2 * np.sum(x * x - x), "forces": force.sum(axis=1),
-                        "stress": -0.5 * np.einsum("ijk,ijk->k", force, r)[[0, 1, 2, 0, 0, 0]]
-                        / self.atoms.get_volume()}
+        self.results = {
+            "energy": 0.01 * 2 * np.sum(x * x - x),
+            "forces": force.sum(axis=1),
+            "stress": -0.5
+            * np.einsum("ijk,ijk->k", force, r)[[0, 1, 2, 0, 0, 0]]
+            / self.atoms.get_volume(),
+        }
 
 
-STAGES = (water_md.Stage("warm", 60, 20, 40, 0.1, "volume"),
-          water_md.Stage("hold", 60, 40, 40, 0.1, mean_cell=30, every=7))
+STAGES = (
+    water_md.Stage("warm", 60, 20, 40, 0.1, "volume"),
+    water_md.Stage("hold", 60, 40, 40, 0.1, mean_cell=30, every=7),
+)
 
 
 def simulate(folder):
@@ -355,8 +393,14 @@ def test_molecular_dynamics_killed_at_any_moment_ends_the_same(tmp_path, monkeyp
         simulate(tmp_path / "killed")
 
     # before the first state; between a state's writing and its renaming; amid steps
-    for name, n in (("calculate", 9), ("replace", 2), ("calculate", 30), ("fsync", 2),
-                    ("calculate", 45), ("replace", 3)):
+    for name, n in (
+        ("calculate", 9),
+        ("replace", 2),
+        ("calculate", 30),
+        ("fsync", 2),
+        ("calculate", 45),
+        ("replace", 3),
+    ):
         killed(lambda name=name, n=n: dies_at(name, n))
     simulate(tmp_path / "killed")
     for name in ("log.txt", "frames.f32"):
@@ -368,8 +412,10 @@ def test_molecular_dynamics_killed_at_any_moment_ends_the_same(tmp_path, monkeyp
 
 
 def test_models_and_results_written_after_a_failure_can_be_read(tmp_path, model, result):
-    for path, kept, read in ((tmp_path / "m.npz", model, load_model),
-                             (tmp_path / "r.npz", result, dk.open_result)):
+    for path, kept, read in (
+        (tmp_path / "m.npz", model, load_model),
+        (tmp_path / "r.npz", result, dk.open_result),
+    ):
         with no_file_larger_than(3000), pytest.raises(OSError):
             kept.save(path)
         assert not path.exists()

@@ -39,17 +39,50 @@ WEIGHTS = "# made up\n" + "".join(f"{0.1 * n:.3f} a 1 0 0\n" for n in range(11))
 FILES = {"input.nn": INPUT, "scaling.data": SCALING, "weights.014.data": WEIGHTS}
 
 word = st.one_of(
-    st.sampled_from(["", "nan", "inf", "-1", "0", "1e400", "1e-320", "-0.0", "9" * 21, "Si",
-                     "s", "O", "Xx", "p2", "p9", "t", "elements", "symfunction_short", "#", "!",
-                     "\x00", "１", "é", "1_0", "0x1p3", "__import__('os')", "{}", "1e308"]),
-    st.integers(-5, 30).map(str), st.floats().map(str), st.text(max_size=5))
+    st.sampled_from(
+        [
+            "",
+            "nan",
+            "inf",
+            "-1",
+            "0",
+            "1e400",
+            "1e-320",
+            "-0.0",
+            "9" * 21,
+            "Si",
+            "s",
+            "O",
+            "Xx",
+            "p2",
+            "p9",
+            "t",
+            "elements",
+            "symfunction_short",
+            "#",
+            "!",
+            "\x00",
+            "１",
+            "é",
+            "1_0",
+            "0x1p3",
+            "__import__('os')",
+            "{}",
+            "1e308",
+        ]
+    ),
+    st.integers(-5, 30).map(str),
+    st.floats().map(str),
+    st.text(max_size=5),
+)
 
 
 def clear(error):
     """One sentence, of ours: it begins somewhere, names a remedy or a fact, and ends in a stop."""
     text = str(error)
     return type(error) in (ValueError, FileNotFoundError, Refused) and re.fullmatch(
-        r"\S.{18,}[.?]", text, re.DOTALL)
+        r"\S.{18,}[.?]", text, re.DOTALL
+    )
 
 
 @st.composite
@@ -77,7 +110,7 @@ def mangled(draw, text):
             lines[at], lines[other] = lines[other], lines[at]
     content = ("\n".join(lines) + "\n").encode()
     if draw(st.integers(0, 4)) == 0:
-        content = content[:draw(st.integers(0, len(content)))] + draw(st.binary(max_size=4))
+        content = content[: draw(st.integers(0, len(content)))] + draw(st.binary(max_size=4))
     return content
 
 
@@ -141,27 +174,31 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     symmetry = dk.SymmetryFunctions.silicon()
     EnvironmentClassifier(symmetry, "Si", max_epochs=1, progress=False).fit(
-        X, np.repeat(["bulk", "other"], 150)).save(folder / "classifier.npz")
-    ParametricMap(symmetry, "Si", max_epochs=1, progress=False).fit(
-        X, X[:, :2]).save(folder / "map.npz")
+        X, np.repeat(["bulk", "other"], 150)
+    ).save(folder / "classifier.npz")
+    ParametricMap(symmetry, "Si", max_epochs=1, progress=False).fit(X, X[:, :2]).save(
+        folder / "map.npz"
+    )
     atoms = bulk("Ag", cubic=True) * (2, 2, 2)
     atoms.rattle(0.05, seed=1)
     dk.identify([atoms, atoms], method="pca", progress=False).save(folder / "result.npz")
-    return {name: ((folder / f"{name}.npz").read_bytes(), use)
-            for name, use in (("classifier", classify), ("map", place), ("result", look))}
+    return {
+        name: ((folder / f"{name}.npz").read_bytes(), use)
+        for name, use in (("classifier", classify), ("map", place), ("result", look))
+    }
 
 
 def classify(path):
     model = load_model(path)
-    assert model.predict(X[:, :model.n_features_in_]).shape == (300,)
-    assert model.is_novel(X[:, :model.n_features_in_]).dtype == bool
+    assert model.predict(X[:, : model.n_features_in_]).shape == (300,)
+    assert model.is_novel(X[:, : model.n_features_in_]).dtype == bool
     assert model.window >= 1
     model.save(path)
 
 
 def place(path):
     model = load_model(path)
-    assert model.predict(X[:, :model.n_features_in_]).shape == (300, 2)
+    assert model.predict(X[:, : model.n_features_in_]).shape == (300, 2)
     model.save(path)
 
 
@@ -175,8 +212,11 @@ def look(path):
 
 json_value = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 40) | st.floats() | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner,
-                                                                max_size=3), max_leaves=4)
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=4,
+)
 
 
 def spoilt(draw, value):
@@ -188,16 +228,30 @@ def spoilt(draw, value):
         return value | {key: spoilt(draw, value[key])}
     if isinstance(value, list) and value and draw(st.integers(0, 5)):
         at = draw(st.integers(0, min(3, len(value) - 1)))
-        return [*value[:at], spoilt(draw, value[at]), *value[at + 1:]]
+        return [*value[:at], spoilt(draw, value[at]), *value[at + 1 :]]
     return draw(json_value)
 
 
 array = st.one_of(
-    st.sampled_from([np.zeros(0), np.zeros((2, 2)), np.array("text"), np.array([np.nan]),
-                     np.zeros((3, 0)), np.array([1 + 2j]), np.array(["a", "b"]), np.array(True),
-                     np.full(7, np.inf), np.zeros(4, "M8[s]"), np.zeros(3, "f4,i2"),
-                     np.full((64, 2), -7), np.full(64, 10**9)]),
-    st.builds(lambda n, v: np.full(n, v), st.integers(0, 70), st.integers(-9, 9)))
+    st.sampled_from(
+        [
+            np.zeros(0),
+            np.zeros((2, 2)),
+            np.array("text"),
+            np.array([np.nan]),
+            np.zeros((3, 0)),
+            np.array([1 + 2j]),
+            np.array(["a", "b"]),
+            np.array(True),
+            np.full(7, np.inf),
+            np.zeros(4, "M8[s]"),
+            np.zeros(3, "f4,i2"),
+            np.full((64, 2), -7),
+            np.full(64, 10**9),
+        ]
+    ),
+    st.builds(lambda n, v: np.full(n, v), st.integers(0, 70), st.integers(-9, 9)),
+)
 
 
 @st.composite
@@ -206,9 +260,9 @@ def damaged(draw, content):
     how = draw(st.sampled_from(["flip", "cut", "array", "drop", "header", "member"]))
     if how == "flip":
         at = draw(st.integers(0, len(content) - 1))
-        return content[:at] + bytes([content[at] ^ draw(st.integers(1, 255))]) + content[at + 1:]
+        return content[:at] + bytes([content[at] ^ draw(st.integers(1, 255))]) + content[at + 1 :]
     if how == "cut":
-        return content[:draw(st.integers(0, len(content) - 1))]
+        return content[: draw(st.integers(0, len(content) - 1))]
     with np.load(io.BytesIO(content)) as file:
         arrays = dict(file)
     name = draw(st.sampled_from(sorted(arrays)))
@@ -280,8 +334,13 @@ def test_a_planted_pickle_is_never_run(tmp_path, saved, name):
 @given(data=st.data())
 def test_a_damaged_progress_file_is_refused_clearly(tmp_path, data):
     path = tmp_path / "out.extxyz.progress"
-    good = {"done": 3, "bytes": [10, 20], "read": 5, "frames": "ab",
-            "run": {"source": "a", "window": 3}}
+    good = {
+        "done": 3,
+        "bytes": [10, 20],
+        "read": 5,
+        "frames": "ab",
+        "run": {"source": "a", "window": 3},
+    }
     path.write_text(json.dumps(spoilt(data.draw, good)))
     try:
         state = read_progress(path)

@@ -41,6 +41,7 @@ def members(labels):
 
 # groups
 
+
 @pytest.mark.parametrize("name", CRYSTALS)
 @pytest.mark.parametrize("displaced", [0.0, 0.03, 0.08, 0.15])
 def test_a_perfect_crystal_is_one_group(name, displaced):
@@ -82,8 +83,12 @@ def test_groups_follow_a_permutation():
     atoms.rattle(0.02, seed=1)
     X = features(atoms)
     order = np.random.default_rng(0).permutation(len(X))
-    assert dk.clusters.agreement(group_equal_environments(X)[order],
-                                 group_equal_environments(X[order])) == 1.0
+    assert (
+        dk.clusters.agreement(
+            group_equal_environments(X)[order], group_equal_environments(X[order])
+        )
+        == 1.0
+    )
 
 
 def test_a_tolerance_divides_finer():
@@ -92,12 +97,15 @@ def test_a_tolerance_divides_finer():
     assert group_equal_environments(X, tolerance=0.1).max() == 2
 
 
-@pytest.mark.parametrize("name, element, wanted", [
-    ("gan_v_N.extxyz", "Ga", [0, 2, 4, 9]),
-    ("cdte_Cd_i_C3v.extxyz", "Cd", [32]),
-    ("si_gb112_dft.extxyz", "Si", [21, 37]),
-    ("si_gb112_dft.extxyz", "Si", [22, 36]),
-])
+@pytest.mark.parametrize(
+    "name, element, wanted",
+    [
+        ("gan_v_N.extxyz", "Ga", [0, 2, 4, 9]),
+        ("cdte_Cd_i_C3v.extxyz", "Cd", [32]),
+        ("si_gb112_dft.extxyz", "Si", [21, 37]),
+        ("si_gb112_dft.extxyz", "Si", [22, 36]),
+    ],
+)
 def test_defects_of_static_cells_are_groups(name, element, wanted):
     atoms = field(name)
     index = np.flatnonzero(atoms.symbols == element)
@@ -106,6 +114,7 @@ def test_defects_of_static_cells_are_groups(name, element, wanted):
 
 
 # rare environments
+
 
 def test_the_neighbours_of_a_vacancy_are_rare():
     atoms = CRYSTALS["silicon"].copy()
@@ -143,10 +152,13 @@ def test_a_perfect_crystal_has_nothing_rare():
     assert np.mean(flagged) <= 0.2
 
 
-@pytest.mark.parametrize("name, element, wanted", [
-    ("si_vac_1frame.vasp", "Si", [6, 22, 37, 53]),
-    ("ga2o3_Ovac_frame0.extxyz", "Ga", [0, 2, 41]),
-])
+@pytest.mark.parametrize(
+    "name, element, wanted",
+    [
+        ("si_vac_1frame.vasp", "Si", [6, 22, 37, 53]),
+        ("ga2o3_Ovac_frame0.extxyz", "Ga", [0, 2, 41]),
+    ],
+)
 def test_defects_of_thermal_cells_are_rare(name, element, wanted):
     atoms = field(name)
     index = np.flatnonzero(atoms.symbols == element)
@@ -155,6 +167,7 @@ def test_defects_of_thermal_cells_are_rare(name, element, wanted):
 
 
 # two populations
+
 
 def oxygens(name, frame):
     atoms = dk.load(name).frames[frame]
@@ -170,8 +183,9 @@ def averaged(atoms, first_shell, cutoff=None, times=2):
 
 
 @pytest.mark.parametrize("times", [0, 1, 2])
-@pytest.mark.parametrize("case", ["copper", "iron", "magnesium", "liquid water", "ice",
-                                  "molten silicon"])
+@pytest.mark.parametrize(
+    "case", ["copper", "iron", "magnesium", "liquid water", "ice", "molten silicon"]
+)
 def test_one_phase_is_one_population(case, times):
     if case in CRYSTALS:
         atoms = CRYSTALS[case] * (2, 1, 1)
@@ -191,8 +205,9 @@ def test_one_phase_is_one_population(case, times):
 @pytest.mark.slow
 @pytest.mark.parametrize("times, agree", [(1, 0.99), (2, 0.99)])
 def test_ice_and_water_at_one_temperature_are_two(times, agree):
-    X = np.concatenate([averaged(oxygens(name, 100), 3.5, 8.0, times)
-                        for name in ("water-ice", "water-liquid")])
+    X = np.concatenate(
+        [averaged(oxygens(name, 100), 3.5, 8.0, times) for name in ("water-ice", "water-liquid")]
+    )
     labels, evidence = two_populations(X)
     assert evidence["populations"] == 2 and evidence["overlap"] < 0.01
     truth = np.repeat([0, 1], 360)
@@ -211,8 +226,11 @@ def test_two_populations_follow_a_permutation_and_leave_the_input_alone():
 
 def test_skewed_and_heavy_tailed_features_are_one_population():
     rng = np.random.default_rng(0)
-    for X in (rng.gamma(2.0, size=(600, 6)), rng.standard_t(3, size=(600, 6)),
-              np.exp(rng.normal(size=(600, 6)))):
+    for X in (
+        rng.gamma(2.0, size=(600, 6)),
+        rng.standard_t(3, size=(600, 6)),
+        np.exp(rng.normal(size=(600, 6))),
+    ):
         assert two_populations(X)[1]["populations"] == 1
 
 
@@ -223,8 +241,9 @@ def test_ice_beside_water_in_one_frame_of_another_water_model():
     atoms = field("ice_water_ox.gro")
     atoms.symbols[:] = "O"
     position = atoms.get_positions(wrap=True)
-    data = polars.DataFrame(dict(zip("xyz", position.T, strict=True))
-                            | {"element": ["O"] * len(atoms)})
+    data = polars.DataFrame(
+        dict(zip("xyz", position.T, strict=True)) | {"element": ["O"] * len(atoms)}
+    )
     system = mdapy.System(data=data, box=mdapy.Box(atoms.cell.array))
     system.cal_chill_plus()
     ice = np.isin(system.data["chill_plus"].to_numpy(), (1, 2))  # hexagonal, cubic
@@ -233,24 +252,34 @@ def test_ice_beside_water_in_one_frame_of_another_water_model():
     assert max(np.mean(labels == ice), np.mean(labels != ice)) >= 0.94
 
 
-@pytest.mark.parametrize("function, X, text", [
-    (group_equal_environments, [[np.nan, 1.0]], "X must be finite features"),
-    (group_equal_environments, np.zeros((6001, 2)), "6001 environments are more than 6000; use "),
-    (rare_environments, np.zeros((7, 3)), "7 environments are too few to say which are rare"),
-    (two_populations, np.zeros((49, 3)), "49 environments are too few to tell one population"),
-])
+@pytest.mark.parametrize(
+    "function, X, text",
+    [
+        (group_equal_environments, [[np.nan, 1.0]], "X must be finite features"),
+        (
+            group_equal_environments,
+            np.zeros((6001, 2)),
+            "6001 environments are more than 6000; use ",
+        ),
+        (rare_environments, np.zeros((7, 3)), "7 environments are too few to say which are rare"),
+        (two_populations, np.zeros((49, 3)), "49 environments are too few to tell one population"),
+    ],
+)
 def test_what_cannot_be_answered_is_refused(function, X, text):
     with pytest.raises(ValueError, match=text):
         function(X)
 
 
-@pytest.mark.parametrize("function, options, text", [
-    (group_equal_environments, {"tolerance": 0.0}, "tolerance=0.0 must be above 0"),
-    (rare_environments, {"false_alarm": 1.0}, "false_alarm=1.0 must lie between 0 and 1"),
-    (two_populations, {"min_fraction": 0.5}, "min_fraction=0.5 must lie between 0 and 0.5"),
-    (two_populations, {"averaged_over": 0}, "averaged_over=0 must be at least 1"),
-    (two_populations, {"n_components": 9}, "n_components=9 must lie between 1 and 3"),
-])
+@pytest.mark.parametrize(
+    "function, options, text",
+    [
+        (group_equal_environments, {"tolerance": 0.0}, "tolerance=0.0 must be above 0"),
+        (rare_environments, {"false_alarm": 1.0}, "false_alarm=1.0 must lie between 0 and 1"),
+        (two_populations, {"min_fraction": 0.5}, "min_fraction=0.5 must lie between 0 and 0.5"),
+        (two_populations, {"averaged_over": 0}, "averaged_over=0 must be at least 1"),
+        (two_populations, {"n_components": 9}, "n_components=9 must lie between 1 and 3"),
+    ],
+)
 def test_settings_out_of_range_are_refused(function, options, text):
     with pytest.raises(ValueError, match=text):
         function(np.random.default_rng(0).normal(size=(60, 3)), **options)

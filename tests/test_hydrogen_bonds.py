@@ -16,9 +16,17 @@ DATA = datasets._DATA
 def dimer(distance=2.9, angle=0.0):
     """Molecule 0 gives a bond to molecule 1, its O-H turned away by `angle` degrees."""
     turn = np.radians(angle)
-    return Atoms("OHHOHH", [[0, 0, 0], [0.96 * np.cos(turn), 0.96 * np.sin(turn), 0],
-                            [-0.6, -0.5, 0.5], [distance, 0, 0],
-                            [distance + 0.5, 0.7, 0.4], [distance + 0.5, -0.7, 0.4]])
+    return Atoms(
+        "OHHOHH",
+        [
+            [0, 0, 0],
+            [0.96 * np.cos(turn), 0.96 * np.sin(turn), 0],
+            [-0.6, -0.5, 0.5],
+            [distance, 0, 0],
+            [distance + 0.5, 0.7, 0.4],
+            [distance + 0.5, -0.7, 0.4],
+        ],
+    )
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +42,9 @@ def plainly(atoms, distance=3.5, angle=30.0):
         donor, bond = oxygen[away.argmin()], vectors[away.argmin()]
         best = angle
         for acceptor in np.setdiff1d(oxygen, donor):
-            v, length = find_mic((atoms.positions[acceptor] - atoms.positions[donor])[None],
-                                 atoms.cell, True)
+            v, length = find_mic(
+                (atoms.positions[acceptor] - atoms.positions[donor])[None], atoms.cell, True
+            )
             turned = np.degrees(np.arccos(bond @ v[0] / length[0] / np.linalg.norm(bond)))
             if length[0] < distance and turned < best:
                 best, row = turned, (donor, h, acceptor)
@@ -79,11 +88,11 @@ def test_molecules_around_a_removed_one_lack_its_bonds(ice):
         donors = bonds[bonds[:, 2] == 3 * gone, 0] // 3
         acceptors = bonds[bonds[:, 0] == 3 * gone, 2] // 3
         damaged = ice.copy()
-        del damaged[3 * gone:3 * gone + 3]
+        del damaged[3 * gone : 3 * gone + 3]
         after = np.insert(np.array(count_hydrogen_bonds(damaged)), gone, 0, axis=1)
         change = np.array([donated, accepted]) - after
         change[:, gone] = 0
-        assert np.flatnonzero(change[0]).tolist() == sorted(donors)     # two give one less
+        assert np.flatnonzero(change[0]).tolist() == sorted(donors)  # two give one less
         assert np.flatnonzero(change[1]).tolist() == sorted(acceptors)  # two take one less
 
 
@@ -116,12 +125,15 @@ def test_input_is_left_alone(ice):
     assert (ice.positions == before).all()
 
 
-@pytest.mark.parametrize(("atoms", "options", "text"), [
-    (Atoms("O2", [[0, 0, 0], [3, 0, 0]]), {}, "2 oxygens and 0 hydrogens"),
-    (Atoms("OH", [[0, 0, 0], [2.5, 0, 0]]), {}, "1 hydrogens are farther than 1.6 Å"),
-    (dimer(), {"distance": 0}, "use a distance above 0"),
-    (dimer(), {"angle": 120}, "an angle up to 90"),
-])
+@pytest.mark.parametrize(
+    ("atoms", "options", "text"),
+    [
+        (Atoms("O2", [[0, 0, 0], [3, 0, 0]]), {}, "2 oxygens and 0 hydrogens"),
+        (Atoms("OH", [[0, 0, 0], [2.5, 0, 0]]), {}, "1 hydrogens are farther than 1.6 Å"),
+        (dimer(), {"distance": 0}, "use a distance above 0"),
+        (dimer(), {"angle": 120}, "an angle up to 90"),
+    ],
+)
 def test_bad_input(atoms, options, text):
     with pytest.raises(ValueError, match=text):
         hydrogen_bonds(atoms, **options)

@@ -8,8 +8,9 @@ from ase.geometry import find_mic
 from defectkit import averaging, datasets, defects
 from defectkit.hydrogen_bonds import count_hydrogen_bonds
 
-NAMES = sorted(name for name in datasets.available()
-               if name.startswith(("ice-vacancy", "ice-interstitial")))
+NAMES = sorted(
+    name for name in datasets.available() if name.startswith(("ice-vacancy", "ice-interstitial"))
+)
 AVERAGE = 0.75  # ps
 
 
@@ -21,11 +22,11 @@ def run(request):
     starts = range(0, len(data.frames) - window + 1, window)
     oxygens = []
     for start in starts:
-        part = [f.positions[f.numbers == 8] for f in data.frames[start:start + window]]
+        part = [f.positions[f.numbers == 8] for f in data.frames[start : start + window]]
         cell = data.frames[0].cell
         oxygens.append(Atoms(f"O{len(part[0])}", np.mean(part, axis=0), cell=cell, pbc=True))
     crystal = Atoms("O360", data.info["reference_oxygens_A"], cell=cell, pbc=True)
-    return data, oxygens, crystal, [data.frames[k:k + window] for k in starts]
+    return data, oxygens, crystal, [data.frames[k : k + window] for k in starts]
 
 
 def missing(data):
@@ -64,15 +65,18 @@ def test_one_site_is_vacant_or_shared_also_by_mdapy(run):
         analysis = mdapy.WignerSeitzAnalysis(mdapy.System(ase_atom=lattice))
         occupied = analysis.compute(mdapy.System(ase_atom=here))["site_occupancy"]
         unusual = np.flatnonzero(occupied != 1)
-        counts.append(occupied[unusual].tolist() == [0 if missing(data) else 2]
-                      and np.allclose(crystal.positions[unusual], sites))
+        counts.append(
+            occupied[unusual].tolist() == [0 if missing(data) else 2]
+            and np.allclose(crystal.positions[unusual], sites)
+        )
     assert np.mean(counts) >= 0.9, f"{data.name}: {counts}"
 
 
 def mean_offset(atoms, crystal):
     """Drift of the lattice: mean vector from each site to the oxygen nearest to it."""
-    vectors, away = find_mic((atoms.positions[None] - crystal.positions[:, None]).reshape(-1, 3),
-                             crystal.cell, True)
+    vectors, away = find_mic(
+        (atoms.positions[None] - crystal.positions[:, None]).reshape(-1, 3), crystal.cell, True
+    )
     nearest = away.reshape(len(crystal), -1).argmin(axis=1)
     vectors = vectors.reshape(len(crystal), -1, 3)[np.arange(len(crystal)), nearest]
     return np.median(vectors, axis=0)
@@ -98,5 +102,12 @@ def test_metadata_says_what_made_it(run):
     info = run[0].info
     assert info["checks"]["chill_plus_fractions"]["hexagonal"] > 0.85
     assert abs(info["checks"]["temperature_K"] - 250) < 4
-    assert {"potential", "potential_citation", "licence", "ensemble", "start", "seed",
-            "stages"} <= set(info)
+    assert {
+        "potential",
+        "potential_citation",
+        "licence",
+        "ensemble",
+        "start",
+        "seed",
+        "stages",
+    } <= set(info)

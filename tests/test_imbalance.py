@@ -12,8 +12,9 @@ def crystal_in_liquid(n_liquid, n_crystal, seed=0, width=0.1):
     rng = np.random.default_rng(seed)
     centre = np.zeros(8)
     centre[:2] = 3.5
-    X = np.concatenate([rng.normal(0, 1, (n_liquid, 8)),
-                        centre + rng.normal(0, width, (n_crystal, 8))])
+    X = np.concatenate(
+        [rng.normal(0, 1, (n_liquid, 8)), centre + rng.normal(0, width, (n_crystal, 8))]
+    )
     return X, np.repeat([0, 1], [n_liquid, n_crystal])
 
 
@@ -71,14 +72,20 @@ def test_a_sample_of_all_is_the_plain_map():
     assert (Y == plain).all() and (labels == dk.cluster(plain)).all() and len(chosen) == len(X)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"n": 0}, "n=0 of 350 environments cannot be kept; use 1 to 350."),
-    ({"n": 351}, "n=351 of 350 environments cannot be kept"),
-    ({"strata": 1}, "strata=1 tells no densities apart; use at least 2."),
-    ({"X": np.ones((400, 3))}, "all environments have ten that equal them; thin out the copies."),
-    ({"X": np.ones((5, 3)), "n": 2}, "5 environments are too few to tell their density"),
-    ({"X": np.full((20, 3), np.nan), "n": 2}, "NaN or infinite"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"n": 0}, "n=0 of 350 environments cannot be kept; use 1 to 350."),
+        ({"n": 351}, "n=351 of 350 environments cannot be kept"),
+        ({"strata": 1}, "strata=1 tells no densities apart; use at least 2."),
+        (
+            {"X": np.ones((400, 3))},
+            "all environments have ten that equal them; thin out the copies.",
+        ),
+        ({"X": np.ones((5, 3)), "n": 2}, "5 environments are too few to tell their density"),
+        ({"X": np.full((20, 3), np.nan), "n": 2}, "NaN or infinite"),
+    ],
+)
 def test_samples_that_cannot_be(change, message):
     arguments = {"X": crystal_in_liquid(300, 50)[0], "n": 100, "standardise": False} | change
     with pytest.raises(ValueError, match=message):

@@ -9,11 +9,36 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "defectkit"
 #: From low to high: a module imports only what stands before it, and its own package.
-ORDER = ("_deprecated", "_shown", "_progress", "_checks", "_threads", "_compiled", "io",
-         "neighbours", "symmetry", "potential", "descriptors", "datasets", "embedding",
-         "clusters", "averaging", "imbalance", "stability", "nucleus", "phases", "defects",
-         "hydrogen_bonds", "parametric", "streaming", "plots", "view", "result", "workflow",
-         "__main__")
+ORDER = (
+    "_deprecated",
+    "_shown",
+    "_progress",
+    "_checks",
+    "_threads",
+    "_compiled",
+    "io",
+    "neighbours",
+    "symmetry",
+    "potential",
+    "descriptors",
+    "datasets",
+    "embedding",
+    "clusters",
+    "averaging",
+    "imbalance",
+    "stability",
+    "nucleus",
+    "phases",
+    "defects",
+    "hydrogen_bonds",
+    "parametric",
+    "streaming",
+    "plots",
+    "view",
+    "result",
+    "workflow",
+    "__main__",
+)
 ALIASES = ("trajectory",)  # old import paths, nothing of the package imports them
 #: What still breaks the rules. Entries go as they are mended; none may be added.
 CIRCLES = set()
@@ -36,7 +61,7 @@ def imports(name, path, known):
         if isinstance(node, ast.Import):
             yield from ((alias.name, None) for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[:len(package.split(".")) - node.level + 1]
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
             base = ".".join([*(above if node.level else []), *filter(None, [node.module])])
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
@@ -52,13 +77,20 @@ def attributes(path, name, known):
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            above = package.split(".")[:len(package.split(".")) - node.level + 1]
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
             base = ".".join([*(above if node.level else []), *filter(None, [node.module])])
-            bound |= {a.asname or a.name: f"{base}.{a.name}" for a in node.names
-                      if f"{base}.{a.name}" in known}
+            bound |= {
+                a.asname or a.name: f"{base}.{a.name}"
+                for a in node.names
+                if f"{base}.{a.name}" in known
+            }
     for node in ast.walk(tree):
-        if (isinstance(node, ast.Attribute) and node.attr.startswith("_")
-                and isinstance(node.value, ast.Name) and node.value.id in bound):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr.startswith("_")
+            and isinstance(node.value, ast.Name)
+            and node.value.id in bound
+        ):
             yield f"{bound[node.value.id]}.{node.attr}"
 
 
@@ -95,8 +127,14 @@ def test_no_module_imports_one_above_it(name):
 
 
 def test_no_circle_of_imports():
-    graph = {name: {other for other, _ in found if other != name and "." in other
-                    and (name, other) not in CIRCLES} for name, found in IMPORTS.items()}
+    graph = {
+        name: {
+            other
+            for other, _ in found
+            if other != name and "." in other and (name, other) not in CIRCLES
+        }
+        for name, found in IMPORTS.items()
+    }
     assert circle(graph) == set()
     for name, other in CIRCLES:
         assert other in {o for o, _ in IMPORTS[name]}, f"{name} -> {other} is mended: take it out"
@@ -104,16 +142,23 @@ def test_no_circle_of_imports():
 
 def test_no_circle_between_recipes():
     scripts = modules(ROOT / "recipes", "")
-    graph = {name: {other for other, _ in imports(name, path, scripts)}
-             for name, path in scripts.items()}
+    graph = {
+        name: {other for other, _ in imports(name, path, scripts)}
+        for name, path in scripts.items()
+    }
     assert len(graph) > 10 and circle(graph) == set()
 
 
 def test_nothing_reaches_for_underscore_names_of_another_module():
-    taken = {(name, f"{other}.{what}") for name, found in IMPORTS.items()
-             for other, what in found if what and what.startswith("_") and what != "__version__"}
-    taken |= {(name, what) for name, path in MODULES.items()
-              for what in attributes(path, name, MODULES)}
+    taken = {
+        (name, f"{other}.{what}")
+        for name, found in IMPORTS.items()
+        for other, what in found
+        if what and what.startswith("_") and what != "__version__"
+    }
+    taken |= {
+        (name, what) for name, path in MODULES.items() for what in attributes(path, name, MODULES)
+    }
     assert taken - PRIVATE == set()
     assert PRIVATE - taken == set(), "mended: take it out of PRIVATE"
 

@@ -21,7 +21,7 @@ def ball(centre, radius):
 def test_ball_found_with_its_radius_across_the_boundary(centre):
     atoms, flagged = ball(np.array(centre), 10.0)
     atoms.positions += np.array([36.0, 0, -72.0])  # unwrapped
-    group, = nucleus.connected(atoms, flagged, 3.0)
+    (group,) = nucleus.connected(atoms, flagged, 3.0)
     made = nucleus.shape(atoms, group)
     assert made["size"] == flagged.sum() and (group == np.flatnonzero(flagged)).all()
     assert abs(made["radius_A"] - 10.0) < 0.3 and made["asphericity"] < 0.01

@@ -28,27 +28,33 @@ def project():
 
 def requirements(*extras):
     lines = project()["dependencies"] + [
-        line for extra in extras for line in project()["optional-dependencies"][extra]]
+        line for extra in extras for line in project()["optional-dependencies"][extra]
+    ]
     return {r.name: r.specifier for r in map(Requirement, lines) if r.name != "defectkit"}
 
 
 def test_environment_yml_lists_what_pyproject_asks_for():
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     lines = [d for d in listed if isinstance(d, str)] + next(
-        d for d in listed if isinstance(d, dict))["pip"]
+        d for d in listed if isinstance(d, dict)
+    )["pip"]
     found = {r.name: r.specifier for r in map(Requirement, lines)}
     found["torch"] = found.pop("pytorch")  # their names on conda-forge
     found["chemfiles"] = found.pop("chemfiles-python")
     found["build"] = found.pop("python-build")
-    assert str(found.pop("python")) == str(Requirement(f"python{project()['requires-python']}")
-                                           .specifier)
+    assert str(found.pop("python")) == str(
+        Requirement(f"python{project()['requires-python']}").specifier
+    )
     found.pop("pip")
     assert found == requirements("lab", "torch", "data", "test")
 
 
 def test_constraints_pin_every_requirement_within_its_range():
-    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines()
-                if not line.startswith("#"))
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if not line.startswith("#")
+    )
     pins = {name.lower().replace("_", "-"): version for name, version in pins.items()}
     assert pins["torch"] == "2.13.0"
     for name, wanted in requirements(*project()["optional-dependencies"]).items():
@@ -57,16 +63,20 @@ def test_constraints_pin_every_requirement_within_its_range():
 
 def test_versions_agree():
     import defectkit
+
     assert defectkit.__version__ == project()["version"]
 
 
 def test_import_is_quick_and_loads_nothing_heavy():
-    code = ("import sys, time; start = time.perf_counter(); import defectkit; "
-            f"print(time.perf_counter() - start, [m for m in {HEAVY!r} if m in sys.modules])")
+    code = (
+        "import sys, time; start = time.perf_counter(); import defectkit; "
+        f"print(time.perf_counter() - start, [m for m in {HEAVY!r} if m in sys.modules])"
+    )
     seconds = []
     for _ in range(3):
-        out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True,
-                             text=True).stdout
+        out = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout
         time, loaded = out.split(" ", 1)
         assert loaded.strip() == "[]"
         seconds.append(float(time))
@@ -75,6 +85,7 @@ def test_import_is_quick_and_loads_nothing_heavy():
 
 def test_public_names_exist_and_unknown_ones_are_refused():
     import defectkit
+
     for name in defectkit.__all__:
         assert getattr(defectkit, name).__doc__, name
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
@@ -83,19 +94,31 @@ def test_public_names_exist_and_unknown_ones_are_refused():
 
 def test_the_core_is_small():
     names = set(requirements())
-    assert not names & {"torch", "nglview", "jupyterlab", "distributed", "onnx", "dscribe",
-                        "load-atoms", "pytest", "ruff", "sphinx"}
+    assert not names & {
+        "torch",
+        "nglview",
+        "jupyterlab",
+        "distributed",
+        "onnx",
+        "dscribe",
+        "load-atoms",
+        "pytest",
+        "ruff",
+        "sphinx",
+    }
     assert {"pandas", "mdapy"} <= names
 
 
 def test_the_large_data_that_are_left_out_have_their_checksums():
     patterns = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"][
-        "exclude-package-data"]["defectkit"]
+        "exclude-package-data"
+    ]["defectkit"]
     files = {p for pattern in patterns for p in (ROOT / "defectkit").glob(pattern)}
     large = {p for p in DATA.iterdir() if p.stat().st_size > 1e6}
     assert large <= files
     assert {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files} == checksums(
-        DATA), "run sha256sum over them again, see defectkit/data/SHA256SUMS"
+        DATA
+    ), "run sha256sum over them again, see defectkit/data/SHA256SUMS"
 
 
 def test_a_large_set_comes_from_the_checkout_the_cache_or_an_address(tmp_path, monkeypatch):
@@ -105,9 +128,12 @@ def test_a_large_set_comes_from_the_checkout_the_cache_or_an_address(tmp_path, m
     (bare / SUMS).write_bytes((DATA / SUMS).read_bytes())
     monkeypatch.delenv(ADDRESS, raising=False)
     assert data_file(name, DATA, cache) == DATA / name
-    with pytest.raises(FileNotFoundError, match="holds small data sets only; copy defectkit/data/"
-                                                f"{re.escape(name)} of the checkout to .* or name "
-                                                "the address"):
+    with pytest.raises(
+        FileNotFoundError,
+        match="holds small data sets only; copy defectkit/data/"
+        f"{re.escape(name)} of the checkout to .* or name "
+        "the address",
+    ):
         data_file(name, bare, cache)
     monkeypatch.setenv(ADDRESS, DATA.as_uri() + "/")
     fetched = data_file(name, bare, cache)
@@ -148,17 +174,35 @@ print("it works")
 
 
 def run(*command, cwd):
-    done = subprocess.run(list(map(str, command)), cwd=cwd, capture_output=True, text=True,
-                          env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
 
 @pytest.mark.slow
 def test_sdist_and_wheel_work_in_a_bare_environment(tmp_path):
-    fetched = subprocess.run([sys.executable, "-m", "pip", "download", "--no-cache-dir", "-d",
-                              tmp_path / "fetched", "--no-deps", "setuptools>=77"], check=False,
-                             capture_output=True, text=True)
+    fetched = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--no-cache-dir",
+            "-d",
+            tmp_path / "fetched",
+            "--no-deps",
+            "setuptools>=77",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     if fetched.returncode:
         pytest.skip(f"pip has no network: {fetched.stderr.strip().splitlines()[-1]}")
     run(sys.executable, "-m", "build", "--outdir", tmp_path, ROOT, cwd=tmp_path)
@@ -172,7 +216,8 @@ def test_sdist_and_wheel_work_in_a_bare_environment(tmp_path):
         assert not {f"defectkit/data/{name}" for name in checksums(DATA)} & names
     assert {"defectkit/py.typed", "defectkit/plots/defectkit.mplstyle"} <= names
     assert {p for p in names if p.startswith("defectkit/") and p.endswith(".py")} == {
-        str(p.relative_to(ROOT)) for p in (ROOT / "defectkit").rglob("*.py")}
+        str(p.relative_to(ROOT)) for p in (ROOT / "defectkit").rglob("*.py")
+    }
     venv.create(tmp_path / "bare", with_pip=True)
     python = next((tmp_path / "bare").glob("[bS]*/python*"))
     run(python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path)

@@ -35,8 +35,9 @@ def silicon():
 @pytest.fixture(scope="module")
 def classifier(silicon):
     X, phase, frame = silicon["si-phases"]
-    return EnvironmentClassifier(dk.SymmetryFunctions.silicon(), "Si", window=2,
-                                 max_epochs=40, progress=False).fit(X, phase, frame)
+    return EnvironmentClassifier(
+        dk.SymmetryFunctions.silicon(), "Si", window=2, max_epochs=40, progress=False
+    ).fit(X, phase, frame)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,8 @@ def test_a_phase_never_shown_is_flagged_and_those_shown_are_not(silicon, left):
     new, known, _ = silicon["si-phases-test"]
     part = phase != left
     fitted = EnvironmentClassifier(max_epochs=1, seed=1, progress=False).fit(
-        X[part], phase[part], frame[part])
+        X[part], phase[part], frame[part]
+    )
     assert fitted.is_novel(new[known == left]).mean() >= 0.95
     assert fitted.is_novel(new[known != left]).mean() <= 0.01
     assert set(fitted.left_out_) == set(phase[part])
@@ -70,7 +72,8 @@ def test_a_phase_never_shown_is_flagged_and_those_shown_are_not(silicon, left):
 def test_fewer_false_alarms_are_asked_for_and_got(silicon, classifier):
     X, phase, frame = silicon["si-phases"]
     careful = EnvironmentClassifier(max_epochs=1, progress=False, false_alarm=0.003).fit(
-        X, phase, frame)
+        X, phase, frame
+    )
     assert careful.false_alarm_ <= 0.003 < classifier.false_alarm_
 
 
@@ -80,12 +83,14 @@ def test_probabilities_are_as_sure_as_they_are_right():
     label = rng.integers(0, 2, 9000)
     X = rng.normal(size=(9000, 20)) + 1.5 * label[:, None] * (np.arange(20) < 2)
     fitted = EnvironmentClassifier(patience=10**6, max_epochs=40, progress=False).fit(
-        X[:5000], label[:5000])
+        X[:5000], label[:5000]
+    )
     sure = fitted.predict_proba(X[5000:]).max(axis=1)
     right = fitted.predict(X[5000:]) == label[5000:]
     assert abs(sure.mean() - right.mean()) < 0.03
     assert temperature(np.array([[9.0, 0.0], [0.0, 9.0]] * 50), np.arange(100) % 2) == (
-        pytest.approx(1.0, abs=1e-3))
+        pytest.approx(1.0, abs=1e-3)
+    )
     assert temperature(np.array([[9.0, 0.0]] * 100), np.arange(100) % 2) > 15
 
 
@@ -107,8 +112,10 @@ def test_new_environments_land_where_the_map_would_put_them(silicon, coordinates
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(silicon):
     X, phase, _ = (a[::10] for a in silicon["si-phases"])
-    made = [EnvironmentClassifier(seed=s, max_epochs=3, progress=False).fit(X, phase)
-            for s in (0, 0, 1)]
+    made = [
+        EnvironmentClassifier(seed=s, max_epochs=3, progress=False).fit(X, phase)
+        for s in (0, 0, 1)
+    ]
     a, b, c = (m.predict_proba(X) for m in made)
     assert np.array_equal(a, b) and not np.array_equal(a, c)
     assert [s.threshold for s in made[0].novelty_] == [s.threshold for s in made[1].novelty_]
@@ -119,8 +126,11 @@ def test_nets_fitted_in_threads_are_those_fitted_one_by_one(silicon):
     X, phase, _ = (a[::10] for a in silicon["si-phases"])
 
     def fit(seed):
-        return EnvironmentClassifier(seed=seed, max_epochs=3, progress=False).fit(
-            X, phase).predict_proba(X)
+        return (
+            EnvironmentClassifier(seed=seed, max_epochs=3, progress=False)
+            .fit(X, phase)
+            .predict_proba(X)
+        )
 
     seeds, before = [0, 1, 2, 0], torch.get_num_threads()
     state = torch.random.get_rng_state()
@@ -175,8 +185,17 @@ def test_a_saved_model_gives_the_same_bits(tmp_path, silicon, classifier, coordi
 
 def test_a_saved_model_keeps_its_parameters(tmp_path, silicon):
     X, phase, _ = (a[::20] for a in silicon["si-phases"])
-    given = {"max_epochs": 2, "patience": 3, "false_alarm": 0.02, "smallest_class": 5, "seed": 4,
-             "hidden": (8, 4), "window": 3, "centres": "Si", "progress": False}
+    given = {
+        "max_epochs": 2,
+        "patience": 3,
+        "false_alarm": 0.02,
+        "smallest_class": 5,
+        "seed": 4,
+        "hidden": (8, 4),
+        "window": 3,
+        "centres": "Si",
+        "progress": False,
+    }
     EnvironmentClassifier(**given).fit(X, phase).save(tmp_path / "c.npz")
     found = load_model(tmp_path / "c.npz").get_params()
     assert {k: found[k] for k in given} == given
@@ -190,22 +209,50 @@ def test_a_saved_model_keeps_its_parameters(tmp_path, silicon):
 def test_a_model_of_version_0_1_can_still_be_loaded(tmp_path):
     """One Gaussian mixture for each class, in the features that the net is given."""
     rng = np.random.default_rng(0)
-    layers = {"weight0": rng.normal(size=(2, 4)), "bias0": np.zeros(4),
-              "weight1": rng.normal(size=(4, 2)), "bias1": np.zeros(2)}
+    layers = {
+        "weight0": rng.normal(size=(2, 4)),
+        "bias0": np.zeros(4),
+        "weight1": rng.normal(size=(4, 2)),
+        "bias1": np.zeros(2),
+    }
     layers = {k: v.astype(np.float32) for k, v in layers.items()}
     whiten = np.tile(np.eye(2), (2, 3, 1, 1))
-    header = {"mark": "defectkit model", "format": 1, "kind": "EnvironmentClassifier",
-              "versions": {}, "symmetry": None, "centres": None, "window": 1, "hidden": [4],
-              "seed": 0, "n_features": 2, "curve": {}, "classes": ["a", "b"], "threshold": -4.5,
-              "false_alarm": 0.01, "left_out": [["a", 1.0], ["b", 1.0]]}
+    header = {
+        "mark": "defectkit model",
+        "format": 1,
+        "kind": "EnvironmentClassifier",
+        "versions": {},
+        "symmetry": None,
+        "centres": None,
+        "window": 1,
+        "hidden": [4],
+        "seed": 0,
+        "n_features": 2,
+        "curve": {},
+        "classes": ["a", "b"],
+        "threshold": -4.5,
+        "false_alarm": 0.01,
+        "left_out": [["a", 1.0], ["b", 1.0]],
+    }
     mean = np.zeros((2, 3, 2))
     mean[1] += 20
-    np.savez(tmp_path / "old.npz", header=np.frombuffer(json.dumps(header).encode(), np.uint8),
-             mean=np.array([10.0, 10.0]), factor=np.ones(2), **layers, density_mean=mean,
-             density_whiten=whiten, density_constant=np.full((2, 3), np.log(1 / 3)))
+    np.savez(
+        tmp_path / "old.npz",
+        header=np.frombuffer(json.dumps(header).encode(), np.uint8),
+        mean=np.array([10.0, 10.0]),
+        factor=np.ones(2),
+        **layers,
+        density_mean=mean,
+        density_whiten=whiten,
+        density_constant=np.full((2, 3), np.log(1 / 3)),
+    )
     model = load_model(tmp_path / "old.npz")
     assert model.is_novel([[10, 10], [11, 12], [10, 16], [30, 30]]).tolist() == [
-        False, False, True, False]  # at distances 0, 2.2, 6 and 0
+        False,
+        False,
+        True,
+        False,
+    ]  # at distances 0, 2.2, 6 and 0
     model.save(tmp_path / "new.npz")
     X = rng.normal(size=(50, 2)) * 5 + 10
     assert np.array_equal(load_model(tmp_path / "new.npz").is_novel(X), model.is_novel(X))
@@ -213,8 +260,9 @@ def test_a_model_of_version_0_1_can_still_be_loaded(tmp_path):
 
 
 def test_scaled_functions_of_a_potential_survive_the_file(tmp_path, water_potential):
-    symmetry = dk.SymmetryFunctions.from_n2p2(water_potential,
-                                              scaling=water_potential / "scaling.data")
+    symmetry = dk.SymmetryFunctions.from_n2p2(
+        water_potential, scaling=water_potential / "scaling.data"
+    )
     given = json.loads(json.dumps(descriptors.as_dict(symmetry)))
     again = descriptors.from_dict(given)
     atoms = dk.load("water-ice").frames[0]
@@ -272,7 +320,7 @@ def test_a_damaged_file_is_refused(tmp_path, classifier, where):
     whole = path.read_bytes()
     at = int(where * len(whole))
     (tmp_path / "cut.npz").write_bytes(whole[:at])
-    (tmp_path / "flip.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1:])
+    (tmp_path / "flip.npz").write_bytes(whole[:at] + bytes([whole[at] ^ 255]) + whole[at + 1 :])
     for name in ("cut.npz", "flip.npz"):
         with pytest.raises(ValueError, match="is damaged or cut off"):
             load_model(tmp_path / name)
@@ -282,11 +330,13 @@ def test_onnx_gives_the_same_numbers(tmp_path, silicon, classifier, coordinates)
     pytest.importorskip("onnx")
     runtime = pytest.importorskip("onnxruntime")
     X = silicon["si-phases-test"][0]
-    for model, wanted in ((classifier, classifier.predict_proba(X)),
-                          (coordinates[2], coordinates[2].predict(X))):
+    for model, wanted in (
+        (classifier, classifier.predict_proba(X)),
+        (coordinates[2], coordinates[2].predict(X)),
+    ):
         export_onnx(model, tmp_path / "net.onnx")
         session = runtime.InferenceSession(tmp_path / "net.onnx")
-        found, = session.run(None, {"features": X})
+        (found,) = session.run(None, {"features": X})
         assert np.allclose(found, wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max())
 
 
@@ -295,8 +345,11 @@ def test_wrong_input_is_refused_in_a_sentence(silicon, classifier):
     bare = EnvironmentClassifier(progress=False)
     with pytest.raises(ValueError, match="has not been fitted; call fit"):
         bare.predict(X)
-    with pytest.raises(ValueError, match="X has 34 features, but EnvironmentClassifier is "
-                                         "expecting 35 features as input; compute them with its"):
+    with pytest.raises(
+        ValueError,
+        match="X has 34 features, but EnvironmentClassifier is "
+        "expecting 35 features as input; compute them with its",
+    ):
         classifier.predict(X[:, 1:])
     bad = X.copy()
     bad[3, 2] = np.nan
@@ -314,13 +367,18 @@ def test_wrong_input_is_refused_in_a_sentence(silicon, classifier):
 
 # scikit-learn
 
+
 def test_the_conventions_of_scikit_learn_hold():
     single = "nets are evaluated in single precision: 1e-7 may depend on the rows beside"
-    known = {"check_methods_sample_order_invariance": single,
-             "check_methods_subset_invariance": single,
-             "check_classifiers_classes": "the label -1 is noise here, not a class"}
-    for model in (EnvironmentClassifier(max_epochs=40, smallest_class=1, progress=False),
-                  ParametricMap(max_epochs=40, progress=False)):
+    known = {
+        "check_methods_sample_order_invariance": single,
+        "check_methods_subset_invariance": single,
+        "check_classifiers_classes": "the label -1 is noise here, not a class",
+    }
+    for model in (
+        EnvironmentClassifier(max_epochs=40, smallest_class=1, progress=False),
+        ParametricMap(max_epochs=40, progress=False),
+    ):
         check_estimator(model, expected_failed_checks=known, on_skip=None)
 
 
@@ -328,8 +386,9 @@ def test_score_is_accuracy_and_r2(silicon, classifier, coordinates):
     X, phase, _ = silicon["si-phases-test"]
     assert classifier.score(X, phase) == np.mean(classifier.predict(X) == phase)
     X, Y, model = coordinates
-    rest = np.mean(np.sum((Y - model.predict(X)) ** 2, axis=0)
-                   / np.sum((Y - Y.mean(axis=0)) ** 2, axis=0))
+    rest = np.mean(
+        np.sum((Y - model.predict(X)) ** 2, axis=0) / np.sum((Y - Y.mean(axis=0)) ** 2, axis=0)
+    )
     assert model.score(X, Y) == pytest.approx(1 - rest)
     with pytest.raises(NotFittedError, match="has not been fitted; call fit, or load_model"):
         clone(model).predict(X)
@@ -359,6 +418,11 @@ try:
 except ImportError as err:
     print(err)
 """
-    done = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True,
-                          cwd=Path(dk.__file__).parents[1], timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", work],
+        capture_output=True,
+        text=True,
+        cwd=Path(dk.__file__).parents[1],
+        timeout=120,
+    )
     assert "install it with `pip install torch`" in done.stdout, done.stderr

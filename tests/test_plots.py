@@ -34,16 +34,27 @@ def texts(legend):
 
 def lab(rgb, deficiency=None):
     """CIELAB of a colour, as seen with a colour vision deficiency (Machado et al. 2009)."""
-    seen = {None: np.eye(3),
-            "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
-                             [-0.011820, 0.042940, 0.968881]],
-            "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
-                           [-0.003882, -0.048116, 1.051998]]}[deficiency]
+    seen = {
+        None: np.eye(3),
+        "deuteranopia": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+        "protanopia": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+    }[deficiency]
     rgb = np.asarray(rgb)
-    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055)**2.4, rgb / 12.92)
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
     linear = np.clip(np.asarray(seen) @ linear, 0, 1)
-    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722],
-                    [0.0193, 0.1192, 0.9505]]) @ linear / [0.9505, 1, 1.089]
+    xyz = (
+        np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+        @ linear
+        / [0.9505, 1, 1.089]
+    )
     f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
@@ -80,7 +91,7 @@ def test_a_phase_has_its_colour_whatever_its_number():
 def test_a_rare_cluster_is_drawn_large_and_last():
     Y, labels = np.random.default_rng(0).normal(size=(30000, 2)), np.zeros(30000, int)
     labels[[5, 700]] = 1
-    dots, = plots.embedding(Y, labels).collections
+    (dots,) = plots.embedding(Y, labels).collections
     area, drawn = dots.get_sizes(), dots.get_offsets().data
     assert (area[:-2] == area[0]).all() and (area[-2:] > 3 * area[0]).all()
     assert {tuple(p) for p in drawn[-2:]} == {tuple(p) for p in Y[[5, 700]]}
@@ -110,10 +121,12 @@ def test_map_shows_every_point_in_its_colour_and_counts(some_map):
     given = plt.subplots()[1]
     ax = plots.embedding(Y, labels, names=["bulk", "edge"], ax=given, title="UMAP")
     assert ax is given and ax.get_title() == "UMAP" and ax.get_aspect() == 1
-    dots, = ax.collections
+    (dots,) = ax.collections
     assert dots.get_rasterized()
-    drawn = {tuple(p): tuple(c[:3]) for p, c in zip(dots.get_offsets().data,
-                                                     dots.get_facecolors(), strict=True)}
+    drawn = {
+        tuple(p): tuple(c[:3])
+        for p, c in zip(dots.get_offsets().data, dots.get_facecolors(), strict=True)
+    }
     assert drawn == {tuple(p): tuple(c) for p, c in zip(Y, plots.colours(labels), strict=True)}
     assert texts(ax.get_legend()) == ["bulk (30)", "edge (20)", "noise (10)"]
 
@@ -123,10 +136,10 @@ def test_maps_side_by_side_share_one_legend(some_map):
     axes = plots.embeddings({"PCA": Y, "UMAP": Y + 1, "PaCMAP": 2 * Y}, labels)
     assert [ax.get_title() for ax in axes.flat] == ["PCA", "UMAP", "PaCMAP"]
     assert all(ax.get_legend() is None for ax in axes.flat)
-    legend, = axes.flat[0].figure.legends
+    (legend,) = axes.flat[0].figure.legends
     assert texts(legend) == ["cluster 0 (30)", "cluster 1 (20)", "noise (10)"]
     axes = plots.embeddings({"a": Y, "b": Y}, {"a": labels, "b": labels[::-1] + 1})
-    legend, = axes.flat[0].figure.legends  # counts differ from map to map: none given
+    (legend,) = axes.flat[0].figure.legends  # counts differ from map to map: none given
     assert texts(legend) == ["cluster 0", "cluster 1", "cluster 2", "noise"]
 
 
@@ -134,13 +147,17 @@ def test_snapshots_are_named_by_iteration(some_map):
     Y, labels = some_map
     axes = plots.snapshots(np.stack([Y] * 6), [0, 10, 60, 100, 200, 450], labels)
     assert [ax.get_title() for ax in axes.flat[:6]] == [
-        f"iteration {i}" for i in (0, 10, 60, 100, 200, 450)]
+        f"iteration {i}" for i in (0, 10, 60, 100, 200, 450)
+    ]
     assert not any(ax.axison for ax in axes.flat[6:])
 
 
 def test_error_curve_in_percent_with_the_spread_and_the_choice():
-    ax = plots.error_curve([0, 0.5, 1], {"UMAP": [[0.2, 0.1, 0.0], [0.4, 0.1, 0.0]],
-                                         "PCA": [0.5, 0.5, 0.4]}, chosen={"UMAP": 0.5})
+    ax = plots.error_curve(
+        [0, 0.5, 1],
+        {"UMAP": [[0.2, 0.1, 0.0], [0.4, 0.1, 0.0]], "PCA": [0.5, 0.5, 0.4]},
+        chosen={"UMAP": 0.5},
+    )
     umap, choice, pca = ax.lines
     assert umap.get_ydata().tolist() == pytest.approx([30, 10, 0])
     assert pca.get_ydata().tolist() == pytest.approx([50, 50, 40])
@@ -173,6 +190,7 @@ def test_a_backend_chosen_while_drawing_stays(some_map, monkeypatch):
         def first(*args, **kwargs):
             plt.rcParams["interactive"] = True
             return subplots(*args, **kwargs)
+
         monkeypatch.setattr(plt, "subplots", first)
         plots.embedding(*some_map)
         assert plt.rcParams["interactive"]
@@ -180,16 +198,19 @@ def test_a_backend_chosen_while_drawing_stays(some_map, monkeypatch):
 
 # atoms3d
 
+
 def picture(*args, **kwargs):
     """The drawn image and a function from Å to its pixels."""
     ax = plots.atoms3d(*args, legend=False, **kwargs)
-    image, = ax.images
+    (image,) = ax.images
     x0, x1, y0, y1 = image.get_extent()
     rgba = image.get_array()
 
     def at(x, y):
-        return rgba[int((y - y0) / (y1 - y0) * rgba.shape[0]),
-                    int((x - x0) / (x1 - x0) * rgba.shape[1])]
+        return rgba[
+            int((y - y0) / (y1 - y0) * rgba.shape[0]), int((x - x0) / (x1 - x0) * rgba.shape[1])
+        ]
+
     return rgba, at, (x1 - x0) * (y1 - y0)
 
 
@@ -217,7 +238,8 @@ def test_touching_spheres_meet_in_the_middle():
     atoms = Atoms("Si2", [[0, 0, 0], [1.0, 0, 0]])
     _, at, _ = picture(atoms, [0, 1], rotation="")
     assert [hue(at(x, 0)[:3]) for x in (0.4, 0.6)] == [
-        hue(to_rgb(plots.PALETTE[k])) for k in (0, 1)]
+        hue(to_rgb(plots.PALETTE[k])) for k in (0, 1)
+    ]
 
 
 def test_faint_clusters_are_small():
@@ -232,6 +254,7 @@ def test_faint_clusters_are_small():
 @pytest.mark.parametrize("rotation", ["", "40y", "30x,60y,10z"])
 def test_bond_and_cell_lie_where_they_should(rotation):
     from ase.utils import rotate
+
     turn = rotate(rotation)
     atoms = Atoms("Si2", [[1, 1, 1], [3, 1, 1]], cell=[5, 5, 5])
     _, at, _ = picture(atoms, [0, 1], bonds=2.5, rotation=rotation)
@@ -249,7 +272,7 @@ def test_bonds_do_not_cross_the_boundary():
 
 def test_sites_are_marked_where_they_are():
     ax = plots.atoms3d(Atoms("Si", [[1, 2, 3]]), rotation="90x", sites=[[4, 5, 6]])
-    circle, = ax.patches
+    (circle,) = ax.patches
     x0, x1, y0, y1 = ax.images[0].get_extent()
     assert circle.center == pytest.approx((4, -6)) or circle.center == pytest.approx((4, 6))
     assert not circle.get_fill() and (x0 < 1 < x1)
@@ -272,18 +295,25 @@ def test_legend_of_atoms_and_the_given_axes():
     assert texts(ax.get_legend()) == ["bulk (6)", "defect (1)", "noise (1)"]
 
 
-@pytest.mark.parametrize("call, text", [
-    (lambda: plots.embedding(np.zeros((4, 3))), "a map must have shape (n, 2) with n > 0"),
-    (lambda: plots.embedding(np.zeros((4, 2)), [0, 1]), "labels (2,) do not match a map of 4"),
-    (lambda: plots.embedding(np.zeros((2, 2)), [0, 1], ["a"]), "1 names are too few for"),
-    (lambda: plots.embeddings({}), "there are no maps to draw"),
-    (lambda: plots.embeddings({"a": np.zeros((2, 2)), "b": np.zeros((2, 2))},
-                              axes=plt.subplots()[1]), "1 axes are too few for 2 maps"),
-    (lambda: plots.snapshots(np.zeros((2, 5, 2)), [0]), "2 maps do not match 1 iterations"),
-    (lambda: plots.error_curve([1, 2], {"PCA": [0.1]}), "PCA has 1 errors for 2 values of x"),
-    (lambda: plots.atoms3d(Atoms()), "there are no atoms to draw"),
-    (lambda: plots.atoms3d(Atoms("Si"), [0, 1]), "labels (2,) do not match 1 atoms"),
-])
+@pytest.mark.parametrize(
+    "call, text",
+    [
+        (lambda: plots.embedding(np.zeros((4, 3))), "a map must have shape (n, 2) with n > 0"),
+        (lambda: plots.embedding(np.zeros((4, 2)), [0, 1]), "labels (2,) do not match a map of 4"),
+        (lambda: plots.embedding(np.zeros((2, 2)), [0, 1], ["a"]), "1 names are too few for"),
+        (lambda: plots.embeddings({}), "there are no maps to draw"),
+        (
+            lambda: plots.embeddings(
+                {"a": np.zeros((2, 2)), "b": np.zeros((2, 2))}, axes=plt.subplots()[1]
+            ),
+            "1 axes are too few for 2 maps",
+        ),
+        (lambda: plots.snapshots(np.zeros((2, 5, 2)), [0]), "2 maps do not match 1 iterations"),
+        (lambda: plots.error_curve([1, 2], {"PCA": [0.1]}), "PCA has 1 errors for 2 values of x"),
+        (lambda: plots.atoms3d(Atoms()), "there are no atoms to draw"),
+        (lambda: plots.atoms3d(Atoms("Si"), [0, 1]), "labels (2,) do not match 1 atoms"),
+    ],
+)
 def test_bad_input_is_refused(call, text):
     with pytest.raises(ValueError, match=re.escape(text)):
         call()

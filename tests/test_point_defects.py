@@ -15,8 +15,12 @@ from defectkit.defects import find_point_defects
 
 
 def perovskite(n=2):
-    return Atoms("SrTiO3", cell=[3.905] * 3, pbc=True, scaled_positions=[
-        (0, 0, 0), (.5, .5, .5), (.5, .5, 0), (.5, 0, .5), (0, .5, .5)]) * (n, n, n)
+    return Atoms(
+        "SrTiO3",
+        cell=[3.905] * 3,
+        pbc=True,
+        scaled_positions=[(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)],
+    ) * (n, n, n)
 
 
 def sheet():
@@ -36,12 +40,25 @@ CRYSTALS = {
     "rock salt NaCl": lambda: bulk("NaCl", "rocksalt", a=5.64, cubic=True) * (2, 2, 2),
     "CsCl": lambda: bulk("CsCl", "cesiumchloride", a=4.12) * (3, 3, 3),
     "fluorite CaF2": lambda: bulk("CaF2", "fluorite", a=5.46, cubic=True) * (2, 2, 2),
-    "rutile TiO2": lambda: crystal(["Ti", "O"], [(0, 0, 0), (.305, .305, 0)], spacegroup=136,
-                                   cellpar=[4.594, 4.594, 2.959, 90, 90, 90]) * (2, 2, 3),
+    "rutile TiO2": lambda: (
+        crystal(
+            ["Ti", "O"],
+            [(0, 0, 0), (0.305, 0.305, 0)],
+            spacegroup=136,
+            cellpar=[4.594, 4.594, 2.959, 90, 90, 90],
+        )
+        * (2, 2, 3)
+    ),
     "perovskite SrTiO3": perovskite,
-    "quartz SiO2": lambda: crystal(["Si", "O"], [(.4697, 0, 0), (.4133, .2672, .1188)],
-                                   spacegroup=152,
-                                   cellpar=[4.916, 4.916, 5.405, 90, 90, 120]) * (2, 2, 2),
+    "quartz SiO2": lambda: (
+        crystal(
+            ["Si", "O"],
+            [(0.4697, 0, 0), (0.4133, 0.2672, 0.1188)],
+            spacegroup=152,
+            cellpar=[4.916, 4.916, 5.405, 90, 90, 120],
+        )
+        * (2, 2, 2)
+    ),
     "MoS2 sheet": sheet,
 }
 
@@ -77,17 +94,23 @@ def test_vacancies_of_each_element(name, width):
     for element in sorted(set(ideal.symbols)):
         missing = int(np.flatnonzero(ideal.symbols == element)[3])
         atoms = hot(without(ideal, missing), 2, width)
-        site, = find_point_defects(atoms).sites
+        (site,) = find_point_defects(atoms).sites
         assert (site.kind, site.element) == ("vacancy", element), name
         assert away(site, ideal.positions[missing], atoms) < 0.25, name
         assert 0.5 < site.confidence <= 1 and "vacant" in site.evidence
 
 
 def test_neighbours_of_a_vacancy_are_the_first_shell():
-    shells = {"fcc Cu": 12, "bcc Fe": 8, "diamond Si": 4, "rock salt NaCl": 6, "hcp Mg": 12,
-              "wurtzite GaN": 4}
+    shells = {
+        "fcc Cu": 12,
+        "bcc Fe": 8,
+        "diamond Si": 4,
+        "rock salt NaCl": 6,
+        "hcp Mg": 12,
+        "wurtzite GaN": 4,
+    }
     for name, count in shells.items():
-        site, = find_point_defects(hot(without(CRYSTALS[name](), 5), 3, 0.05)).sites
+        (site,) = find_point_defects(hot(without(CRYSTALS[name](), 5), 3, 0.05)).sites
         assert len(site.atoms) == count, name
 
 
@@ -95,7 +118,7 @@ def test_neighbours_of_a_vacancy_are_the_first_shell():
 def test_the_same_whatever_the_frame_of_reference(change):
     ideal = CRYSTALS["wurtzite GaN"]()
     atoms, place = hot(without(ideal, 9), 4, 0.08), ideal.positions[9].copy()
-    first, = find_point_defects(atoms).sites
+    (first,) = find_point_defects(atoms).sites
     rng = np.random.default_rng(5)
     if change == "rotated":
         atoms.positions = atoms.positions - place
@@ -108,7 +131,7 @@ def test_the_same_whatever_the_frame_of_reference(change):
         place = place + [13.1, -7, 2.2]
     else:
         atoms.positions += rng.integers(-2, 3, (len(atoms), 3)) @ atoms.cell.array
-    site, = find_point_defects(atoms).sites
+    (site,) = find_point_defects(atoms).sites
     assert (site.kind, site.element) == (first.kind, first.element)
     assert away(site, place, atoms) < 0.2
 
@@ -116,13 +139,13 @@ def test_the_same_whatever_the_frame_of_reference(change):
 def test_interstitial_and_dumbbell():
     ideal = CRYSTALS["zinc blende GaAs"]()
     place = ideal.positions[0] + [5.65 / 2, 0, 0]  # tetrahedral
-    site, = find_point_defects(hot(ideal + Atoms("Ga", [place]), 1, 0.05)).sites
+    (site,) = find_point_defects(hot(ideal + Atoms("Ga", [place]), 1, 0.05)).sites
     assert (site.kind, site.element, site.atoms.tolist()) == ("interstitial", "Ga", [64])
     assert away(site, place, ideal) < 0.2
     metal = CRYSTALS["fcc Cu"]()
     place = metal.positions[40].copy()
     metal.positions[40] += [0, 0, 1.05]
-    site, = find_point_defects(hot(metal + Atoms("Cu", [place - [0, 0, 1.05]]), 1, 0.05)).sites
+    (site,) = find_point_defects(hot(metal + Atoms("Cu", [place - [0, 0, 1.05]]), 1, 0.05)).sites
     assert site.kind == "dumbbell" and site.atoms.tolist() == [40, 108]
     assert away(site, place, metal) < 0.2
 
@@ -131,13 +154,13 @@ def test_antisite_substitutional_and_foreign_interstitial():
     atoms = CRYSTALS["wurtzite GaN"]()
     nitrogen = int(np.flatnonzero(atoms.symbols == "N")[2])
     atoms.symbols[nitrogen] = "Ga"
-    site, = find_point_defects(hot(atoms, 1, 0.05)).sites
+    (site,) = find_point_defects(hot(atoms, 1, 0.05)).sites
     assert (site.kind, site.element, site.atoms.tolist()) == ("antisite", "Ga on N", [nitrogen])
     atoms.symbols[nitrogen] = "O"
-    site, = find_point_defects(hot(atoms, 1, 0.05)).sites
+    (site,) = find_point_defects(hot(atoms, 1, 0.05)).sites
     assert (site.kind, site.element) == ("substitutional", "O on N")
     iron = CRYSTALS["bcc Fe"]() + Atoms("H", [(2.87 / 2, 0, 2.87 / 4)])
-    site, = find_point_defects(iron).sites
+    (site,) = find_point_defects(iron).sites
     assert (site.kind, site.element, site.atoms.tolist()) == ("interstitial", "H", [54])
 
 
@@ -145,13 +168,14 @@ def test_divacancy_split_vacancy_and_two_vacancies():
     ideal = CRYSTALS["diamond Si"]()
     distance = ideal.get_distances(0, range(64), mic=True)
     beside, far = int(np.argsort(distance)[1]), int(distance.argmax())
-    assert [s.kind for s in find_point_defects(without(ideal, 0, beside)).sites] == \
-        ["divacancy"] * 2
+    assert [s.kind for s in find_point_defects(without(ideal, 0, beside)).sites] == [
+        "divacancy"
+    ] * 2
     assert [s.kind for s in find_point_defects(without(ideal, 0, far)).sites] == ["vacancy"] * 2
     start = ideal.positions[beside].copy()
     step = find_mic(ideal.positions[0] - start, ideal.cell)[0]
     ideal.positions[beside] += 0.46 * step
-    site, = find_point_defects(hot(without(ideal, 0), 0, 0.03)).sites
+    (site,) = find_point_defects(hot(without(ideal, 0), 0, 0.03)).sites
     assert site.kind == "split vacancy"
     assert away(site, [0, 0, 0], ideal) < 0.1
     assert find_mic(site.other - start, ideal.cell)[1] < 0.1
@@ -168,10 +192,11 @@ def test_frenkel_pair_and_di_interstitial():
 
 def test_random_alloy_has_vacancies_but_no_antisites():
     atoms = bulk("Cu", cubic=True) * (4, 4, 4)
-    atoms.set_chemical_symbols(np.random.default_rng(0).choice(
-        ["Cr", "Mn", "Fe", "Co", "Ni"], len(atoms)))
+    atoms.set_chemical_symbols(
+        np.random.default_rng(0).choice(["Cr", "Mn", "Fe", "Co", "Ni"], len(atoms))
+    )
     assert find_point_defects(hot(atoms, 1, 0.08)).sites == []
-    site, = find_point_defects(hot(without(atoms, 9), 1, 0.08)).sites
+    (site,) = find_point_defects(hot(without(atoms, 9), 1, 0.08)).sites
     assert (site.kind, site.element) == ("vacancy", "")
 
 
@@ -180,11 +205,11 @@ def test_slab_with_vacancy_adatom_and_step():
     for pbc in (True, (True, True, False)):
         slab.pbc = pbc
         assert find_point_defects(hot(slab, 1, 0.05)).sites == []
-        site, = find_point_defects(hot(without(slab, 70), 1, 0.05)).sites
+        (site,) = find_point_defects(hot(without(slab, 70), 1, 0.05)).sites
         assert site.kind == "vacancy"
         with_adatom = slab.copy()
         add_adsorbate(with_adatom, "Cu", 2.0, "fcc")
-        site, = find_point_defects(hot(with_adatom, 1, 0.05)).sites
+        (site,) = find_point_defects(hot(with_adatom, 1, 0.05)).sites
         assert site.kind == "adatom" and site.atoms.tolist() == [80]
     top = np.flatnonzero(slab.get_tags() == 1)  # half of the last layer is gone
     found = find_point_defects(without(slab, *top[np.argsort(slab.positions[top, 1])[:8]]))
@@ -195,10 +220,12 @@ def test_slab_with_vacancy_adatom_and_step():
 def test_planar_faults_are_no_point_defects():
     layer = {"A": 0, "B": 1 / 3, "C": 2 / 3}
     a, names = 2.556, "ABCABABCABC"
-    unit = Atoms(f"Cu{len(names)}", cell=[[a, 0, 0], [a / 2, a * 3**0.5 / 2, 0],
-                                          [0, 0, len(names) * 2.087]],
-                 scaled_positions=[(layer[n], layer[n], k / len(names))
-                                   for k, n in enumerate(names)], pbc=True)
+    unit = Atoms(
+        f"Cu{len(names)}",
+        cell=[[a, 0, 0], [a / 2, a * 3**0.5 / 2, 0], [0, 0, len(names) * 2.087]],
+        scaled_positions=[(layer[n], layer[n], k / len(names)) for k, n in enumerate(names)],
+        pbc=True,
+    )
     atoms = hot(unit * (4, 4, 1), 1, 0.06)
     found = find_point_defects(atoms)
     assert found.decided and found.sites == []
@@ -234,26 +261,34 @@ def test_flags_help_where_no_lattice_fits_the_whole_cell():
 def test_divacancy_of_unlike_sites_is_named_at_both():
     ideal = perovskite()
     strontium = int(np.flatnonzero(ideal.symbols == "Sr")[0])
-    oxygen = int(np.flatnonzero(ideal.symbols == "O")[ideal.get_distances(
-        strontium, np.flatnonzero(ideal.symbols == "O"), mic=True).argmin()])
+    oxygen = int(
+        np.flatnonzero(ideal.symbols == "O")[
+            ideal.get_distances(strontium, np.flatnonzero(ideal.symbols == "O"), mic=True).argmin()
+        ]
+    )
     found = find_point_defects(hot(without(ideal, strontium, oxygen), 2, 0.05)).sites
     assert [s.kind for s in found] == ["divacancy"] * 2
     assert {s.element for s in found} == {"Sr", "O"}
 
 
 def test_pseudo_symmetry_of_tilted_octahedra_does_not_move_the_vacancy():
-    tilted = crystal(["Ca", "Ti", "O", "O"], [(.0356, .25, .9935), (0, 0, .5),
-                                              (.4836, .25, .0716), (.2888, .0371, .7108)],
-                     spacegroup=62, cellpar=[5.4423, 7.6401, 5.3796, 90, 90, 90]) * (2, 1, 2)
+    tilted = crystal(
+        ["Ca", "Ti", "O", "O"],
+        [(0.0356, 0.25, 0.9935), (0, 0, 0.5), (0.4836, 0.25, 0.0716), (0.2888, 0.0371, 0.7108)],
+        spacegroup=62,
+        cellpar=[5.4423, 7.6401, 5.3796, 90, 90, 90],
+    ) * (2, 1, 2)
     missing = int(np.flatnonzero(tilted.symbols == "O")[7])
-    site, = find_point_defects(without(tilted, missing)).sites
+    (site,) = find_point_defects(without(tilted, missing)).sites
     assert away(site, tilted.positions[missing], tilted) < 0.05
 
 
 def test_no_crystal_no_point_defects():
     rng = np.random.default_rng(3)
-    for atoms in (Atoms("Ar108", rng.random((108, 3)) * 17, cell=[17] * 3, pbc=True),
-                  hot(CRYSTALS["fcc Cu"](), 0, 0.6)):
+    for atoms in (
+        Atoms("Ar108", rng.random((108, 3)) * 17, cell=[17] * 3, pbc=True),
+        hot(CRYSTALS["fcc Cu"](), 0, 0.6),
+    ):
         found = find_point_defects(atoms)
         assert not found.decided and found.sites == []
         assert "point defects are not defined" in found.reason
@@ -262,9 +297,12 @@ def test_no_crystal_no_point_defects():
 
 
 def test_ordered_vacancies_of_a_compound_are_not_reported():
-    bixbyite = crystal(["In", "In", "O"], [(.25, .25, .25), (.4668, 0, .25),
-                                           (.3905, .1529, .3832)], spacegroup=206,
-                       cellpar=[10.117] * 3 + [90] * 3)
+    bixbyite = crystal(
+        ["In", "In", "O"],
+        [(0.25, 0.25, 0.25), (0.4668, 0, 0.25), (0.3905, 0.1529, 0.3832)],
+        spacegroup=206,
+        cellpar=[10.117] * 3 + [90] * 3,
+    )
     assert find_point_defects(bixbyite).sites == []
 
 
@@ -274,12 +312,27 @@ def test_a_frame_that_would_take_too_long_is_left_with_a_reason():
     assert find_point_defects(CRYSTALS["fcc Cu"](), max_seconds=60).decided
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda a: a.positions.__setitem__((3, 1), np.nan), "1 atoms are not finite, the first is"),
-    (lambda a: a.set_cell(np.diag([9.0, 9.0, np.inf])), "The cell is not finite; set atoms.cell"),
-    (lambda a: a.set_cell(np.diag([9.0, 9.0, 0.0])), "A periodic direction has no cell vector"),
-    (lambda a: a.set_cell([[9, 0, 0], [9, 1e-6, 0], [0, 0, 9]]), "cell vectors lie in a plane"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (
+            lambda a: a.positions.__setitem__((3, 1), np.nan),
+            "1 atoms are not finite, the first is",
+        ),
+        (
+            lambda a: a.set_cell(np.diag([9.0, 9.0, np.inf])),
+            "The cell is not finite; set atoms.cell",
+        ),
+        (
+            lambda a: a.set_cell(np.diag([9.0, 9.0, 0.0])),
+            "A periodic direction has no cell vector",
+        ),
+        (
+            lambda a: a.set_cell([[9, 0, 0], [9, 1e-6, 0], [0, 0, 9]]),
+            "cell vectors lie in a plane",
+        ),
+    ],
+)
 def test_frames_that_cannot_be(change, message):
     atoms = CRYSTALS["fcc Cu"]()
     change(atoms)
@@ -293,20 +346,23 @@ FIELD = os.environ.get("DEFECTKIT_FIELD_DATA")
 
 
 @pytest.mark.skipif(not FIELD, reason="set DEFECTKIT_FIELD_DATA to the folder of field files")
-@pytest.mark.parametrize("file, kinds, place", [
-    ("si_vac_1frame.vasp", {"Si vacancy"}, (10.30, 9.32, 5.10)),
-    ("Li_vac_missed_19.extxyz", {"Li vacancy", "Li split vacancy"}, "vacancy"),
-    ("Li_vac_missed_20.extxyz", {"Li vacancy", "Li split vacancy"}, "vacancy"),
-    ("Si_vac_missed_hot24.extxyz", {"Si vacancy", "Si split vacancy"}, "vacancy"),
-    ("gan_v_N.extxyz", {"N vacancy"}, (0.00, 1.84, 1.95)),
-    ("gan_bulk.extxyz", set(), None),
-    ("cdte_Cd_i_C3v.extxyz", {"Cd interstitial"}, None),
-    ("pbte_frame0.extxyz", set(), None),
-    ("gaas.extxyz", set(), None),
-    ("ga2o3_Ovac_frame0.extxyz", {"O vacancy"}, None),
-    ("mos2_S_vacancies.extxyz", {"S vacancy"}, None),
-    ("si_diint_EXT_1S.extxyz", {"Si di-interstitial"}, None),
-])
+@pytest.mark.parametrize(
+    "file, kinds, place",
+    [
+        ("si_vac_1frame.vasp", {"Si vacancy"}, (10.30, 9.32, 5.10)),
+        ("Li_vac_missed_19.extxyz", {"Li vacancy", "Li split vacancy"}, "vacancy"),
+        ("Li_vac_missed_20.extxyz", {"Li vacancy", "Li split vacancy"}, "vacancy"),
+        ("Si_vac_missed_hot24.extxyz", {"Si vacancy", "Si split vacancy"}, "vacancy"),
+        ("gan_v_N.extxyz", {"N vacancy"}, (0.00, 1.84, 1.95)),
+        ("gan_bulk.extxyz", set(), None),
+        ("cdte_Cd_i_C3v.extxyz", {"Cd interstitial"}, None),
+        ("pbte_frame0.extxyz", set(), None),
+        ("gaas.extxyz", set(), None),
+        ("ga2o3_Ovac_frame0.extxyz", {"O vacancy"}, None),
+        ("mos2_S_vacancies.extxyz", {"S vacancy"}, None),
+        ("si_diint_EXT_1S.extxyz", {"Si di-interstitial"}, None),
+    ],
+)
 def test_field_files(file, kinds, place):
     atoms = ase.io.read(Path(FIELD) / file)
     found = find_point_defects(atoms)

@@ -27,7 +27,7 @@ activation = njit(lambda kind, x: _net.activation(kind, x))
 propagate = njit(lambda net, G, node, slope, back: _net.propagate(net, G, node, slope, back))
 RANDOM = REFERENCE / "hdnnp_random"
 # What n2p2's Prediction::predict gives for hdnnp_random; the .ef file is without atom_energy.
-ENERGY_WITH_ATOMS = -2.437811798433956e+03
+ENERGY_WITH_ATOMS = -2.437811798433956e03
 ATOM_ENERGY = {"H": -0.459, "O": -74.945}
 
 
@@ -60,8 +60,10 @@ def calculated(atoms, folder=RANDOM, **keywords):
 
 def random_net(seed, activations, sizes=(5, 4, 3, 1)):
     rng = np.random.default_rng(seed)
-    return [(rng.normal(size=(a, b)), rng.normal(size=b), f)
-            for a, b, f in zip(sizes, sizes[1:], activations, strict=False)]
+    return [
+        (rng.normal(size=(a, b)), rng.normal(size=b), f)
+        for a, b, f in zip(sizes, sizes[1:], activations, strict=False)
+    ]
 
 
 def read_ef(path):
@@ -87,8 +89,10 @@ def test_water_potential_gives_the_energy_and_forces_of_n2p2(water_potential):
     folder = os.environ.get("DEFECTKIT_N2P2_REFERENCE")
     structure = water_potential / "liquid_360mol.n2p2-data"
     if folder is None or not structure.is_file():
-        pytest.skip("DEFECTKIT_N2P2_REFERENCE names no folder with n2p2's numbers for 360 water "
-                    "molecules (liquid_360mol_rpbe_d3.ef)")
+        pytest.skip(
+            "DEFECTKIT_N2P2_REFERENCE names no folder with n2p2's numbers for 360 water "
+            "molecules (liquid_360mol_rpbe_d3.ef)"
+        )
     reference = Path(folder) / "liquid_360mol_rpbe_d3.ef"
     energy, forces = read_ef(reference)
     atoms = calculated(read_n2p2_structure(structure, Bohr), water_potential)
@@ -116,11 +120,21 @@ def test_energies_of_atoms_add_up_and_contain_the_atoms_own(ice, folder):
 # The net
 
 
-@pytest.mark.parametrize(("letter", "value"), [
-    ("l", 0.7), ("t", math.tanh(0.7)), ("s", 1 / (1 + math.exp(-0.7))),
-    ("p", math.log(1 + math.exp(0.7))), ("r", 0.7), ("g", math.exp(-0.245)),
-    ("c", math.cos(0.7)), ("S", 1 - 1 / (1 + math.exp(-0.7))), ("e", math.exp(-0.7)),
-    ("h", 0.49)])
+@pytest.mark.parametrize(
+    ("letter", "value"),
+    [
+        ("l", 0.7),
+        ("t", math.tanh(0.7)),
+        ("s", 1 / (1 + math.exp(-0.7))),
+        ("p", math.log(1 + math.exp(0.7))),
+        ("r", 0.7),
+        ("g", math.exp(-0.245)),
+        ("c", math.cos(0.7)),
+        ("S", 1 - 1 / (1 + math.exp(-0.7))),
+        ("e", math.exp(-0.7)),
+        ("h", 0.49),
+    ],
+)
 def test_activation_functions_are_those_of_n2p2(letter, value):
     kind, h = ACTIVATIONS.index(letter), 1e-6
     assert activation(kind, 0.7)[0] == pytest.approx(value, rel=1e-14)
@@ -143,8 +157,9 @@ def output_and_slopes(layers, inputs):
     net = make_net(layers)
     node, slope = np.empty((2, len(layers) + 1, net.biases.shape[1]))
     back = np.empty_like(inputs)
-    return np.array([propagate(net, x, node, slope, b)
-                     for x, b in zip(inputs, back, strict=True)]), back
+    return np.array(
+        [propagate(net, x, node, slope, b) for x, b in zip(inputs, back, strict=True)]
+    ), back
 
 
 @pytest.mark.parametrize("letters", ["ttl", "spl", "gcl", "Sth", "hts", "etl"])
@@ -153,22 +168,29 @@ def test_slopes_of_a_net_are_its_numerical_derivatives(letters):
     value, slope = output_and_slopes(net, x)
     for k in range(5):
         step = h * (np.arange(5) == k)
-        numerical = (output_and_slopes(net, x + step)[0]
-                     - output_and_slopes(net, x - step)[0]) / (2 * h)
+        numerical = (output_and_slopes(net, x + step)[0] - output_and_slopes(net, x - step)[0]) / (
+            2 * h
+        )
         np.testing.assert_allclose(slope[:, k], numerical, rtol=2e-7, atol=1e-8)
     for row in range(7):  # the same net written out neuron by neuron
         layer = x[row]
         for w, b, f in net:
-            layer = np.array([activation(ACTIVATIONS.index(f), w[:, n] @ layer + b[n])[0]
-                              for n in range(len(b))])
+            layer = np.array(
+                [
+                    activation(ACTIVATIONS.index(f), w[:, n] @ layer + b[n])[0]
+                    for n in range(len(b))
+                ]
+            )
         assert value[row] == pytest.approx(layer[0], rel=1e-12)
 
 
 def test_normalize_nodes_divides_what_enters_each_neuron(folder):
     order = SymmetryFunctions.from_n2p2(folder).n2p2_order("O")
-    keywords = {"global_hidden_layers_short": [(1, ["2"])],
-                "global_nodes_short": [(2, ["10", "8"])],
-                "global_activation_short": [(3, ["t", "t", "l"])]}
+    keywords = {
+        "global_hidden_layers_short": [(1, ["2"])],
+        "global_nodes_short": [(2, ["10", "8"])],
+        "global_activation_short": [(3, ["t", "t", "l"])],
+    }
     plain = read_net(folder, keywords, "O", order)
     shared = read_net(folder, keywords | {"normalize_nodes": [(4, [])]}, "O", order)
     for (w, b, _), (v, c, _) in zip(plain, shared, strict=True):
@@ -178,13 +200,19 @@ def test_normalize_nodes_divides_what_enters_each_neuron(folder):
 
 def test_a_net_per_element_replaces_the_common_one(ice, folder):
     before = calculated(ice, folder).get_potential_energies()
-    edit(folder, "global_activation_short t t l",
-         "global_activation_short t t l\nelement_activation_short O s t l")
+    edit(
+        folder,
+        "global_activation_short t t l",
+        "global_activation_short t t l\nelement_activation_short O s t l",
+    )
     after = calculated(ice, folder).get_potential_energies()
     np.testing.assert_array_equal((before != after), ice.numbers == 8)
     n = len(SymmetryFunctions.from_n2p2(folder).functions["O"])
-    edit(folder, "global_nodes_short 10 8",
-         "global_nodes_short 10 8\nelement_hidden_layers_short O 1\nelement_nodes_short O 6\n")
+    edit(
+        folder,
+        "global_nodes_short 10 8",
+        "global_nodes_short 10 8\nelement_hidden_layers_short O 1\nelement_nodes_short O 6\n",
+    )
     edit(folder, "element_activation_short O s t l", "element_activation_short O t l")
     weights = np.random.default_rng(0).normal(size=(n + 1) * 6 + 7)
     np.savetxt(folder / "weights.008.data", weights)
@@ -211,8 +239,9 @@ def test_scaling_modes_change_the_inputs_as_asked(ice, folder):
 @pytest.fixture
 def shaken(ice):
     ice.rattle(0.05, seed=2)
-    ice.set_cell(ice.cell.array @ (np.eye(3) + [[0, 0.02, 0], [0, 0, 0.03], [0.01, 0, 0]]),
-                 scale_atoms=True)
+    ice.set_cell(
+        ice.cell.array @ (np.eye(3) + [[0, 0.02, 0], [0, 0, 0.03], [0.01, 0, 0]]), scale_atoms=True
+    )
     return calculated(ice)
 
 
@@ -226,8 +255,9 @@ def test_forces_are_numerical_derivatives(shaken):
                 atoms.calc = shaken.calc
                 atoms.positions[i, axis] += sign * h
                 energy.append(atoms.get_potential_energy())
-            assert forces[i, axis] == pytest.approx((energy[1] - energy[0]) / (2 * h), rel=1e-6,
-                                                    abs=2e-6)
+            assert forces[i, axis] == pytest.approx(
+                (energy[1] - energy[0]) / (2 * h), rel=1e-6, abs=2e-6
+            )
 
 
 def test_stress_is_the_numerical_derivative_in_the_strain(shaken):
@@ -252,8 +282,11 @@ def test_energy_is_unchanged_and_forces_turn_with_the_atoms(shaken):
     turned.translate((5.0, -3.0, 1.0))
     turned = calculated(turned)
     assert turned.get_potential_energy() == pytest.approx(shaken.get_potential_energy(), rel=1e-12)
-    np.testing.assert_allclose(np.linalg.norm(turned.get_forces(), axis=1),
-                               np.linalg.norm(shaken.get_forces(), axis=1), rtol=1e-7)
+    np.testing.assert_allclose(
+        np.linalg.norm(turned.get_forces(), axis=1),
+        np.linalg.norm(shaken.get_forces(), axis=1),
+        rtol=1e-7,
+    )
     np.testing.assert_allclose(turned.get_forces().sum(axis=0), 0.0, atol=1e-8)
 
 
@@ -281,8 +314,10 @@ def test_kept_lists_give_the_energies_of_new_ones(ice):
     for n in range(12):
         ice.positions += rng.normal(scale=0.04, size=ice.positions.shape)
         if n % 3 == 0:
-            ice.set_cell(ice.cell.array @ (np.eye(3) + rng.normal(scale=0.004, size=(3, 3))),
-                         scale_atoms=True)
+            ice.set_cell(
+                ice.cell.array @ (np.eye(3) + rng.normal(scale=0.004, size=(3, 3))),
+                scale_atoms=True,
+            )
         if n == 7:
             ice.wrap()
         before = kept._list
@@ -422,10 +457,14 @@ def test_nan_positions_and_coinciding_atoms_are_named(ice):
         ice.get_forces()
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("input.nn", "input.nn does not exist; give the path"),
-    ("scaling.data", "scaling.data does not exist; the net cannot be used without it"),
-    ("weights.008.data", "weights.008.data does not exist; O needs it")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("input.nn", "input.nn does not exist; give the path"),
+        ("scaling.data", "scaling.data does not exist; the net cannot be used without it"),
+        ("weights.008.data", "weights.008.data does not exist; O needs it"),
+    ],
+)
 def test_missing_files_are_named(folder, name, message):
     (folder / name).unlink()
     with pytest.raises(FileNotFoundError, match=message):
@@ -437,21 +476,31 @@ def test_a_missing_folder_is_named(tmp_path):
         NeuralNetworkPotential(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(("old", "new", "message"), [
-    ("global_nodes_short 10 8", "global_nodes_short 10 9",
-     r"weights.001.data has \d+ weights, but the 14-10-9-1 net of H .* needs \d+; take both"),
-    ("global_nodes_short 10 8", "global_nodes_short 10", "2 hidden layers of H need 2 values"),
-    ("global_nodes_short 10 8", "global_nodes_short 10 x", "needs whole numbers"),
-    ("global_nodes_short 10 8", "global_nodes_short 10 0", "has 0 nodes; give 1 or more"),
-    ("global_hidden_layers_short 2", "", "number of hidden layers of H is missing"),
-    ("global_activation_short t t l", "global_activation_short t q l",
-     "activation function 'q' is not known"),
-    ("global_activation_short t t l", "", "need 3 values in 'global_activation_short'"),
-    ("conv_length 5.8", "", "without the rest; give all or none"),
-    ("conv_energy 2.4E+02", "conv_energy 0.0", "conv_energy 0 must be positive"),
-    ("atom_energy H -0.459", "atom_energy H", "'atom_energy' needs an element and a number"),
-    ("cutoff_type 2", "cutoff_type 2\nnnp_type 4G-HDNNP", "with charges .* are not supported"),
-    ("cutoff_type 2", "cutoff_type 2\nnnp_type Q-HDNNP", "with charges .* are not supported")])
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "global_nodes_short 10 8",
+            "global_nodes_short 10 9",
+            r"weights.001.data has \d+ weights, but the 14-10-9-1 net of H .* needs \d+; take",
+        ),
+        ("global_nodes_short 10 8", "global_nodes_short 10", "2 hidden layers of H need 2 values"),
+        ("global_nodes_short 10 8", "global_nodes_short 10 x", "needs whole numbers"),
+        ("global_nodes_short 10 8", "global_nodes_short 10 0", "has 0 nodes; give 1 or more"),
+        ("global_hidden_layers_short 2", "", "number of hidden layers of H is missing"),
+        (
+            "global_activation_short t t l",
+            "global_activation_short t q l",
+            "activation function 'q' is not known",
+        ),
+        ("global_activation_short t t l", "", "need 3 values in 'global_activation_short'"),
+        ("conv_length 5.8", "", "without the rest; give all or none"),
+        ("conv_energy 2.4E+02", "conv_energy 0.0", "conv_energy 0 must be positive"),
+        ("atom_energy H -0.459", "atom_energy H", "'atom_energy' needs an element and a number"),
+        ("cutoff_type 2", "cutoff_type 2\nnnp_type 4G-HDNNP", "with charges .* are not supported"),
+        ("cutoff_type 2", "cutoff_type 2\nnnp_type Q-HDNNP", "with charges .* are not supported"),
+    ],
+)
 def test_settings_that_do_not_fit_are_refused(folder, old, new, message):
     edit(folder, old, new)
     with pytest.raises(ValueError, match=message):
@@ -467,7 +516,8 @@ def test_weights_that_are_no_numbers_are_refused(folder):
 def test_an_element_without_functions_is_named(folder):
     text = (folder / "input.nn").read_text().splitlines()
     (folder / "input.nn").write_text(
-        "\n".join(ln for ln in text if not ln.startswith("symfunction_short H")))
+        "\n".join(ln for ln in text if not ln.startswith("symfunction_short H"))
+    )
     with pytest.raises(ValueError, match="no symmetry functions for H centres"):
         NeuralNetworkPotential(folder)
 

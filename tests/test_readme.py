@@ -61,8 +61,13 @@ def test_a_key_that_no_notebook_writes_is_refused():
 def test_unseen_cells_are_shown_once_they_are_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(readme, "BENCHMARKS", tmp_path)
     assert "not measured yet" in readme.field()
-    row = {"kind": "vacancy, fcc", "n": 40, "right_percent": 97.5, "false_alarms_percent": 0.0,
-           "seeds": [0, 1, 2]}
+    row = {
+        "kind": "vacancy, fcc",
+        "n": 40,
+        "right_percent": 97.5,
+        "false_alarms_percent": 0.0,
+        "seeds": [0, 1, 2],
+    }
     (tmp_path / "field.json").write_text(json.dumps([row]))
     assert "| vacancy, fcc | 40 | 98 % | 0 % | 3 |" in readme.field()
     (tmp_path / "field.json").write_text(json.dumps([row | {"false_alarms_percent": None}]))

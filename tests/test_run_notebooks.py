@@ -11,14 +11,28 @@ from PIL import Image
 
 
 def test_a_number_that_changed_is_told():
-    kept = {"found_percent": 98.3, "error_A": 0.0608, "jumps": 14, "net_per_core_s": 3.0,
-            "method": "umap"}
+    kept = {
+        "found_percent": 98.3,
+        "error_A": 0.0608,
+        "jumps": 14,
+        "net_per_core_s": 3.0,
+        "method": "umap",
+    }
     alike = kept | {"net_per_core_s": 1.0, "found_percent": 97.8}
     assert run_notebooks.differences(alike, kept) == []
-    new = {"found_percent": 95.0, "error_A": 0.0700, "jumps": 16, "net_per_core_s": 3.0,
-           "method": "pca"}
+    new = {
+        "found_percent": 95.0,
+        "error_A": 0.0700,
+        "jumps": 16,
+        "net_per_core_s": 3.0,
+        "method": "pca",
+    }
     assert [text.split()[0] for text in run_notebooks.differences(new, kept)] == [
-        "found_percent", "error_A", "jumps", "method"]
+        "found_percent",
+        "error_A",
+        "jumps",
+        "method",
+    ]
 
 
 def test_results_are_compared_by_file(tmp_path, capsys):

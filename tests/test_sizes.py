@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = sorted(p for folder in ("defectkit", "benchmarks", "recipes")
-                 for p in (ROOT / folder).rglob("*.py"))
+MODULES = sorted(
+    p for folder in ("defectkit", "benchmarks", "recipes") for p in (ROOT / folder).rglob("*.py")
+)
 MODULE, FUNCTION = 400, 60
 
 

@@ -34,8 +34,12 @@ def pairs(atoms, reach, numbers, of):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 10**6), st.tuples(st.booleans(), st.booleans(), st.booleans()),
-       st.booleans(), st.booleans())
+@given(
+    st.integers(0, 10**6),
+    st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    st.booleans(),
+    st.booleans(),
+)
 def test_neighbours_in_slabs_are_those_of_the_whole_frame(seed, pbc, skew, outside):
     atoms = boxes(seed, pbc, skew, outside and any(pbc))
     whole = pairs(atoms, 2.5, np.arange(150), np.arange(150))
@@ -74,7 +78,7 @@ def test_frames_are_cut_where_they_can_be():
     parts = list(slabs(long, 3.0, 100))
     assert len(parts) > 4 and max(len(part) for part, _, _ in parts) < 400
     for atoms in (long[:100], bulk("Cu", cubic=True) * (2, 2, 2), Atoms()):
-        (part, index, own), = slabs(atoms, 3.0, 100)
+        ((part, index, own),) = slabs(atoms, 3.0, 100)
         assert part is atoms and len(index) == len(own) == len(atoms)
 
 
@@ -105,7 +109,7 @@ def test_an_error_names_the_atom_of_the_frame(monkeypatch):
 def test_atoms_that_were_not_looked_at_count_as_neighbours():
     atoms = bulk("Cu", cubic=True) * (3, 3, 3)
     labels = np.where(np.arange(108) % 3, NOT_LABELLED, 0)
-    row, = records(labels, [atoms], 3.0)
+    (row,) = records(labels, [atoms], 3.0)
     assert (row["size"], row["fraction"], row["coordination"]) == (36, 1.0, 12.0)
 
 
@@ -117,7 +121,7 @@ def test_a_sample_of_a_large_frame_is_described_as_the_frame(monkeypatch):
     atoms.rattle(0.02, seed=5)
     with pytest.warns(UserWarning, match="2560 environments are more than max_environments=1280"):
         result = dk.identify(atoms, max_environments=1280, progress=False)
-    surface, = (row for row in result.describe().to_dict("records") if row["one_sided"] > 0.3)
+    (surface,) = (row for row in result.describe().to_dict("records") if row["one_sided"] > 0.3)
     inside = result.describe().iloc[0]
     assert surface["coordination"] == pytest.approx(8, abs=0.1)
     assert surface["per_frame"] == pytest.approx(128, rel=0.25)
@@ -138,7 +142,7 @@ def test_a_sheet_without_a_third_dimension(flat_cell):
         atoms.positions += rng.normal(scale=0.03, size=atoms.positions.shape)
         frames.append(atoms)
     result = dk.identify(frames, window=1, progress=False)
-    open_, = (row for row in result.describe().to_dict("records") if row["coordination"] < 2.5)
+    (open_,) = (row for row in result.describe().to_dict("records") if row["coordination"] < 2.5)
     assert open_["coordination"] == 2.0 and open_["per_frame"] == open_["size"] / 12 == 3
     here = result.labels == open_["label"]
     assert set(result.atom[here]) == {int(n) - (n > 100) for n in near}

@@ -24,12 +24,19 @@ def report():
 
 def test_the_report_holds_each_seed_initialisation_setting_and_half(report):
     assert list(report[["test", "init", "seed", "n"]].itertuples(index=False, name=None)) == [
-        ("seed", "pca", 0, 300), ("seed", "pca", 1, 300), ("seed", "random", 0, 300),
-        ("seed", "random", 1, 300), ("n_neighbors x 0.5", "pca", 0, 300),
-        ("n_neighbors x 2", "pca", 0, 300), ("MN_ratio x 0.5", "pca", 0, 300),
-        ("MN_ratio x 2", "pca", 0, 300), ("FP_ratio x 0.5", "pca", 0, 300),
-        ("FP_ratio x 2", "pca", 0, 300), ("half of the environments", "pca", 0, 150),
-        ("half of the environments", "pca", 1, 150)]
+        ("seed", "pca", 0, 300),
+        ("seed", "pca", 1, 300),
+        ("seed", "random", 0, 300),
+        ("seed", "random", 1, 300),
+        ("n_neighbors x 0.5", "pca", 0, 300),
+        ("n_neighbors x 2", "pca", 0, 300),
+        ("MN_ratio x 0.5", "pca", 0, 300),
+        ("MN_ratio x 2", "pca", 0, 300),
+        ("FP_ratio x 0.5", "pca", 0, 300),
+        ("FP_ratio x 2", "pca", 0, 300),
+        ("half of the environments", "pca", 0, 150),
+        ("half of the environments", "pca", 1, 150),
+    ]
 
 
 def test_phases_far_apart_are_stable_whatever_is_changed(report):
@@ -62,7 +69,11 @@ def test_two_fold_changes_start_from_the_options_given(monkeypatch):
     assert seen[0] == {"seed": 7, "init": "pca", "n_neighbors": 9, "spread": 2}
     assert [s["init"] for s in seen] == ["pca", "spectral", "pca", "pca", "pca", "pca"]
     assert [(s["n_neighbors"], s.get("min_dist")) for s in seen[2:]] == [
-        (5, None), (18, None), (9, 0.05), (9, 0.2)]
+        (5, None),
+        (18, None),
+        (9, 0.05),
+        (9, 0.2),
+    ]
     assert all(s["spread"] == 2 for s in seen)
 
 
@@ -72,9 +83,12 @@ def test_the_summary_has_the_worst_of_each_test(report):
     assert len(condensed) == 9
     worse = report.iloc[:2].copy()
     worse.loc[1, ["n_clusters", "ari_to_default", "misclassified"]] = 4, 0.5, 0.2
-    line, = summary(worse).to_dict("records")
+    (line,) = summary(worse).to_dict("records")
     assert (line["clusters"], line["ari_to_default_min"], line["ari_to_default_median"]) == (
-        "2 to 4", 0.5, 0.75)
+        "2 to 4",
+        0.5,
+        0.75,
+    )
     assert (line["misclassified_median"], line["misclassified_max"]) == (0.1, 0.2)
     without = report.drop(columns=["ari_to_truth", "misclassified"])
     assert "ari_to_truth_min" not in summary(without)
@@ -97,10 +111,12 @@ def test_the_old_way_to_print_a_table_still_works(report):
 
 def test_wrong_calls_are_refused_before_the_first_map(tmp_path):
     X, truth = two_phases(60)
-    for arguments, text in (({"seeds": []}, "0 seeds and 5 halves: give at least one seed"),
-                            ({"halves": -1}, "no negative number of halves"),
-                            ({"method": "tsne"}, "unknown method 'tsne'; use one of pca, umap"),
-                            ({"truth": truth[:9]}, "truth has 9 entries for 120 environments")):
+    for arguments, text in (
+        ({"seeds": []}, "0 seeds and 5 halves: give at least one seed"),
+        ({"halves": -1}, "no negative number of halves"),
+        ({"method": "tsne"}, "unknown method 'tsne'; use one of pca, umap"),
+        ({"truth": truth[:9]}, "truth has 9 entries for 120 environments"),
+    ):
         with pytest.raises(ValueError, match=re.escape(text)):
             stability_report(X, progress=False, **arguments)
     with pytest.raises(ValueError, match="end it in .csv or .json"):

@@ -27,12 +27,17 @@ def kinds(result):
     return result.defects["kind"].tolist()
 
 
-@pytest.mark.parametrize("atoms, site, name", [
-    (bulk("Si", cubic=True) * 2, 7, "diamond"), (bulk("Al", cubic=True) * 3, 5, "fcc"),
-    (mx2("MoS2", size=(5, 5, 1), vacuum=8), 30, "2H molybdenite sheet MoS2"),
-    (bulk("GaN", "wurtzite", a=3.19, c=5.19, u=0.377) * (3, 3, 2), 10, "wurtzite GaN"),
-    (graphene(size=(6, 6, 1), vacuum=8), 20, "graphene")],
-    ids=["Si:P", "Al:P", "MoS2:P", "GaN:P", "C:P"])
+@pytest.mark.parametrize(
+    "atoms, site, name",
+    [
+        (bulk("Si", cubic=True) * 2, 7, "diamond"),
+        (bulk("Al", cubic=True) * 3, 5, "fcc"),
+        (mx2("MoS2", size=(5, 5, 1), vacuum=8), 30, "2H molybdenite sheet MoS2"),
+        (bulk("GaN", "wurtzite", a=3.19, c=5.19, u=0.377) * (3, 3, 2), 10, "wurtzite GaN"),
+        (graphene(size=(6, 6, 1), vacuum=8), 20, "graphene"),
+    ],
+    ids=["Si:P", "Al:P", "MoS2:P", "GaN:P", "C:P"],
+)
 def test_an_impurity_does_not_hide_the_crystal(atoms, site, name):
     atoms = rattled(atoms)
     atoms.pbc = True
@@ -70,10 +75,19 @@ def test_molecules_are_no_crystal():
     assert answer(ball)[1] == {"molecules of C60"}
 
 
-@pytest.mark.parametrize("atoms", [
-    bulk("C", cubic=True), bulk("Si", cubic=True) * 3, bulk("NaCl", "rocksalt", a=5.64),
-    graphene(size=(3, 3, 1), vacuum=5), bulk("Cu"), Icosahedron("Cu", 2), Atoms("Ar")],
-    ids=["diamond", "Si", "NaCl", "graphene", "Cu", "Cu13", "Ar"])
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        bulk("C", cubic=True),
+        bulk("Si", cubic=True) * 3,
+        bulk("NaCl", "rocksalt", a=5.64),
+        graphene(size=(3, 3, 1), vacuum=5),
+        bulk("Cu"),
+        Icosahedron("Cu", 2),
+        Atoms("Ar"),
+    ],
+    ids=["diamond", "Si", "NaCl", "graphene", "Cu", "Cu13", "Ar"],
+)
 def test_networks_and_metals_are_no_molecules(atoms):
     assert molecules(atoms) is None
 
@@ -86,7 +100,7 @@ def test_a_bond_of_stone_and_wales():
     bond = sheet.get_distance(one, two, mic=True, vector=True)
     middle, turned = sheet.positions[one] + bond / 2, np.array([-bond[1], bond[0], 0]) / 2
     sheet.positions[one], sheet.positions[two] = middle - 0.9 * turned, middle + 0.9 * turned
-    site, = find_point_defects(rattled(sheet, 0.02)).sites
+    (site,) = find_point_defects(rattled(sheet, 0.02)).sites
     assert site.kind == "rotated bond" and set(site.atoms) == {one, two}
     away = (site.position - middle) @ np.linalg.inv(sheet.cell)
     assert np.linalg.norm((away - np.round(away)) @ sheet.cell) < 0.1
@@ -114,7 +128,7 @@ def test_the_vacancy_of_a_compounds_surface_has_its_element():
     place = slab.positions[gone]
     del slab[gone]
     result, names = answer(rattled(slab))
-    row, = result.defects.to_dict("records")
+    (row,) = result.defects.to_dict("records")
     assert row["kind"] == "surface vacancy" and row["element"] == "O"
     away = (np.array(row["position_A"]) - place) @ np.linalg.inv(slab.cell)
     assert np.linalg.norm((away - np.round(away)) @ slab.cell) < 0.5
@@ -123,14 +137,19 @@ def test_the_vacancy_of_a_compounds_surface_has_its_element():
 
 
 def test_one_cell_of_a_compound_has_its_name():
-    cell = Atoms("SrTiO3", cell=[3.9] * 3, pbc=True, scaled_positions=[
-        (0, 0, 0), (.5, .5, .5), (.5, .5, 0), (.5, 0, .5), (0, .5, .5)])
+    cell = Atoms(
+        "SrTiO3",
+        cell=[3.9] * 3,
+        pbc=True,
+        scaled_positions=[(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)],
+    )
     assert answer(cell)[1] == {"perovskite SrTiO3"}
 
 
 def test_white_tin_is_not_simple_cubic():
-    tin = crystal("Sn", [(0, 0, 0)], spacegroup=141, setting=1,
-                  cellpar=[5.83, 5.83, 3.18, 90, 90, 90]) * (3, 3, 4)
+    tin = crystal(
+        "Sn", [(0, 0, 0)], spacegroup=141, setting=1, cellpar=[5.83, 5.83, 3.18, 90, 90, 90]
+    ) * (3, 3, 4)
     result, names = answer(rattled(tin, 0.08))
     assert len(names) == 1 and names.pop().startswith("unknown structure")
     assert not len(result.defects)
@@ -141,14 +160,16 @@ def test_a_particle_is_not_called_liquid():
     block = bulk("Fe", cubic=True) * 5
     block.pbc = False
     assert answer(rattled(block))[1] == {"cluster surface", "below the surface", "bcc"}
-    assert answer(rattled(Icosahedron("Cu", 4)))[1] == {"cluster surface",
-                                                        "close-packed, multiply twinned"}
+    assert answer(rattled(Icosahedron("Cu", 4)))[1] == {
+        "cluster surface",
+        "close-packed, multiply twinned",
+    }
 
 
 def test_neighbours_of_an_anion_are_cations():
     fluorite = bulk("CaF2", "fluorite", a=5.46, cubic=True) * 2
     del fluorite[np.flatnonzero(fluorite.symbols == "F")[9]]
-    site, = find_point_defects(rattled(fluorite, 0.08)).sites
+    (site,) = find_point_defects(rattled(fluorite, 0.08)).sites
     assert site.kind == "vacancy" and len(site.neighbours) == 4
     assert set(fluorite.symbols[site.neighbours]) == {"Ca"}
 
@@ -171,6 +192,6 @@ def test_a_lopsided_dumbbell_is_one():
     place = platinum.positions[site].copy()
     platinum.positions[site] -= 0.96 * along
     platinum += Atoms("Pt", [place + 1.33 * along])
-    found, = find_point_defects(rattled(platinum)).sites
+    (found,) = find_point_defects(rattled(platinum)).sites
     assert found.kind == "dumbbell" and set(found.atoms) == {site, 108}
     assert np.linalg.norm(found.position - place) < 0.4

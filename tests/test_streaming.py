@@ -37,7 +37,8 @@ def model():
     X = np.concatenate(dk.features(data.frames, symmetry, progress=False))
     names = np.array(data.classes)[data.truth["phase"]]
     return EnvironmentClassifier(symmetry, "Si", WINDOW, max_epochs=8, progress=False).fit(
-        X, names, data.truth["frame"])
+        X, names, data.truth["frame"]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +94,8 @@ def test_atoms_that_are_no_centres_are_marked(tmp_path, movie, model):
     frames = dk.load("water-ice").frames[:3]
     X = np.concatenate(dk.features(frames, symmetry, "O", progress=False))
     far = EnvironmentClassifier(symmetry, "O", max_epochs=1, progress=False).fit(
-        np.concatenate([X, X + 1]), np.repeat(["ice", "other"], len(X)))
+        np.concatenate([X, X + 1]), np.repeat(["ice", "other"], len(X))
+    )
     classify_trajectory(frames, far, output=tmp_path / "ice.extxyz", progress=False)
     atoms = ase.io.read(tmp_path / "ice.extxyz", 0)
     assert set(atoms.arrays["label"][atoms.numbers == 1]) == {-2}
@@ -105,19 +107,21 @@ def test_the_site_of_a_planted_vacancy_is_in_the_table(tmp_path):
     frames = data.frames[:60]
     symmetry = dk.SymmetryFunctions.silicon()
     X = np.concatenate(dk.features(frames, symmetry, progress=False))
-    coordination = np.concatenate([
-        np.bincount(neighbor_list("i", a, 2.8), minlength=len(a))
-        for a in frames])
+    coordination = np.concatenate(
+        [np.bincount(neighbor_list("i", a, 2.8), minlength=len(a)) for a in frames]
+    )
     fitted = EnvironmentClassifier(symmetry, max_epochs=30, progress=False).fit(
-        X, np.where(coordination < 4, "beside a vacancy", "bulk"))
+        X, np.where(coordination < 4, "beside a vacancy", "bulk")
+    )
     hole = bulk("Si", cubic=True, a=5.43) * (3, 3, 3)
     del hole[100]
     where = (bulk("Si", cubic=True, a=5.43) * (3, 3, 3)).positions[100]
-    table = classify_trajectory([hole], fitted, output=tmp_path / "hole.extxyz",
-                                defect="beside a vacancy", progress=False)
-    row, = table.to_dict("records")
+    table = classify_trajectory(
+        [hole], fitted, output=tmp_path / "hole.extxyz", defect="beside a vacancy", progress=False
+    )
+    (row,) = table.to_dict("records")
     assert row["vacancies"] == 1 and row["interstitials"] == 0
-    (kind, *xyz), = row["sites"]
+    ((kind, *xyz),) = row["sites"]
     assert kind == "vacancy" and np.linalg.norm(np.array(xyz) - where) < 0.2
 
 
@@ -132,8 +136,12 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def start(movie, saved, output):
-    return subprocess.Popen([sys.executable, "-c", RUN, movie, saved, output], text=True,
-                            stdout=subprocess.PIPE, env=environment())
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, movie, saved, output],
+        text=True,
+        stdout=subprocess.PIPE,
+        env=environment(),
+    )
 
 
 def environment():
@@ -197,11 +205,12 @@ def test_labels_come_while_ase_runs(tmp_path, model):
     dynamics.attach(lambda: rows.append(observe()))
     dynamics.run(6)
     later = classify_trajectory(frames, model, output=tmp_path / "later.extxyz", progress=False)
-    assert rows[:WINDOW - 1] == [None] * (WINDOW - 1)
-    assert rows[WINDOW - 1:] == later.to_dict("records")
+    assert rows[: WINDOW - 1] == [None] * (WINDOW - 1)
+    assert rows[WINDOW - 1 :] == later.to_dict("records")
     assert_frame_equal(later, read_table(tmp_path / "run.extxyz.csv"))
-    assert np.array_equal(labels_of(tmp_path / "run.extxyz", model),
-                          labels_of(tmp_path / "later.extxyz", model))
+    assert np.array_equal(
+        labels_of(tmp_path / "run.extxyz", model), labels_of(tmp_path / "later.extxyz", model)
+    )
 
 
 @pytest.mark.slow
@@ -209,9 +218,12 @@ def test_dask_workers_give_the_same_labels_also_when_one_is_killed(tmp_path, mod
     distributed = pytest.importorskip("distributed")
     movie = trajectory(tmp_path / "movie.extxyz", 200)
     alone = classify_trajectory(movie, model, output=tmp_path / "alone.extxyz", progress=False)
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True,
-                                  dashboard_address=None) as cluster, \
-            distributed.Client(cluster) as client:
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
         pids = list(client.run(os.getpid).values())
         output, killed = tmp_path / "shared.extxyz", []
 
@@ -222,8 +234,9 @@ def test_dask_workers_give_the_same_labels_also_when_one_is_killed(tmp_path, mod
                     killed.append(pids[0])
                 yield atoms
 
-        together = classify_trajectory(frames(), model, output=output, client=client, chunk=10,
-                                       progress=False)
+        together = classify_trajectory(
+            frames(), model, output=output, client=client, chunk=10, progress=False
+        )
     assert killed
     assert_frame_equal(together, alone)
     assert np.array_equal(labels_of(output, model), labels_of(tmp_path / "alone.extxyz", model))
@@ -253,8 +266,9 @@ def test_wrong_calls_are_refused_before_the_work(tmp_path, movie, model):
 
 def test_a_crystal_is_seen_to_melt(tmp_path, model):
     data = dk.load("si-melting")
-    rows = classify_trajectory(data.frames[::10], model, 1, tmp_path / "melt.extxyz",
-                               progress=False)
+    rows = classify_trajectory(
+        data.frames[::10], model, 1, tmp_path / "melt.extxyz", progress=False
+    )
     share = rows["diamond"].to_numpy() / 256
     truth = data.truth["diamond_fraction"][::10]
     assert truth[0] > 0.45 and truth[-1] == 0
@@ -263,6 +277,7 @@ def test_a_crystal_is_seen_to_melt(tmp_path, model):
 
 
 # going on only with the same input and model
+
 
 def refitted(model, **changes):
     """The same net, with other parts."""
@@ -309,11 +324,14 @@ def test_a_replaced_or_shorter_file_is_refused_and_a_longer_one_goes_on(begun):
     middle = 66 * 20 + 9  # an atom of frame 20; the file stays as long as it is
     changed = re.sub(rb"[1-8](?=\d* *\n)", b"9", lines[middle], count=1)
     assert len(changed) == len(lines[middle]) and changed != lines[middle]
-    path.write_bytes(b"".join([*lines[:middle], changed, *lines[middle + 1:]]))
-    with pytest.raises(ValueError, match="was made from other frames .the first 40 frames are not "
-                                         "the same.; give another output, or delete it"):
+    path.write_bytes(b"".join([*lines[:middle], changed, *lines[middle + 1 :]]))
+    with pytest.raises(
+        ValueError,
+        match="was made from other frames .the first 40 frames are not "
+        "the same.; give another output, or delete it",
+    ):
         again()
-    path.write_bytes(b"".join(lines[:66 * 39]))
+    path.write_bytes(b"".join(lines[: 66 * 39]))
     with pytest.raises(ValueError, match="made of 40 frames and here are 39"):
         again()
     path.write_bytes(b"".join(lines[66:]))
@@ -346,9 +364,15 @@ def test_another_model_is_refused_also_where_its_net_is_the_same(begun, model):
         refitted(model, symmetry=dk.SymmetryFunctions.for_elements(["Si"])),
         refitted(model, classes_=np.array(["diamond", "melt"])),
         refitted(model, mean_=model.mean_ + 1e-9),
-        refitted(model, novelty_=[dataclasses.replace(first, threshold=first.threshold - 1),
-                                  *model.novelty_[1:]]),
-        refitted(model, weights_=[(w, b + 1e-3) for w, b in model.weights_])]
+        refitted(
+            model,
+            novelty_=[
+                dataclasses.replace(first, threshold=first.threshold - 1),
+                *model.novelty_[1:],
+            ],
+        ),
+        refitted(model, weights_=[(w, b + 1e-3) for w, b in model.weights_]),
+    ]
     for other in others:
         with pytest.raises(ValueError, match="call: another model .its net, symmetry func"):
             again(model=other)
@@ -361,20 +385,27 @@ def test_another_model_is_refused_also_where_its_net_is_the_same(begun, model):
 
 # the order of the atoms
 
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_atoms_in_another_order_are_not_averaged(tmp_path, movie, model, shared):
     frames = ase.io.read(movie, ":20")
-    frames[11:] = [atoms[np.random.default_rng(n).permutation(len(atoms))]
-                   for n, atoms in enumerate(frames[11:])]
+    frames[11:] = [
+        atoms[np.random.default_rng(n).permutation(len(atoms))]
+        for n, atoms in enumerate(frames[11:])
+    ]
     output = tmp_path / "out.extxyz"
     client = Inline() if shared else None
-    with pytest.raises(ValueError, match="^frame 11: .*label those before frame 11 and those from "
-                                         "it on apart, or use window=1"):
+    with pytest.raises(
+        ValueError,
+        match="^frame 11: .*label those before frame 11 and those from "
+        "it on apart, or use window=1",
+    ):
         classify_trajectory(frames, model, output=output, client=client, chunk=4, progress=False)
     rows = read_table(f"{output}.csv")
     assert rows["frame"].tolist() == list(range(1, 10))  # windows before the break
-    trusted = classify_trajectory(frames, model, output=tmp_path / "trusted.extxyz",
-                                  trust_order=True, progress=False)
+    trusted = classify_trajectory(
+        frames, model, output=tmp_path / "trusted.extxyz", trust_order=True, progress=False
+    )
     assert len(trusted) == 18
     single = classify_trajectory(frames, model, 1, tmp_path / "single.extxyz", progress=False)
     assert len(single) == 20
@@ -393,19 +424,42 @@ class Inline:
 
 # names that anybody may type
 
-NAMES = ["a,b", 'say "x"', "two\nlines", "=1+1", "@sum", "+", "-2x", "'quoted", "'=x", "frame",
-         "class frame", "novel", "sites", "unlike", "vacancies", "", " ", "\t", "Å", "-3"]
+NAMES = [
+    "a,b",
+    'say "x"',
+    "two\nlines",
+    "=1+1",
+    "@sum",
+    "+",
+    "-2x",
+    "'quoted",
+    "'=x",
+    "frame",
+    "class frame",
+    "novel",
+    "sites",
+    "unlike",
+    "vacancies",
+    "",
+    " ",
+    "\t",
+    "Å",
+    "-3",
+]
 
 
 def test_class_names_of_every_kind_come_back(tmp_path, movie, model):
     named = refitted(model, classes_=np.array(NAMES))
     weight, bias = model.weights_[-1]
     more = np.zeros((len(weight), len(NAMES) - 2), np.float32)
-    named.weights_ = [*model.weights_[:-1], (np.hstack([weight, more]), np.append(
-        bias, np.full(len(NAMES) - 2, -1e3, np.float32)))]
+    named.weights_ = [
+        *model.weights_[:-1],
+        (np.hstack([weight, more]), np.append(bias, np.full(len(NAMES) - 2, -1e3, np.float32))),
+    ]
     output = tmp_path / "out.extxyz"
-    rows = classify_trajectory(ase.io.read(movie, ":4"), named, output=output, defect="=1+1",
-                               progress=False)
+    rows = classify_trajectory(
+        ase.io.read(movie, ":4"), named, output=output, defect="=1+1", progress=False
+    )
     assert_frame_equal(rows, read_table(f"{output}.csv"))
     columns = list(rows)
     assert len(set(columns)) == len(columns) == len(NAMES) + 5
@@ -431,12 +485,26 @@ def test_the_old_name_of_a_column_still_works(tmp_path, movie, model):
 def test_what_frames_say_of_themselves_does_not_break_the_output(tmp_path, movie, model):
     frames = ase.io.read(movie, ":4")
     for atoms in frames:
-        atoms.info = {"note": "two\nlines", "Lattice": "fcc", "Properties": "x", "fine": "a b",
-                      "time": 0.5, "odd key": 1, "object": object(), "quote": 'say "x" \\',
-                      ("a", 1): 2, "texts": np.array(["a b", "c"])}
-        atoms.arrays |= {"kind": np.array(["a b"] * 64), "empty": np.array([""] * 64),
-                         "element": np.array(["Si"] * 64), "shift": np.zeros(64),
-                         "object": np.array([None] * 64), "species": np.zeros(64)}
+        atoms.info = {
+            "note": "two\nlines",
+            "Lattice": "fcc",
+            "Properties": "x",
+            "fine": "a b",
+            "time": 0.5,
+            "odd key": 1,
+            "object": object(),
+            "quote": 'say "x" \\',
+            ("a", 1): 2,
+            "texts": np.array(["a b", "c"]),
+        }
+        atoms.arrays |= {
+            "kind": np.array(["a b"] * 64),
+            "empty": np.array([""] * 64),
+            "element": np.array(["Si"] * 64),
+            "shift": np.zeros(64),
+            "object": np.array([None] * 64),
+            "species": np.zeros(64),
+        }
     classify_trajectory(frames, model, 1, tmp_path / "out.extxyz", progress=False)
     again = ase.io.read(tmp_path / "out.extxyz", ":")
     assert len(again) == 4
@@ -460,6 +528,7 @@ def test_a_damaged_table_is_refused(tmp_path):
 
 # one writer at a time
 
+
 def test_two_calls_do_not_write_one_output(tmp_path, movie, model):
     output, frames = tmp_path / "out.extxyz", ase.io.read(movie, ":12")
     refused = []
@@ -467,16 +536,20 @@ def test_two_calls_do_not_write_one_output(tmp_path, movie, model):
     def meanwhile():
         for n, atoms in enumerate(frames):
             if n == 6:
-                with pytest.raises(ValueError, match="is being written by another call at this "
-                                                     "moment; wait for it to end, or give"):
+                with pytest.raises(
+                    ValueError,
+                    match="is being written by another call at this "
+                    "moment; wait for it to end, or give",
+                ):
                     classify_trajectory(frames, model, output=output, progress=False)
                 refused.append(n)
             yield atoms
 
     rows = classify_trajectory(meanwhile(), model, output=output, progress=False)
     assert refused and len(rows) == 10 and len(ase.io.read(output, ":")) == 10
-    assert_frame_equal(rows, classify_trajectory(
-        frames, model, output=tmp_path / "alone.extxyz", progress=False))
+    assert_frame_equal(
+        rows, classify_trajectory(frames, model, output=tmp_path / "alone.extxyz", progress=False)
+    )
 
 
 @pytest.mark.slow
@@ -508,4 +581,8 @@ def test_two_observers_do_not_write_one_output(tmp_path, movie, model):
 
 def test_a_table_has_the_columns_of_its_classes():
     assert class_columns(["ice", "frame", "class frame", 3]) == [
-        "ice", "class frame", "class class frame", "3"]
+        "ice",
+        "class frame",
+        "class class frame",
+        "3",
+    ]

@@ -42,8 +42,9 @@ def rattled(seed, size=2, width=0.15):
 def test_every_reference_file_of_n2p2_is_met(case, structure):
     unit = Bohr if structure.startswith("water") else 1.0
     scaling = REFERENCE / case / "scaling.data"
-    sf = SymmetryFunctions.from_n2p2(REFERENCE / case, length_unit=unit,
-                                     scaling=scaling if scaling.exists() else None)
+    sf = SymmetryFunctions.from_n2p2(
+        REFERENCE / case, length_unit=unit, scaling=scaling if scaling.exists() else None
+    )
     atoms = read_n2p2_structure(REFERENCE / f"{structure}.data", unit)
     lines, rows = read_n2p2_values(REFERENCE / case / f"{structure}.sf")
     assert lines
@@ -119,14 +120,18 @@ def from_lines(tmp_path, lines, elements="Si"):
 
 
 def test_types_2_3_and_9_are_their_equations(tmp_path, diamond):
-    sf = from_lines(tmp_path, ["Si 2 Si 0.7 2.1 5.0", "Si 3 Si Si 0.05 -1 4 4.0",
-                               "Si 9 Si Si 0.05 1 3 4.0"])
+    sf = from_lines(
+        tmp_path, ["Si 2 Si 0.7 2.1 5.0", "Si 3 Si Si 0.05 -1 4 4.0", "Si 9 Si Si 0.05 1 3 4.0"]
+    )
     found = sf(diamond, centres=[7])[0]
     _, vectors = plain_pairs(diamond, 5.0, 7)
     r = np.linalg.norm(vectors, axis=1)
     near = vectors[r < 4.0]
-    expected = [np.sum(np.exp(-0.7 * (r - 2.1) ** 2) * plain_tanh3(r, 5.0)),
-                plain_g3(near, 0.05, -1, 4, 4.0), plain_g3(near, 0.05, 1, 3, 4.0, wide=True)]
+    expected = [
+        np.sum(np.exp(-0.7 * (r - 2.1) ** 2) * plain_tanh3(r, 5.0)),
+        plain_g3(near, 0.05, -1, 4, 4.0),
+        plain_g3(near, 0.05, 1, 3, 4.0, wide=True),
+    ]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
@@ -143,8 +148,9 @@ def leaf(name, *arguments):
     from defectkit._compiled import compiled
 
     at = ctypes.POINTER(ctypes.c_double)
-    return compiled[name].ctypes(*(a.ctypes.data_as(at) if isinstance(a, np.ndarray) else a
-                                   for a in arguments))
+    return compiled[name].ctypes(
+        *(a.ctypes.data_as(at) if isinstance(a, np.ndarray) else a for a in arguments)
+    )
 
 
 def test_arccos_agrees_with_the_library():
@@ -205,8 +211,9 @@ def test_supercell_repeats_the_features(seed):
     cell.set_cell(cell.cell.array @ (np.eye(3) + 0.1 * rng.normal(size=(3, 3))), scale_atoms=True)
     cell.rattle(0.1, seed=seed)
     sf = silicon_mix()
-    np.testing.assert_allclose(sf(cell * (2, 3, 1)), np.tile(sf(cell), (6, 1)), rtol=1e-9,
-                               atol=1e-11)
+    np.testing.assert_allclose(
+        sf(cell * (2, 3, 1)), np.tile(sf(cell), (6, 1)), rtol=1e-9, atol=1e-11
+    )
 
 
 @given(SEEDS)
@@ -217,8 +224,9 @@ def test_an_atom_crossing_the_cutoff_changes_nothing_abruptly(seed):
     direction /= np.linalg.norm(direction)
 
     def at(distance):
-        atoms = Atoms("Si3", [(0, 0, 0), (1.6, 1.6, 0), distance * direction], cell=[40] * 3,
-                      pbc=True)
+        atoms = Atoms(
+            "Si3", [(0, 0, 0), (1.6, 1.6, 0), distance * direction], cell=[40] * 3, pbc=True
+        )
         return sf(atoms, [0])
 
     gap = [np.abs(at(5.0 - h) - at(5.0 + h)).max() for h in (1e-2, 1e-3, 1e-4)]
@@ -245,8 +253,9 @@ def test_mixed_boundaries_equal_a_cell_with_room(pbc):
 
 
 def test_only_the_centres_asked_for_are_returned(tmp_path):
-    sf = from_lines(tmp_path, ["H 2 O 1.0 0.0 3.0", "O 2 H 1.0 0.0 3.0", "O 2 O 1.0 0.0 3.0"],
-                    "H O")
+    sf = from_lines(
+        tmp_path, ["H 2 O 1.0 0.0 3.0", "O 2 H 1.0 0.0 3.0", "O 2 O 1.0 0.0 3.0"], "H O"
+    )
     water = molecule("H2O")
     water.set_cell([8, 8, 8])
     water.pbc = True
@@ -297,17 +306,25 @@ def test_the_callers_atoms_are_left_alone(diamond):
 # Scaling
 
 
-@pytest.mark.parametrize(("keywords", "expected"), [
-    ("scale_symmetry_functions", lambda g: 0.5 + 2.0 * (g - 1.0) / 3.0),
-    ("center_symmetry_functions", lambda g: g - 2.0),
-    ("scale_symmetry_functions\ncenter_symmetry_functions", lambda g: 0.5 + 2.0 * (g - 2.0) / 3.0),
-    ("scale_symmetry_functions_sigma", lambda g: 0.5 + 2.0 * (g - 2.0) / 0.25),
-    ("", lambda g: g),
-])
+@pytest.mark.parametrize(
+    ("keywords", "expected"),
+    [
+        ("scale_symmetry_functions", lambda g: 0.5 + 2.0 * (g - 1.0) / 3.0),
+        ("center_symmetry_functions", lambda g: g - 2.0),
+        (
+            "scale_symmetry_functions\ncenter_symmetry_functions",
+            lambda g: 0.5 + 2.0 * (g - 2.0) / 3.0,
+        ),
+        ("scale_symmetry_functions_sigma", lambda g: 0.5 + 2.0 * (g - 2.0) / 0.25),
+        ("", lambda g: g),
+    ],
+)
 def test_scaling_modes(tmp_path, diamond, keywords, expected):
     path = tmp_path / "input.nn"
-    path.write_text(f"elements Si\n{keywords}\nscale_min_short 0.5\nscale_max_short 2.5\n"
-                    "symfunction_short Si 2 Si 0.1 0.0 5.0\n")
+    path.write_text(
+        f"elements Si\n{keywords}\nscale_min_short 0.5\nscale_max_short 2.5\n"
+        "symfunction_short Si 2 Si 0.1 0.0 5.0\n"
+    )
     (tmp_path / "scaling.data").write_text("# comment\n1 1 1.0 4.0 2.0 0.25\n")
     raw = SymmetryFunctions.from_n2p2(path, 1.0)(diamond)
     scaled = SymmetryFunctions.from_n2p2(path, 1.0, tmp_path / "scaling.data")(diamond)
@@ -348,8 +365,9 @@ def test_many_elements_take_few_functions_that_still_tell_them_apart(alloy):
     r, charge = np.linalg.norm(vector[of], axis=1), alloy.numbers[second[of]]
     shells = np.linspace(0.25, 0.95, 12) * 5.5
     shape = np.exp(-0.5 * ((r - shells[:, None]) / (shells[1] - shells[0])) ** 2)
-    np.testing.assert_allclose(values[0, 27:39], shape @ (charge * plain_tanh3(r, 5.5)),
-                               rtol=1e-12)
+    np.testing.assert_allclose(
+        values[0, 27:39], shape @ (charge * plain_tanh3(r, 5.5)), rtol=1e-12
+    )
 
 
 def test_functions_are_unchanged_by_saving_them():
@@ -358,15 +376,17 @@ def test_functions_are_unchanged_by_saving_them():
 
 
 def test_functions_print_as_a_few_lines():
-    water = SymmetryFunctions.from_n2p2(REFERENCE / "hdnnp_random",
-                                        scaling=REFERENCE / "hdnnp_random" / "scaling.data")
+    water = SymmetryFunctions.from_n2p2(
+        REFERENCE / "hdnnp_random", scaling=REFERENCE / "hdnnp_random" / "scaling.data"
+    )
     title, *rows = repr(water).splitlines()
     assert title == "SymmetryFunctions of H, O, cutoff 6.35 Å, cutoff function 2"
     assert len(rows) == 2 and all(row.endswith("angular, scaled") for row in rows)
     assert "<th" in water._repr_html_() and title in water._repr_html_()
     five = SymmetryFunctions.for_elements(["Cr", "Mn", "Fe", "Co", "Ni"], 5.5)
     assert repr(five).splitlines()[1:] == [
-        "  Cr, Mn, Fe, Co, Ni: 54 functions, 24 radial and 30 angular"]
+        "  Cr, Mn, Fe, Co, Ni: 54 functions, 24 radial and 30 angular"
+    ]
 
 
 # Bad input
@@ -381,29 +401,46 @@ def bad_file(tmp_path, text):
 GOOD = "elements Si\nsymfunction_short Si 2 Si 0.1 0.0 5.0\n"
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("&CONTROL\n calculation = 'scf'\n", "it is not an n2p2 input.nn; give the path of one"),
-    ("elements Xx\nsymfunction_short Xx 2 Xx 1 0 5\n", "'Xx' in 'elements' is not a chemical"),
-    (GOOD + "symfunction_short Si 2 Ge 0.1 0.0 5.0\n",
-     "line 3: element Ge is not among the file's elements (Si); add it"),
-    (GOOD + "symfunction_short Si 7 Si 0.1 0.0 5.0\n", "line 3: not a symmetry function of a"),
-    (GOOD + "symfunction_short Si 3 Si Si 0.1 1\n", "line 3: type 3 needs 'e1 e2 eta lam zeta rc"),
-    (GOOD + "symfunction_short Si 2 Si abc 0.0 5.0\n", "line 3: a parameter is not a finite"),
-    (GOOD + "symfunction_short Si 2 Si nan 0.0 5.0\n", "line 3: a parameter is not a finite"),
-    (GOOD + "symfunction_short Si 2 Si 0.1 0.0 0.0\n", "line 3: the cutoff 0 is not positive"),
-    (GOOD + "symfunction_short Si 2 Si -0.1 0.0 5.0\n", "line 3: eta = -0.1 is negative"),
-    (GOOD + "symfunction_short Si 3 Si Si 0.1 1 1e9 5.0\n", "line 3: zeta = 1e+09 is outside"),
-    ("number_of_elements 2\n" + GOOD, "'number_of_elements' is 2 but 'elements' names 1 (Si)"),
-    (GOOD.replace("elements Si", "elements Si Si"), "'elements' names Si twice; name each"),
-    (GOOD + "symfunction_short Si 20 Si 5.0 4.0 p2\n", "line 3: the left boundary 5 is not below"),
-    (GOOD + "symfunction_short Si 20 Si 0.0 4.0 p9\n", "line 3: 'p9' is not a compact function"),
-    (GOOD + "symfunction_short Si 22 Si Si 0 4 -30 90 p2\n", "line 3: the angles -30 to 90 must"),
-    (GOOD + "cutoff_type 9\n", "line 3: 'cutoff_type' needs a type from 0 to 8"),
-    (GOOD + "cutoff_type 1 1.5\n", "line 3: 'cutoff_type' needs a type from 0 to 8"),
-    (GOOD + "cuttoff_type 1\n", "unknown keyword 'cuttoff_type'; did you mean 'cutoff_type'?"),
-    (GOOD + "global_symfunction_short 2 0.1\n", "'global_symfunction_short' is not supported"),
-    (GOOD + "elements Si\n", "a second 'elements'; keep one"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("&CONTROL\n calculation = 'scf'\n", "it is not an n2p2 input.nn; give the path of one"),
+        ("elements Xx\nsymfunction_short Xx 2 Xx 1 0 5\n", "'Xx' in 'elements' is not a chemical"),
+        (
+            GOOD + "symfunction_short Si 2 Ge 0.1 0.0 5.0\n",
+            "line 3: element Ge is not among the file's elements (Si); add it",
+        ),
+        (GOOD + "symfunction_short Si 7 Si 0.1 0.0 5.0\n", "line 3: not a symmetry function of a"),
+        (
+            GOOD + "symfunction_short Si 3 Si Si 0.1 1\n",
+            "line 3: type 3 needs 'e1 e2 eta lam zeta rc",
+        ),
+        (GOOD + "symfunction_short Si 2 Si abc 0.0 5.0\n", "line 3: a parameter is not a finite"),
+        (GOOD + "symfunction_short Si 2 Si nan 0.0 5.0\n", "line 3: a parameter is not a finite"),
+        (GOOD + "symfunction_short Si 2 Si 0.1 0.0 0.0\n", "line 3: the cutoff 0 is not positive"),
+        (GOOD + "symfunction_short Si 2 Si -0.1 0.0 5.0\n", "line 3: eta = -0.1 is negative"),
+        (GOOD + "symfunction_short Si 3 Si Si 0.1 1 1e9 5.0\n", "line 3: zeta = 1e+09 is outside"),
+        ("number_of_elements 2\n" + GOOD, "'number_of_elements' is 2 but 'elements' names 1 (Si)"),
+        (GOOD.replace("elements Si", "elements Si Si"), "'elements' names Si twice; name each"),
+        (
+            GOOD + "symfunction_short Si 20 Si 5.0 4.0 p2\n",
+            "line 3: the left boundary 5 is not below",
+        ),
+        (
+            GOOD + "symfunction_short Si 20 Si 0.0 4.0 p9\n",
+            "line 3: 'p9' is not a compact function",
+        ),
+        (
+            GOOD + "symfunction_short Si 22 Si Si 0 4 -30 90 p2\n",
+            "line 3: the angles -30 to 90 must",
+        ),
+        (GOOD + "cutoff_type 9\n", "line 3: 'cutoff_type' needs a type from 0 to 8"),
+        (GOOD + "cutoff_type 1 1.5\n", "line 3: 'cutoff_type' needs a type from 0 to 8"),
+        (GOOD + "cuttoff_type 1\n", "unknown keyword 'cuttoff_type'; did you mean 'cutoff_type'?"),
+        (GOOD + "global_symfunction_short 2 0.1\n", "'global_symfunction_short' is not supported"),
+        (GOOD + "elements Si\n", "a second 'elements'; keep one"),
+    ],
+)
 def test_unusable_settings_are_refused_with_their_line(tmp_path, text, message):
     with pytest.raises(ValueError) as error:
         SymmetryFunctions.from_n2p2(bad_file(tmp_path, text))
@@ -428,11 +465,14 @@ def test_missing_and_binary_files_are_named(tmp_path):
         SymmetryFunctions.from_n2p2(tmp_path, scaling=tmp_path / "scaling.data")
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("1 1 1.0 1.0 1.0 0.0\n", "a function of Si has no spread"),
-    ("2 1 1.0 4.0 2.0 0.5\n", "lacks lines for the 1 symmetry functions of Si"),
-    ("1 1 a b c d\n", "holds something that is not a number"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 1 1.0 1.0 1.0 0.0\n", "a function of Si has no spread"),
+        ("2 1 1.0 4.0 2.0 0.5\n", "lacks lines for the 1 symmetry functions of Si"),
+        ("1 1 a b c d\n", "holds something that is not a number"),
+    ],
+)
 def test_unusable_scaling_is_refused(tmp_path, text, message):
     bad_file(tmp_path, GOOD + "scale_symmetry_functions\n")
     (tmp_path / "scaling.data").write_text(text)
@@ -457,8 +497,9 @@ def test_unusable_frames_are_refused(diamond):
     with pytest.raises(ValueError, match="no symmetry functions for O centres; choose centres of"):
         sf(diamond, centres="O")
     with pytest.raises(ValueError, match="there is no O among these atoms"):
-        SymmetryFunctions.water()(Atoms("H2", [(0, 0, 0), (0, 0, 0.7)], cell=[9] * 3, pbc=True),
-                                  centres="O")
+        SymmetryFunctions.water()(
+            Atoms("H2", [(0, 0, 0), (0, 0, 0.7)], cell=[9] * 3, pbc=True), centres="O"
+        )
     with pytest.raises(ValueError, match="centres must be indices from 0 to 63"):
         sf(diamond, centres=[64])
     flat = diamond.copy()

@@ -29,8 +29,14 @@ def sent(box, method):
 
 def sent_positions(box):
     pdb = sent(box, "loadFile")[0]["args"][0]["data"]
-    return np.array([[line[30:38], line[38:46], line[46:54]] for line in pdb.splitlines()
-                     if line.startswith("ATOM")], float)
+    return np.array(
+        [
+            [line[30:38], line[38:46], line[46:54]]
+            for line in pdb.splitlines()
+            if line.startswith("ATOM")
+        ],
+        float,
+    )
 
 
 def sent_colours(box, number=-1):
@@ -46,17 +52,23 @@ def sent_colours(box, number=-1):
 @pytest.fixture
 def triclinic():
     """Strained beta-Sn in a left-handed triclinic cell, its axes along no Cartesian one."""
-    tin = Atoms("Sn4", scaled_positions=[[0, 0, 0], [0.5, 0.5, 0.5], [0, 0.5, 0.25],
-                                         [0.5, 0, 0.75]], cell=[5.83, 5.83, 3.18], pbc=True)
+    tin = Atoms(
+        "Sn4",
+        scaled_positions=[[0, 0, 0], [0.5, 0.5, 0.5], [0, 0.5, 0.25], [0.5, 0, 0.75]],
+        cell=[5.83, 5.83, 3.18],
+        pbc=True,
+    )
     tin = tin * (2, 2, 3)
-    tin.set_cell(tin.cell.array @ [[0.2, 0.9, 0.1], [1.0, -0.2, 0.25], [0.1, -0.1, 1.1]],
-                 scale_atoms=True)
+    tin.set_cell(
+        tin.cell.array @ [[0.2, 0.9, 0.1], [1.0, -0.2, 0.25], [0.1, -0.1, 1.1]], scale_atoms=True
+    )
     return tin
 
 
 def test_import_loads_neither_nglview_nor_widgets():
-    code = ("import sys, defectkit.view; "
-            "sys.exit(bool({'nglview', 'ipywidgets'} & set(sys.modules)))")
+    code = (
+        "import sys, defectkit.view; sys.exit(bool({'nglview', 'ipywidgets'} & set(sys.modules)))"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
@@ -66,7 +78,7 @@ def test_atoms_have_the_colours_of_their_clusters_in_every_figure(diamond):
     name, colours = sent_colours(box)
     wanted = [plots.NOISE if c < 0 else plots.PALETTE[c % len(plots.PALETTE)] for c in labels]
     assert colours == [c.upper() for c in wanted]
-    representation, = sent(box, "addRepresentation")
+    (representation,) = sent(box, "addRepresentation")
     assert representation["kwargs"]["color"] == name
     assert representation["args"] == ["ball+stick"]
     np.testing.assert_allclose(sent_positions(box), diamond.positions, atol=6e-4)
@@ -112,8 +124,11 @@ def test_no_cell_and_open_directions(diamond):
 
 
 def test_style_follows_the_number_of_atoms():
-    for repeat, style in (((4, 4, 3), "ball+stick"), ((4, 4, 4), "spacefill"),
-                          ((14, 14, 13), "point")):
+    for repeat, style in (
+        ((4, 4, 3), "ball+stick"),
+        ((4, 4, 4), "spacefill"),
+        ((14, 14, 13), "point"),
+    ):
         box = view.scene(bulk("Si", cubic=True) * repeat)
         assert sent(box, "addRepresentation")[0]["args"] == [style]
 
@@ -186,14 +201,17 @@ def test_beyond_max_atoms_a_slice_is_drawn_when_there_is_nothing_to_prefer(diamo
         assert np.abs(y[box.shown]).max() <= np.abs(np.delete(y, box.shown)).min()
 
 
-@pytest.mark.parametrize("change, text", [
-    ({"labels": [0, 1]}, "2 labels do not match 64 atoms; give one for each"),
-    ({"labels": np.zeros(64)}, "labels must be a list of integers"),
-    ({"labels": np.arange(64), "names": ["a"]}, "1 names are too few for cluster 63"),
-    ({"style": "cartoon"}, "unknown style 'cartoon'; choose from auto, ball"),
-    ({"sites": [1.0, 2.0, 3.0]}, r"sites must have shape \(n, 3\), got \(3,\)"),
-    ({"max_atoms": 0}, "max_atoms=0 leaves nothing to show; use 1 or more"),
-])
+@pytest.mark.parametrize(
+    "change, text",
+    [
+        ({"labels": [0, 1]}, "2 labels do not match 64 atoms; give one for each"),
+        ({"labels": np.zeros(64)}, "labels must be a list of integers"),
+        ({"labels": np.arange(64), "names": ["a"]}, "1 names are too few for cluster 63"),
+        ({"style": "cartoon"}, "unknown style 'cartoon'; choose from auto, ball"),
+        ({"sites": [1.0, 2.0, 3.0]}, r"sites must have shape \(n, 3\), got \(3,\)"),
+        ({"max_atoms": 0}, "max_atoms=0 leaves nothing to show; use 1 or more"),
+    ],
+)
 def test_bad_input_of_scenes(diamond, change, text):
     with pytest.raises(ValueError, match=text):
         view.scene(diamond, **change)
@@ -217,9 +235,11 @@ def test_missing_packages_say_what_to_install(diamond, monkeypatch, missing):
 def test_scenes_and_menus_carry_a_picture_for_pages_without_a_kernel(diamond, menu):
     labels = np.arange(64) % 3 - 1
     atoms = view.scene(diamond, labels, ["a", "b"], sites=[[5.43] * 3])
-    for box, words in ((atoms, "3D view of 64 atoms; run the cell"),
-                       (view.scene(diamond), "3D view of 64 atoms"),
-                       (menu[0], "menu of figures by method and window; run the cell")):
+    for box, words in (
+        (atoms, "3D view of 64 atoms; run the cell"),
+        (view.scene(diamond), "3D view of 64 atoms"),
+        (menu[0], "menu of figures by method and window; run the cell"),
+    ):
         bundle = box._repr_mimebundle_()
         assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == box.model_id
         picture = plt.imread(io.BytesIO(base64.b64decode(bundle["image/png"])))[..., :3]
@@ -319,8 +339,9 @@ def test_a_choice_that_does_not_exist_is_refused_and_the_others_are_drawn_before
             raise ValueError("pacmap has no start 'spectral'")
         return np.eye(2), np.array([0, 1])
 
-    box = view.chooser({"method": ["umap", "pacmap"], "start": ["pca", "spectral"]}, draw,
-                       precompute=True)
+    box = view.chooser(
+        {"method": ["umap", "pacmap"], "start": ["pca", "spectral"]}, draw, precompute=True
+    )
     assert len(box.drawn) == 3
     box.controls["start"].value = "spectral"
     assert "start spectral" in box.status.value
@@ -330,8 +351,11 @@ def test_a_choice_that_does_not_exist_is_refused_and_the_others_are_drawn_before
 
 
 def test_numbers_get_sliders_and_names_menus():
-    box = view.chooser({"window": [0.0, 0.375, 0.75], "method": ["pca"], "log": [False, True]},
-                       lambda **choice: (np.eye(2), np.array([0, 1])), precompute=True)
+    box = view.chooser(
+        {"window": [0.0, 0.375, 0.75], "method": ["pca"], "log": [False, True]},
+        lambda **choice: (np.eye(2), np.array([0, 1])),
+        precompute=True,
+    )
     kinds = [type(c).__name__ for c in box.controls.values()]
     assert kinds == ["SelectionSlider", "Dropdown", "Dropdown"]
     assert len(box.drawn) == 6
@@ -344,7 +368,7 @@ def test_maps_are_drawn_as_plots_does(monkeypatch):
     monkeypatch.setattr(plots, "embedding", lambda *a, ax: drawn.append((a, ax)))
     Y, labels = np.eye(3)[:, :2], np.array([0, 1, -1])
     view.chooser({"method": ["pca"]}, lambda method: (Y, labels, ["a", "b"]))
-    (given, ax), = drawn
+    ((given, ax),) = drawn
     assert given[0] is Y and given[1] is labels and given[2] == ["a", "b"]
 
 

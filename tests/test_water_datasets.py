@@ -43,8 +43,9 @@ def test_molecules_stay_whole_and_their_bonds_vibrate(water, name):
 
 def test_ice_stays_where_it_is_and_water_moves(water):
     moved = {name: oxygens(data) for name, data in water.items()}
-    shift = {name: np.mean(np.sum((x[-1] - x[len(x) - 800]) ** 2, axis=1))
-             for name, x in moved.items()}
+    shift = {
+        name: np.mean(np.sum((x[-1] - x[len(x) - 800]) ** 2, axis=1)) for name, x in moved.items()
+    }
     assert shift["ice"] < 0.5
     assert shift["liquid"] > 2.0
 

@@ -37,7 +37,7 @@ def vacancy():
 
 def shell(result):
     """The row of the cluster whose atoms miss one neighbour."""
-    row, = (r for r in result.describe().to_dict("records") if r["coordination"] < 11.5)
+    (row,) = (r for r in result.describe().to_dict("records") if r["coordination"] < 11.5)
     return row
 
 
@@ -51,7 +51,8 @@ def test_the_twelve_neighbours_of_a_vacancy_are_one_cluster_in_every_frame(vacan
         here = vacancy.frame == n
         np.testing.assert_array_equal(
             vacancy.atom[here][vacancy.labels[here] == row["label"]],
-            np.flatnonzero(np.linalg.norm(d, axis=1) < 3.1))
+            np.flatnonzero(np.linalg.norm(d, axis=1) < 3.1),
+        )
 
 
 @pytest.mark.slow
@@ -69,13 +70,14 @@ def test_a_cluster_is_said_to_sit_where_it_was_planted():
 
 def test_layers_have_a_place_along_one_vector_only():
     from defectkit.neighbours.bond_order import places
+
     atoms = bulk("Cu", cubic=True) * (3, 3, 8)
     here = np.abs(atoms.positions[:, 2] - 18.05) < 0.1
     for pbc, shift in ((True, 0.0), ((True, True, False), -40.0)):
         moved = atoms.copy()
         moved.pbc = pbc
         moved.positions += [0, 0, shift]
-        at, = places([moved, moved], [here, here], [True])
+        (at,) = places([moved, moved], [here, here], [True])
         assert np.isnan(at[:2]).all() and at[2] == pytest.approx(18.05 + shift)
 
 
@@ -117,13 +119,15 @@ def test_a_result_is_saved_reopened_and_written(vacancy, tmp_path):
     assert again.info == json.loads(json.dumps(vacancy.info))
     assert again.summary() == vacancy.summary()
     for name in ("phases", "defects", "extended", "tracks"):
-        pandas.testing.assert_frame_equal(getattr(again, name), getattr(vacancy, name),
-                                          check_dtype=False)
+        pandas.testing.assert_frame_equal(
+            getattr(again, name), getattr(vacancy, name), check_dtype=False
+        )
     vacancy.write(tmp_path / "a.extxyz")
     frames = ase.io.read(tmp_path / "a.extxyz", ":")
     assert len(frames) == 10
     assert np.concatenate([a.arrays["cluster"] for a in frames]).tolist() == (
-        vacancy.atom_labels().tolist())
+        vacancy.atom_labels().tolist()
+    )
 
 
 def test_pictures_show_every_drawn_environment(vacancy):
@@ -136,8 +140,9 @@ def test_environments_beyond_the_sample_get_the_label_of_their_neighbours(vacanc
     sampled = dk.identify(copper(), window=1, max_points=1500, progress=False)
     assert np.isfinite(sampled.map[:, 0]).sum() == 1500
     assert np.isnan(sampled.map[:, 0]).sum() == 1050
-    np.testing.assert_array_equal(sampled.labels == shell(sampled)["label"],
-                                  vacancy.labels == shell(vacancy)["label"])
+    np.testing.assert_array_equal(
+        sampled.labels == shell(sampled)["label"], vacancy.labels == shell(vacancy)["label"]
+    )
 
 
 def test_too_many_frames_are_thinned_in_time_with_a_warning():
@@ -196,9 +201,14 @@ def test_a_result_of_version_0_1_can_still_be_opened(vacancy, tmp_path):
     text = io.StringIO()
     ase.io.write(text, vacancy.frames, format="extxyz")
     np.savez_compressed(
-        tmp_path / "old.npz", labels=vacancy.labels, map=vacancy.map, frame=vacancy.frame,
-        atom=vacancy.atom, frames=np.frombuffer(text.getvalue().encode(), np.uint8),
-        info=json.dumps(vacancy.info | {"format": 1}))
+        tmp_path / "old.npz",
+        labels=vacancy.labels,
+        map=vacancy.map,
+        frame=vacancy.frame,
+        atom=vacancy.atom,
+        frames=np.frombuffer(text.getvalue().encode(), np.uint8),
+        info=json.dumps(vacancy.info | {"format": 1}),
+    )
     again = dk.open_result(tmp_path / "old.npz")
     assert np.array_equal(again.labels, vacancy.labels)
     assert "format" not in again.info
@@ -206,10 +216,18 @@ def test_a_result_of_version_0_1_can_still_be_opened(vacancy, tmp_path):
 
 def test_what_a_file_said_of_a_frame_is_there_after_opening(vacancy, tmp_path):
     frames = [atoms.copy() for atoms in vacancy.frames]
-    frames[0].info = {"note": "1 2 3", "flag": "T", "nothing": None, "Lattice": "fcc",
-                      "Properties": 1, "texts": np.array(["a", "b c"]), "lines": "a\nb"}
-    workflow.Result(frames, vacancy.labels, vacancy.map, vacancy.frame, vacancy.atom,
-                    vacancy.info).save(tmp_path / "a.npz")
+    frames[0].info = {
+        "note": "1 2 3",
+        "flag": "T",
+        "nothing": None,
+        "Lattice": "fcc",
+        "Properties": 1,
+        "texts": np.array(["a", "b c"]),
+        "lines": "a\nb",
+    }
+    workflow.Result(
+        frames, vacancy.labels, vacancy.map, vacancy.frame, vacancy.atom, vacancy.info
+    ).save(tmp_path / "a.npz")
     again = dk.open_result(tmp_path / "a.npz").frames
     assert list(again[0].info) == list(frames[0].info)
     for key, value in frames[0].info.items():
@@ -225,7 +243,7 @@ def test_damaged_and_foreign_results_are_refused(vacancy, tmp_path):
         dk.open_result(path)
     vacancy.save(path)
     whole = path.read_bytes()
-    path.write_bytes(whole[:len(whole) // 2])
+    path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="is damaged or cut off; copy it again, or save"):
         dk.open_result(path)
     np.savez(path, labels=np.array([object()], dtype=object))
@@ -234,8 +252,9 @@ def test_damaged_and_foreign_results_are_refused(vacancy, tmp_path):
     np.savez(path, labels=np.arange(3))
     with pytest.raises(ValueError, match="is no result of defectkit; give a file that save has"):
         dk.open_result(path)
-    workflow.Result(vacancy.frames, vacancy.labels, vacancy.map, vacancy.frame, vacancy.atom,
-                    vacancy.info).save(path)
+    workflow.Result(
+        vacancy.frames, vacancy.labels, vacancy.map, vacancy.frame, vacancy.atom, vacancy.info
+    ).save(path)
     header, values = archive.read_archive(path, "result")
     archive.write_archive(path, header | {"format": 99}, values)
     with pytest.raises(ValueError, match="written by a newer version; update defectkit"):
@@ -255,13 +274,21 @@ def test_functions_for_elements_cover_every_pair():
 @pytest.mark.slow
 def test_from_a_shell(tmp_path, capsys):
     ase.io.write(tmp_path / "cu.xyz", copper(6), format="extxyz")
-    main(["identify", str(tmp_path / "cu.xyz"), "--window", "1",
-          "--output", str(tmp_path / "out")])
+    main(
+        ["identify", str(tmp_path / "cu.xyz"), "--window", "1", "--output", str(tmp_path / "out")]
+    )
     said = capsys.readouterr().out
     assert said.startswith("fcc crystal of Cu, 243.0 atoms per frame (95 %), cluster")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "cu_atoms.png", "cu_defects.csv", "cu_labelled.extxyz", "cu_map.png", "cu_phases.csv",
-        "cu_report.html", "cu_result.npz", "cu_tracks.csv"]
+        "cu_atoms.png",
+        "cu_defects.csv",
+        "cu_labelled.extxyz",
+        "cu_map.png",
+        "cu_phases.csv",
+        "cu_report.html",
+        "cu_result.npz",
+        "cu_tracks.csv",
+    ]
     with pytest.raises(SystemExit, match="absent.xyz does not exist"):
         main(["identify", str(tmp_path / "absent.xyz")])
 
@@ -277,35 +304,41 @@ def test_files_of_any_format_give_the_same_labels(vacancy, tmp_path):
             np.testing.assert_array_equal(found, expected)
         assert len(found) % 255 == 0
     start, kept = ase.io.read(tmp_path / "a.xyz", 0), (tmp_path / "a.xyz").read_text()
-    (tmp_path / "cut.xyz").write_text(kept[:int(0.9 * len(kept))])
+    (tmp_path / "cut.xyz").write_text(kept[: int(0.9 * len(kept))])
     with pytest.warns(UserWarning, match="breaks off; its 2 whole frames are kept"):
         cut = dk.identify(tmp_path / "cut.xyz", method="pca", window=1, progress=False)
     assert len(cut.frames) == 2 and len(cut.frames[0]) == len(start)
 
 
-@pytest.mark.parametrize(("given", "sentence"), [
-    ({"window": 0.75}, "window=0.75 is not a number of frames from 1; for a time write it as "
-                       "text, like window='0.75 ps'"),
-    ({"window": 0}, "window=0 is not a number of frames"),
-    ({"window": -3}, "window=-3 is not a number of frames"),
-    ({"window": True}, "window=True is not a number of frames"),
-    ({"window": "5"}, "window='5' is not a time; .* for frames give a number without quotes"),
-    ({"dt": "0.02"}, "dt='0.02' is not a time in ps; give a number"),
-    ({"dt": -1}, "dt=-1 is not a time in ps"),
-    ({"symmetry": "acsf"}, "symmetry='acsf' gives no features; pass a SymmetryFunctions"),
-    ({"seed": None}, "seed=None must be a whole number from 0"),
-    ({"seed": -1}, "seed=-1 must be a whole number from 0"),
-    ({"method": 3}, "unknown method 3; use one of pca, umap, pacmap"),
-    ({"centres": "O"}, r"centres='O' is not among these atoms \(Cu\)"),
-    ({"max_points": 0}, "max_points=0 has to be a whole number, at least 1"),
-    ({"max_points": "5"}, "max_points='5' has to be a whole number"),
-    ({"max_environments": -5}, "max_environments=-5 has to be a whole number, at least 1"),
-    ({"max_environments": "a"}, "max_environments='a' has to be a whole number"),
-    ({"max_frames": 0}, "max_frames=0 has to be a whole number, at least 1"),
-    ({"max_frames": 2.5}, "max_frames=2.5 has to be a whole number"),
-    ({"n_jobs": "2"}, "n_jobs='2' is outside 1 to"),
-    ({"n_jobs": 1.5}, "n_jobs=1.5 is outside 1 to"),
-])
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"window": 0.75},
+            "window=0.75 is not a number of frames from 1; for a time write it as "
+            "text, like window='0.75 ps'",
+        ),
+        ({"window": 0}, "window=0 is not a number of frames"),
+        ({"window": -3}, "window=-3 is not a number of frames"),
+        ({"window": True}, "window=True is not a number of frames"),
+        ({"window": "5"}, "window='5' is not a time; .* for frames give a number without quotes"),
+        ({"dt": "0.02"}, "dt='0.02' is not a time in ps; give a number"),
+        ({"dt": -1}, "dt=-1 is not a time in ps"),
+        ({"symmetry": "acsf"}, "symmetry='acsf' gives no features; pass a SymmetryFunctions"),
+        ({"seed": None}, "seed=None must be a whole number from 0"),
+        ({"seed": -1}, "seed=-1 must be a whole number from 0"),
+        ({"method": 3}, "unknown method 3; use one of pca, umap, pacmap"),
+        ({"centres": "O"}, r"centres='O' is not among these atoms \(Cu\)"),
+        ({"max_points": 0}, "max_points=0 has to be a whole number, at least 1"),
+        ({"max_points": "5"}, "max_points='5' has to be a whole number"),
+        ({"max_environments": -5}, "max_environments=-5 has to be a whole number, at least 1"),
+        ({"max_environments": "a"}, "max_environments='a' has to be a whole number"),
+        ({"max_frames": 0}, "max_frames=0 has to be a whole number, at least 1"),
+        ({"max_frames": 2.5}, "max_frames=2.5 has to be a whole number"),
+        ({"n_jobs": "2"}, "n_jobs='2' is outside 1 to"),
+        ({"n_jobs": 1.5}, "n_jobs=1.5 is outside 1 to"),
+    ],
+)
 def test_what_no_user_can_mean_is_refused_at_once(given, sentence):
     with pytest.raises(ValueError, match=sentence):
         dk.identify(copper(3), progress=False, **given)
@@ -376,7 +409,7 @@ def test_one_cell_of_a_compound_gets_labels_for_all_elements_and_its_vacancy():
     atoms.rattle(0.08, seed=4)
     result = dk.identify(atoms, progress=False)
     assert (result.atom_labels() >= 0).all()
-    row, = result.defects.to_dict("records")
+    (row,) = result.defects.to_dict("records")
     assert (row["kind"], row["element"], row["neighbours"]) == ("vacancy", "Na", 6)
     off = np.array(row["position_A"]) - site
     assert np.linalg.norm(off - np.round(off / 11.28) * 11.28) < 0.3
@@ -393,6 +426,7 @@ def test_water_is_labelled_by_its_oxygens_and_hydrogens_follow():
 
 def test_a_random_alloy_is_one_group_and_a_compound_is_not():
     from defectkit.workflow.site_groups import is_random_alloy
+
     rng = np.random.default_rng(3)
     alloy = bulk("Cu", cubic=True, a=3.6) * (5, 5, 5)
     alloy.symbols = rng.choice(["Co", "Cr", "Fe", "Mn", "Ni"], len(alloy))
@@ -403,6 +437,7 @@ def test_a_random_alloy_is_one_group_and_a_compound_is_not():
 
 def test_rare_environments_are_drawn_and_order_does_not_matter():
     from defectkit.workflow.sampling import draw
+
     rng = np.random.default_rng(0)
     X = np.concatenate([rng.normal(0, 1, (40_000, 4)), rng.normal(9, 0.3, (30, 4))])
     chosen = draw(X, 2000, seed=0)
@@ -413,6 +448,7 @@ def test_rare_environments_are_drawn_and_order_does_not_matter():
 
 def test_a_sheet_has_edges_and_no_surface():
     from ase.build import graphene, mx2
+
     sheet = mx2("MoS2", a=3.16, thickness=3.17) * (6, 6, 1)
     sheet.center(vacuum=8.0, axis=2)
     sheet.pbc = True
@@ -430,6 +466,7 @@ def test_a_sheet_has_edges_and_no_surface():
 
 def test_what_stands_on_a_slab_is_named():
     from ase.build import add_adsorbate, fcc111
+
     slab = fcc111("Al", (5, 5, 7), vacuum=9.0)
     add_adsorbate(slab, "Al", 2.2, "fcc", offset=(2, 2))
     slab.rattle(0.04, seed=2)
@@ -453,11 +490,13 @@ def test_ice_beside_water_is_told_apart_in_one_frame():
     assert (np.char.startswith(named, "ice") == (result.frame == 0)).mean() > 0.97
 
 
-@pytest.mark.parametrize(("name", "kind"), [("ice-vacancy-1", "vacancy"),
-                                            ("ice-interstitial-1", "interstitial")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("ice-vacancy-1", "vacancy"), ("ice-interstitial-1", "interstitial")]
+)
 def test_point_defects_of_ice_are_those_of_molecules(name, kind):
-    row, = dk.identify(dk.load(name).frames[60], method="pca",
-                       progress=False).defects.to_dict("records")
+    (row,) = dk.identify(dk.load(name).frames[60], method="pca", progress=False).defects.to_dict(
+        "records"
+    )
     assert (row["kind"], row["element"]) == (kind, "H2O")
 
 

@@ -1,17 +1,10 @@
-"""Cells with phases, surfaces, planar and line defects whose answer is known, and a score.
-
-    python benchmarks/cells/extended.py            # tuning seeds 0, 1, 2, then judging 10 to 13
-    python benchmarks/cells/extended.py --judge    # judging seeds only
+"""Cells with phases, surfaces, planar and line defects whose answer is known.
 
 `cells(seed)` yields (name, atoms, truth). Metals of EMT are hot from molecular dynamics, all else
 from displacements of a seed as large as at the stated part of the melting temperature. truth has
 "types" (names per atom, or None), "kinds" (what must be named, sorted), "atoms" (flags of the
 defect's atoms by common neighbour analysis of the cell before it was heated, or None).
 """
-
-import argparse
-import time
-from collections import Counter
 
 import numpy as np
 from ase import Atoms, units
@@ -34,14 +27,18 @@ from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from ase.neighborlist import neighbor_list
 from ase.optimize import FIRE
 
-from defectkit.phases import extended_defects, prototype, regions, structure_types
-
 MELTS = {"Cu": 1358, "Al": 933, "Ni": 1728, "Ag": 1235, "Au": 1337, "Pd": 1828, "Pt": 2041}
 LATTICE = {"fcc": FaceCenteredCubic, "bcc": BodyCenteredCubic, "diamond": Diamond}
 EDGE = {"fcc": ("Cu", 3.61), "bcc": ("Fe", 2.87), "diamond": ("Si", 5.43)}
 HOT, WARM = 0.125, 0.06  # rms displacement over the distance of neighbours: 0.8 of melting, 300 K
-SMALL = ("intrinsic stacking fault", "extrinsic stacking fault", "twin boundary",
-         "grain boundary", "dislocation", "stacking fault")
+SMALL = (
+    "intrinsic stacking fault",
+    "extrinsic stacking fault",
+    "twin boundary",
+    "grain boundary",
+    "dislocation",
+    "stacking fault",
+)
 
 
 def shaken(atoms, part, nearest, rng):
@@ -55,8 +52,9 @@ def md(atoms, temperature, steps, rng):
     atoms = atoms.copy()
     atoms.calc = EMT()
     MaxwellBoltzmannDistribution(atoms, temperature_K=2 * temperature, rng=rng)
-    Langevin(atoms, 4 * units.fs, temperature_K=temperature, friction=0.02 / units.fs,
-             rng=rng).run(steps)
+    Langevin(
+        atoms, 4 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, rng=rng
+    ).run(steps)
     atoms.calc = None
     return atoms
 
@@ -71,9 +69,12 @@ def hot_crystals(seed, rng):
     start.set_cell(start.cell * 1.018, scale_atoms=True)
     yield f"hot fcc {metal} (EMT)", md(start, 0.8 * MELTS[metal], 150, rng), "fcc"
     for name, atoms, kind in (
-            ("Mo", bulk("Mo", cubic=True) * 7, "bcc"), ("Mg", bulk("Mg") * (7, 7, 5), "hcp"),
-            ("Zn", bulk("Zn") * (7, 7, 5), "hcp"), ("Si", bulk("Si", cubic=True) * 4, "diamond"),
-            ("Cu triclinic", bulk("Cu") * (8, 7, 6), "fcc")):
+        ("Mo", bulk("Mo", cubic=True) * 7, "bcc"),
+        ("Mg", bulk("Mg") * (7, 7, 5), "hcp"),
+        ("Zn", bulk("Zn") * (7, 7, 5), "hcp"),
+        ("Si", bulk("Si", cubic=True) * 4, "diamond"),
+        ("Cu triclinic", bulk("Cu") * (8, 7, 6), "fcc"),
+    ):
         yield f"hot {kind} {name}", shaken(atoms, HOT, nearest(atoms), rng), kind
 
 
@@ -82,10 +83,19 @@ def layers(sequence, diamond, n=5):
     element, d = ("Si", 3.84) if diamond else ("Cu", 2.553)
     a1, a2, h = np.array([d, 0, 0]), np.array([d / 2, d * 3**0.5 / 2, 0]), d * (2 / 3) ** 0.5
     at = {"A": np.zeros(3), "B": (a1 + a2) / 3, "C": 2 * (a1 + a2) / 3}
-    positions = [i * a1 + j * a2 + at[s] + [0, 0, k * h + z] for k, s in enumerate(sequence)
-                 for i in range(n) for j in range(n) for z in ((0, 0.75 * h) if diamond else (0,))]
-    return Atoms(f"{element}{len(positions)}", positions,
-                 cell=[n * a1, n * a2, [0, 0, len(sequence) * h]], pbc=True)
+    positions = [
+        i * a1 + j * a2 + at[s] + [0, 0, k * h + z]
+        for k, s in enumerate(sequence)
+        for i in range(n)
+        for j in range(n)
+        for z in ((0, 0.75 * h) if diamond else (0,))
+    ]
+    return Atoms(
+        f"{element}{len(positions)}",
+        positions,
+        cell=[n * a1, n * a2, [0, 0, len(sequence) * h]],
+        pbc=True,
+    )
 
 
 def planar(seed, rng):
@@ -93,11 +103,12 @@ def planar(seed, rng):
     for diamond in (False, True):
         host = "diamond" if diamond else "fcc"
         for kind, sequence, kinds in (
-                ("intrinsic", "ABCABC" + "ABC" * shift + "ABABCABC", ["intrinsic stacking fault"]),
-                ("extrinsic", "ABCABC" + "ABC" * shift + "ABACABC", ["extrinsic stacking fault"]),
-                ("twin", "ABCABCABCA"[:7 + shift] + "ABCABCABCA"[:6 + shift][::-1][0:], None)):
+            ("intrinsic", "ABCABC" + "ABC" * shift + "ABABCABC", ["intrinsic stacking fault"]),
+            ("extrinsic", "ABCABC" + "ABC" * shift + "ABACABC", ["extrinsic stacking fault"]),
+            ("twin", "ABCABCABCA"[: 7 + shift] + "ABCABCABCA"[: 6 + shift][::-1][0:], None),
+        ):
             if kinds is None:
-                half = "ABCABCABCABC"[:6 + shift]
+                half = "ABCABCABCABC"[: 6 + shift]
                 sequence = half + half[::-1][1:-1]
                 kinds = ["twin boundary"] * 2
             yield f"{kind} in {host}", layers(sequence, diamond), kinds, WARM
@@ -107,14 +118,16 @@ def planar(seed, rng):
 def tilt_boundary(crystal, u, v, w, size, reps):
     """Two symmetric tilt boundaries across z: a crystal and its image, close pairs merged."""
     element, a = EDGE[crystal]
-    one = LATTICE[crystal](directions=[u, w, v], size=(*size, reps), symbol=element,
-                           latticeconstant=a, pbc=True)
+    one = LATTICE[crystal](
+        directions=[u, w, v], size=(*size, reps), symbol=element, latticeconstant=a, pbc=True
+    )
     height = one.cell[2, 2]
     other = one.positions * [1, 1, -1] + [0, 0, 2 * height]
     cell = one.cell.array.copy()
     cell[2, 2] = 2 * height
-    atoms = Atoms(f"{element}{2 * len(one)}", np.vstack([one.positions, other]), cell=cell,
-                  pbc=True)
+    atoms = Atoms(
+        f"{element}{2 * len(one)}", np.vstack([one.positions, other]), cell=cell, pbc=True
+    )
     atoms.wrap()
     i, j = neighbor_list("ij", atoms, 0.7 * nearest(one))
     gone = set()
@@ -131,11 +144,16 @@ def tilt_boundary(crystal, u, v, w, size, reps):
 def boundaries(rng):
     for crystal in EDGE:
         for name, u, v, w, size in (
-                ("Sigma 5 (210)", [1, -2, 0], [2, 1, 0], [0, 0, 1], (2, 4)),
-                ("Sigma 13 (320)", [2, -3, 0], [3, 2, 0], [0, 0, 1], (1, 4))):
+            ("Sigma 5 (210)", [1, -2, 0], [2, 1, 0], [0, 0, 1], (2, 4)),
+            ("Sigma 13 (320)", [2, -3, 0], [3, 2, 0], [0, 0, 1], (1, 4)),
+        ):
             reps = 3 if name.startswith("Sigma 5") else 2
-            yield (f"{name} in {crystal}", tilt_boundary(crystal, u, v, w, size, reps),
-                   ["grain boundary"] * 2, WARM)
+            yield (
+                f"{name} in {crystal}",
+                tilt_boundary(crystal, u, v, w, size, reps),
+                ["grain boundary"] * 2,
+                WARM,
+            )
     twin = tilt_boundary("bcc", [1, -1, 1], [1, -1, -2], [1, 1, 0], (3, 3), 3)
     yield "(112) twin in bcc", twin, ["grain boundary"] * 2, WARM
 
@@ -143,8 +161,11 @@ def boundaries(rng):
 def dislocation(crystal, character, rng):
     """A straight dislocation along z in a cylinder, periodic along it (isotropic elasticity)."""
     element, a = EDGE[crystal]
-    axes = {"fcc": ([1, -1, 0], [1, 1, 1], [1, 1, -2]), "diamond": ([1, -1, 0], [1, 1, 1],
-            [1, 1, -2]), "bcc": ([1, 1, 1], [1, -1, 0], [1, 1, -2])}[crystal]
+    axes = {
+        "fcc": ([1, -1, 0], [1, 1, 1], [1, 1, -2]),
+        "diamond": ([1, -1, 0], [1, 1, 1], [1, 1, -2]),
+        "bcc": ([1, 1, 1], [1, -1, 0], [1, 1, -2]),
+    }[crystal]
     slip, normal, third = axes
     b = a * {"fcc": 0.5**0.5, "diamond": 0.5**0.5, "bcc": 0.75**0.5}[crystal]
     x, y, z = (slip, normal, third) if character == "edge" else (third, normal, slip)
@@ -160,11 +181,17 @@ def dislocation(crystal, character, rng):
         atoms.positions[:, 2] += b * theta / (2 * np.pi)
     else:
         nu = 0.3
-        atoms.positions[:, 0] += b / (2 * np.pi) * (theta + p[:, 0] * p[:, 1] / (
-            2 * (1 - nu) * r2))
-        atoms.positions[:, 1] -= b / (2 * np.pi) * (
-            (1 - 2 * nu) / (4 * (1 - nu)) * np.log(r2)
-            + (p[:, 0] ** 2 - p[:, 1] ** 2) / (4 * (1 - nu) * r2))
+        atoms.positions[:, 0] += (
+            b / (2 * np.pi) * (theta + p[:, 0] * p[:, 1] / (2 * (1 - nu) * r2))
+        )
+        atoms.positions[:, 1] -= (
+            b
+            / (2 * np.pi)
+            * (
+                (1 - 2 * nu) / (4 * (1 - nu)) * np.log(r2)
+                + (p[:, 0] ** 2 - p[:, 1] ** 2) / (4 * (1 - nu) * r2)
+            )
+        )
     atoms = atoms[r2 < 24**2]
     if character == "edge":  # the cut is between planes: no atom may lie on another
         i, j = neighbor_list("ij", atoms, 0.6 * nearest(bulk(element)))
@@ -183,11 +210,16 @@ def dislocation(crystal, character, rng):
     return atoms
 
 
-SLABS = (("fcc111", fcc111, "Cu", (6, 6, 7), "fcc"), ("fcc100", fcc100, "Al", (6, 6, 8), "hollow"),
-         ("fcc110", fcc110, "Cu", (5, 6, 10), "hollow"), ("bcc110", bcc110, "Fe", (6, 6, 7),
-         "hollow"), ("bcc100", bcc100, "W", (6, 6, 9), "hollow"), ("hcp0001", hcp0001, "Mg",
-         (6, 6, 8), "fcc"), ("diamond111", diamond111, "Si", (5, 5, 10), None),
-         ("diamond100", diamond100, "Si", (5, 5, 12), None))
+SLABS = (
+    ("fcc111", fcc111, "Cu", (6, 6, 7), "fcc"),
+    ("fcc100", fcc100, "Al", (6, 6, 8), "hollow"),
+    ("fcc110", fcc110, "Cu", (5, 6, 10), "hollow"),
+    ("bcc110", bcc110, "Fe", (6, 6, 7), "hollow"),
+    ("bcc100", bcc100, "W", (6, 6, 9), "hollow"),
+    ("hcp0001", hcp0001, "Mg", (6, 6, 8), "fcc"),
+    ("diamond111", diamond111, "Si", (5, 5, 10), None),
+    ("diamond100", diamond100, "Si", (5, 5, 12), None),
+)
 
 
 def slabs(rng):
@@ -286,112 +318,36 @@ def cells(seed):
         for character in ("screw", "edge"):
             atoms = dislocation(crystal, character, rng)
             away = np.linalg.norm(atoms.positions[:, :2] - atoms.info["centre"], axis=1)
-            truth = {"types": None, "kinds": ["dislocation"], "character": character,
-                     "atoms": reference_defects(atoms) & (away < 17)}
-            yield (f"{character} dislocation in {crystal}",
-                   shaken(atoms, WARM, nearest(atoms), rng), truth)
+            truth = {
+                "types": None,
+                "kinds": ["dislocation"],
+                "character": character,
+                "atoms": reference_defects(atoms) & (away < 17),
+            }
+            yield (
+                f"{character} dislocation in {crystal}",
+                shaken(atoms, WARM, nearest(atoms), rng),
+                truth,
+            )
     for name, atoms, kinds in slabs(rng):
-        yield (name, shaken(atoms, WARM, nearest(atoms), rng),
-               {"types": None, "kinds": kinds, "atoms": None})
+        yield (
+            name,
+            shaken(atoms, WARM, nearest(atoms), rng),
+            {"types": None, "kinds": kinds, "atoms": None},
+        )
     atoms, inside = nucleus(rng)
-    yield ("nucleus in melt", shaken(atoms, WARM, 2.55, rng),
-           {"types": None, "kinds": ["nucleus"], "atoms": inside})
+    yield (
+        "nucleus in melt",
+        shaken(atoms, WARM, 2.55, rng),
+        {"types": None, "kinds": ["nucleus"], "atoms": inside},
+    )
     liquid = soft_liquid(1000, 4 / 3.7**3, rng)
     yield "liquid", liquid, {"types": ["other"] * 1000, "kinds": [], "atoms": None}
-    yield "five-element alloy", alloy(rng), {"types": ["fcc"] * 864, "kinds": [], "atoms": None,
-                                             "prototype": "fcc random alloy"}
+    yield (
+        "five-element alloy",
+        alloy(rng),
+        {"types": ["fcc"] * 864, "kinds": [], "atoms": None, "prototype": "fcc random alloy"},
+    )
     for name, atoms in compounds(rng):
         kinds = ["surface"] * 2 if not atoms.pbc.all() else []
         yield name, atoms, {"types": None, "kinds": kinds, "atoms": None, "prototype": name}
-
-
-def nucleus_misses(atoms, inside, found):
-    """Radius right to 15 %, centre to 1.5 Å, and nine of ten atoms belong to it."""
-    from defectkit.nucleus import shape
-
-    one = next((d for d in found if d.kind == "nucleus"), None)
-    if one is None:
-        return ["no nucleus"]
-    true, wrong = shape(atoms, np.flatnonzero(inside)), []
-    off = np.linalg.norm(one.position - true["centre_A"])
-    if abs(one.details["radius_A"] / true["radius_A"] - 1) > 0.15 or off > 1.5:
-        wrong.append(f"radius {one.details['radius_A']:.1f} for {true['radius_A']:.1f} Å, centre "
-                     f"{off:.1f} Å off")
-    if inside[one.atoms].mean() < 0.9:
-        wrong.append(f"{inside[one.atoms].mean():.0%} of its atoms belong to it")
-    return wrong
-
-
-def judge(atoms, truth):
-    """What is wrong with the answer for one cell: list of sentences; and its time in s."""
-    start = time.perf_counter()
-    structure = structure_types(atoms)
-    grains = regions(atoms, structure)
-    found = extended_defects(atoms, structure, grains)
-    took = time.perf_counter() - start
-    wrong = []
-    if truth["types"] is not None:
-        part = np.mean(structure.labels != np.array(truth["types"]))
-        if part > 0.01:
-            wrong.append(f"{part:.1%} of atoms of another type")
-    kinds = [d.kind for d in found]
-    if truth.get("character"):  # what lies around a cylinder and the fault between partials
-        kinds = [k for k in kinds if k not in ("cluster surface", "surface")
-                 and "stacking fault" not in k]
-    if Counter(kinds) != Counter(truth["kinds"]):
-        wrong.append(f"named {dict(Counter(kinds))} for {dict(Counter(truth['kinds']))}")
-    if truth["atoms"] is not None and truth["atoms"].any():
-        named = np.zeros(len(atoms), bool)
-        for defect in found:
-            if defect.kind in (*SMALL, "nucleus"):
-                named[defect.atoms] = True
-        if truth.get("character"):
-            named |= np.isin(structure.codes, (2,)) & (structure.fractions().get("fcc", 0) > 0.3)
-        recall = named[truth["atoms"]].mean()
-        if "nucleus" in truth["kinds"]:
-            wrong += nucleus_misses(atoms, truth["atoms"], found)
-        elif recall < 0.95:
-            wrong.append(f"{recall:.0%} of the defect's {truth['atoms'].sum()} atoms")
-    if truth.get("character") and "dislocation" in kinds:
-        line = next(d for d in found if d.kind == "dislocation")
-        if line.details["character"] != truth["character"]:
-            wrong.append(f"called {line.details['character']} {line.details['burgers']}")
-    if "prototype" in truth:
-        name = prototype(atoms, structure).name
-        if name != truth["prototype"]:
-            wrong.append(f"named {name}")
-    return wrong, took
-
-
-def table(seeds, title, only=""):
-    """Prints the misses of some seeds and returns (right, all)."""
-    right = total = 0
-    slowest = 0.0
-    print(f"\n{title}: seeds {', '.join(map(str, seeds))}")
-    for seed in seeds:
-        for name, atoms, truth in cells(seed):
-            if only and only not in name:
-                continue
-            wrong, took = judge(atoms, truth)
-            slowest = max(slowest, took)
-            total, right = total + 1, right + (not wrong)
-            if wrong:
-                print(f"  seed {seed:3d}  {name:32s} {len(atoms):5d} atoms: {'; '.join(wrong)}",
-                      flush=True)
-    print(f"{title}: {right} of {total} cells right ({right / max(total, 1):.1%}), "
-          f"slowest {slowest:.1f} s")
-    return right, total
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--judge", action="store_true", help="judging seeds only")
-    parser.add_argument("--seeds", type=int, nargs="*", help="these seeds only")
-    parser.add_argument("--only", default="", help="cells with this in their name")
-    options = parser.parse_args()
-    if options.seeds:
-        table(options.seeds, "chosen", options.only)
-    else:
-        if not options.judge:
-            table((0, 1, 2), "tuning", options.only)
-        table((10, 11, 12, 13), "judging", options.only)

@@ -18,44 +18,90 @@ BINARY = {
     "cesiumchloride": {"CsCl": 4.123, "NiAl": 2.887, "CuZn": 2.95, "TlBr": 3.986},
     "fluorite": {"CaF2": 5.463, "UO2": 5.471, "CeO2": 5.411, "SrCl2": 6.98},
 }
-WURTZITE = {"GaN": (3.189, 5.185), "ZnO": (3.25, 5.207), "AlN": (3.11, 4.98),
-            "CdS": (4.137, 6.714)}
+WURTZITE = {
+    "GaN": (3.189, 5.185),
+    "ZnO": (3.25, 5.207),
+    "AlN": (3.11, 4.98),
+    "CdS": (4.137, 6.714),
+}
 PEROVSKITE = {"SrTiO3": 3.905, "BaTiO3": 4.0, "KTaO3": 3.989, "CsPbI3": 6.29, "LaAlO3": 3.79}
 RUTILE = {"TiO2": (4.594, 2.959, 0.305), "SnO2": (4.737, 3.186, 0.306)}
 SHEETS = {"MoS2": (3.16, 3.17), "WSe2": (3.28, 3.34)}
 
 
+# Crystals of lower symmetry or with larger primitive cells: elements, sites, space group (and
+# setting), a, b, c, angles, repetitions.
+OTHER = {
+    "Ni3Al": (
+        ("Al", "Ni"),
+        [(0, 0, 0), (0, 0.5, 0.5)],
+        (221, 1),
+        [3.572] * 3 + [90] * 3,
+        (3, 3, 3),
+    ),
+    "anatase TiO2": (
+        ("Ti", "O"),
+        [(0, 0, 0), (0, 0, 0.2081)],
+        (141, 1),
+        [3.785, 3.785, 9.514, 90, 90, 90],
+        (3, 3, 1),
+    ),
+    "corundum Al2O3": (
+        ("Al", "O"),
+        [(0, 0, 0.352), (0.306, 0, 0.25)],
+        (167, 1),
+        [4.759, 4.759, 12.99, 90, 90, 120],
+        (2, 2, 1),
+    ),
+    "quartz SiO2": (
+        ("Si", "O"),
+        [(0.4697, 0, 0), (0.4133, 0.2672, 0.1188)],
+        (152, 1),
+        [4.916, 4.916, 5.405, 90, 90, 120],
+        (2, 2, 2),
+    ),
+    "beta-Ga2O3": (
+        ("Ga", "Ga", "O", "O", "O"),
+        [
+            (0.0905, 0, 0.7948),
+            (0.3414, 0, 0.6857),
+            (0.1674, 0, 0.1011),
+            (0.4957, 0, 0.2553),
+            (0.8279, 0, 0.4365),
+        ],
+        (12, 1),
+        [12.23, 3.04, 5.80, 90, 103.7, 90],
+        (1, 4, 2),
+    ),
+    "spinel MgAl2O4": (
+        ("Mg", "Al", "O"),
+        [(0.125,) * 3, (0.5,) * 3, (0.2624,) * 3],
+        (227, 2),
+        [8.083] * 3 + [90] * 3,
+        (2, 1, 1),
+    ),
+}
+
+
 def _other(name):
-    """Crystals of lower symmetry or with larger primitive cells."""
-    if name == "Ni3Al":
-        return crystal(["Al", "Ni"], [(0, 0, 0), (0, 0.5, 0.5)], spacegroup=221,
-                       cellpar=[3.572] * 3 + [90] * 3) * (3, 3, 3)
-    if name == "anatase TiO2":
-        return crystal(["Ti", "O"], [(0, 0, 0), (0, 0, 0.2081)], spacegroup=141,
-                       cellpar=[3.785, 3.785, 9.514, 90, 90, 90]) * (3, 3, 1)
-    if name == "corundum Al2O3":
-        return crystal(["Al", "O"], [(0, 0, 0.352), (0.306, 0, 0.25)], spacegroup=167,
-                       cellpar=[4.759, 4.759, 12.99, 90, 90, 120]) * (2, 2, 1)
-    if name == "quartz SiO2":
-        return crystal(["Si", "O"], [(0.4697, 0, 0), (0.4133, 0.2672, 0.1188)], spacegroup=152,
-                       cellpar=[4.916, 4.916, 5.405, 90, 90, 120]) * (2, 2, 2)
-    if name == "beta-Ga2O3":
-        return crystal(["Ga", "Ga", "O", "O", "O"],
-                       [(0.0905, 0, 0.7948), (0.3414, 0, 0.6857), (0.1674, 0, 0.1011),
-                        (0.4957, 0, 0.2553), (0.8279, 0, 0.4365)], spacegroup=12,
-                       cellpar=[12.23, 3.04, 5.80, 90, 103.7, 90]) * (1, 4, 2)
-    if name == "spinel MgAl2O4":
-        return crystal(["Mg", "Al", "O"], [(0.125,) * 3, (0.5,) * 3, (0.2624,) * 3],
-                       spacegroup=227, setting=2, cellpar=[8.083] * 3 + [90] * 3) * (2, 1, 1)
     if name == "Cu2O":
-        return Atoms("Cu4O2", cell=[4.27] * 3, pbc=True,
-                     scaled_positions=[(.25, .25, .25), (.75, .75, .25), (.75, .25, .75),
-                                       (.25, .75, .75), (0, 0, 0), (.5, .5, .5)]) * (3, 3, 2)
-    raise ValueError(name)
+        corners = (0.25, 0.25, 0.25), (0.75, 0.75, 0.25), (0.75, 0.25, 0.75), (0.25, 0.75, 0.75)
+        sites = [*corners, (0, 0, 0), (0.5, 0.5, 0.5)]
+        return Atoms("Cu4O2", cell=[4.27] * 3, pbc=True, scaled_positions=sites) * (3, 3, 2)
+    symbols, sites, (group, setting), cell, repeat = OTHER[name]
+    made = crystal(list(symbols), sites, spacegroup=group, setting=setting, cellpar=cell)
+    return made * repeat
 
 
-OTHERS = ("Ni3Al", "anatase TiO2", "corundum Al2O3", "quartz SiO2", "beta-Ga2O3",
-          "spinel MgAl2O4", "Cu2O")
+OTHERS = (
+    "Ni3Al",
+    "anatase TiO2",
+    "corundum Al2O3",
+    "quartz SiO2",
+    "beta-Ga2O3",
+    "spinel MgAl2O4",
+    "Cu2O",
+)
 
 
 def _pick(rng, table):
@@ -69,8 +115,11 @@ def _supercell(unit, rng, lower=30, upper=216):
     for repeat in np.ndindex(8, 8, 8):
         repeat = np.array(repeat) + 1
         size = lengths * repeat
-        if lower <= len(unit) * repeat.prod() <= upper and size.max() < 2.0 * size.min() \
-                and size.min() > 5.5:
+        if (
+            lower <= len(unit) * repeat.prod() <= upper
+            and size.max() < 2.0 * size.min()
+            and size.min() > 5.5
+        ):
             options.append(repeat)
     return unit * tuple(options[rng.integers(len(options))])
 
@@ -85,21 +134,35 @@ def perfect_cell(prototype, rng):
         unit = bulk(name, "hcp", a=a, c=c, orthorhombic=bool(rng.random() < 0.4))
     elif prototype in BINARY:
         name, a = _pick(rng, BINARY[prototype])
-        unit = bulk(name, prototype, a=a,
-                    **({} if prototype == "cesiumchloride" else {"cubic": rng.random() < 0.7}))
+        unit = bulk(
+            name,
+            prototype,
+            a=a,
+            **({} if prototype == "cesiumchloride" else {"cubic": rng.random() < 0.7}),
+        )
     elif prototype == "wurtzite":
         name, (a, c) = _pick(rng, WURTZITE)
         unit = bulk(name, "wurtzite", a=a, c=c, u=0.377)
     elif prototype == "perovskite":
         name, a = _pick(rng, PEROVSKITE)
         first, second, third = Atoms(name).symbols[[0, 1, 2]]
-        unit = Atoms([first, second, third, third, third], cell=[a] * 3, pbc=True,
-                     scaled_positions=[(0, 0, 0), (.5, .5, .5), (.5, .5, 0), (.5, 0, .5),
-                                       (0, .5, .5)])
+        unit = Atoms(
+            [first, second, third, third, third],
+            cell=[a] * 3,
+            pbc=True,
+            scaled_positions=[
+                (0, 0, 0),
+                (0.5, 0.5, 0.5),
+                (0.5, 0.5, 0),
+                (0.5, 0, 0.5),
+                (0, 0.5, 0.5),
+            ],
+        )
     elif prototype == "rutile":
         name, (a, c, u) = _pick(rng, RUTILE)
-        unit = crystal([name[:2], "O"], [(0, 0, 0), (u, u, 0)], spacegroup=136,
-                       cellpar=[a, a, c, 90, 90, 90])
+        unit = crystal(
+            [name[:2], "O"], [(0, 0, 0), (u, u, 0)], spacegroup=136, cellpar=[a, a, c, 90, 90, 90]
+        )
     elif prototype == "sheet":
         if rng.random() < 0.6:
             name, (a, thick) = _pick(rng, SHEETS)

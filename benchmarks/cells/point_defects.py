@@ -54,7 +54,7 @@ def warm(atoms, amplitude, rng):
     i, j, vector = neighbor_list("ijD", atoms, 1.6 * spacing_of(atoms))
     length = np.linalg.norm(vector, axis=1, keepdims=True)
     unit, n_atoms = vector / length, len(atoms)
-    stiff = (0.75 * unit[:, :, None] * unit[:, None, :] + 0.25 * np.eye(3))
+    stiff = 0.75 * unit[:, :, None] * unit[:, None, :] + 0.25 * np.eye(3)
     stiff *= (length.min() / length[..., None]) ** 4
     matrix = np.zeros((n_atoms, 3, n_atoms, 3))
     np.add.at(matrix, (i, slice(None), j), -stiff)
@@ -77,8 +77,12 @@ def voids(atoms, rng, count=150):
         away, near = tree.query(inside, k=16)
         step = inside[:, None] - points[near]
         weight = np.exp(-8 * (away - away[:, :1]))
-        inside = inside + 0.03 * (weight[..., None] * step / away[..., None]).sum(1) \
+        inside = (
+            inside
+            + 0.03
+            * (weight[..., None] * step / away[..., None]).sum(1)
             / np.maximum(weight.sum(1), 1)[:, None]
+        )
     radius = tree.query(inside)[0]
     order = np.argsort(-radius)
     return inside[order], radius[order]
@@ -120,8 +124,14 @@ def plant(atoms, kind, rng):
             other = int(np.argsort(away, kind="stable")[1])
         else:
             other = int(away.argmax())
-        places = [(("divacancy" if kind == "divacancy" else "vacancy"), atoms.symbols[k],
-                   atoms.positions[k].copy()) for k in (site, other)]
+        places = [
+            (
+                ("divacancy" if kind == "divacancy" else "vacancy"),
+                atoms.symbols[k],
+                atoms.positions[k].copy(),
+            )
+            for k in (site, other)
+        ]
         for k in (site, other):
             relax_around(damaged, atoms.positions[k], factor, rng)
         del damaged[sorted([site, other])]
@@ -130,8 +140,11 @@ def plant(atoms, kind, rng):
         return _plant_interstitial(atoms, damaged, kind, d, rng)
     if kind == "dumbbell":
         axis = rng.normal(size=3)
-        axis = np.array([(1, 0, 0), (1, 1, 0), (1, 1, 1)][rng.integers(3)]) if rng.random() < 0.8 \
+        axis = (
+            np.array([(1, 0, 0), (1, 1, 0), (1, 1, 1)][rng.integers(3)])
+            if rng.random() < 0.8
             else axis
+        )
         half = 0.40 * d * axis / np.linalg.norm(axis)
         damaged.positions[site] = place + half
         damaged += Atoms(element, [place - half])
@@ -173,8 +186,20 @@ def _plant_interstitial(atoms, damaged, kind, d, rng):
     return damaged, truth
 
 
-KINDS = ("perfect", "vacancy", "vacancy", "interstitial", "dumbbell", "antisite",
-         "substitutional", "divacancy", "two vacancies", "frenkel", "perfect", "vacancy")
+KINDS = (
+    "perfect",
+    "vacancy",
+    "vacancy",
+    "interstitial",
+    "dumbbell",
+    "antisite",
+    "substitutional",
+    "divacancy",
+    "two vacancies",
+    "frenkel",
+    "perfect",
+    "vacancy",
+)
 
 
 def built_cells(seed, per_prototype=12):
@@ -196,8 +221,16 @@ def built_cells(seed, per_prototype=12):
             atoms = atoms[order]
             if rng.random() < 0.5:
                 atoms.wrap()
-            yield atoms, Truth([(kind_, el, p + shift) for kind_, el, p in truth], prototype,
-                               name, float(level), kind)
+            yield (
+                atoms,
+                Truth(
+                    [(kind_, el, p + shift) for kind_, el, p in truth],
+                    prototype,
+                    name,
+                    float(level),
+                    kind,
+                ),
+            )
 
 
 def emt_cells(seed, count=6):
@@ -212,20 +245,23 @@ def emt_cells(seed, count=6):
     for k in range(count):
         name = ["Cu", "Al", "Ni", "Pd", "Ag", "Pt", "Au"][rng.integers(7)]
         ideal = bulk(name, cubic=True) * ([(2, 2, 2), (3, 3, 3)][rng.integers(2)])
-        kind = ("vacancy", "perfect", "interstitial", "dumbbell", "two vacancies",
-                "divacancy")[k % 6]
+        kind = ("vacancy", "perfect", "interstitial", "dumbbell", "two vacancies", "divacancy")[
+            k % 6
+        ]
         atoms, truth = plant(ideal, kind, rng)
         temperature = float(rng.choice([0, 300, 600]))
         atoms.calc = EMT()
         FIRE(atoms, logfile=None).run(fmax=0.05, steps=40)
         if temperature:
             MaxwellBoltzmannDistribution(atoms, temperature_K=2 * temperature, rng=rng)
-            Langevin(atoms, 3 * units.fs, temperature_K=temperature,
-                     friction=0.02, rng=rng).run(150)
+            Langevin(atoms, 3 * units.fs, temperature_K=temperature, friction=0.02, rng=rng).run(
+                150
+            )
         atoms.calc = None
         found = wigner_seitz(atoms, ideal)
-        defects = [("vacancy" if kind != "divacancy" else "divacancy", name, p)
-                   for p in found.vacancies]
+        defects = [
+            ("vacancy" if kind != "divacancy" else "divacancy", name, p) for p in found.vacancies
+        ]
         defects += [("interstitial or dumbbell", name, p) for p in found.interstitials]
         yield atoms, Truth(defects, "fcc, EMT", name, temperature, kind)
 
@@ -235,8 +271,10 @@ def embedded_cells(seed, count=16):
     from defectkit import datasets
 
     rng = np.random.default_rng([seed, 7])
-    for name, key, kind in (("si-vacancy", "vacancy_A", "vacancy"),
-                            ("si-interstitial", "interstitial_A", "interstitial or dumbbell")):
+    for name, key, kind in (
+        ("si-vacancy", "vacancy_A", "vacancy"),
+        ("si-interstitial", "interstitial_A", "interstitial or dumbbell"),
+    ):
         data = datasets.load(name)
         for k in rng.choice(len(data.frames), count // 2, replace=False):
             atoms = data.frames[k].copy()
@@ -292,20 +330,26 @@ def run(seeds, verbose=True):
                 row[3] += perfect and false > 0
                 row[4] += time.perf_counter() - start
                 if not right and verbose:
-                    print(f"  seed {seed} cell {number}: {truth.prototype} {truth.material} "
-                          f"{len(atoms)} atoms, heat {truth.heat:g}, {truth.label}: {why}",
-                          flush=True)
+                    print(
+                        f"  seed {seed} cell {number}: {truth.prototype} {truth.material} "
+                        f"{len(atoms)} atoms, heat {truth.heat:g}, {truth.label}: {why}",
+                        flush=True,
+                    )
     return dict(rows)
 
 
 def table(rows):
     """The rows as text."""
-    lines = [f"{'prototype':16} {'cells':>6} {'right':>7} {'perfect':>8} {'false alarms':>13} "
-             f"{'s/cell':>7}"]
+    lines = [
+        f"{'prototype':16} {'cells':>6} {'right':>7} {'perfect':>8} {'false alarms':>13} "
+        f"{'s/cell':>7}"
+    ]
     total = np.sum(list(rows.values()), axis=0)
     for name, (cells, right, perfect, false, seconds) in [*rows.items(), ("all", total)]:
-        lines.append(f"{name:16} {int(cells):6d} {right / cells:7.1%} {int(perfect):8d} "
-                     f"{int(false):13d} {seconds / cells:7.2f}")
+        lines.append(
+            f"{name:16} {int(cells):6d} {right / cells:7.1%} {int(perfect):8d} "
+            f"{int(false):13d} {seconds / cells:7.2f}"
+        )
     return "\n".join(lines)
 
 

@@ -12,8 +12,15 @@ from scipy.sparse import csr_array
 
 from ..neighbours.lists import neighbour_pairs
 
-__all__ = ["average_frames", "average_positions", "frame_index", "moving_average",
-           "neighbour_average", "stream_average", "window_from_ps"]
+__all__ = [
+    "average_frames",
+    "average_positions",
+    "frame_index",
+    "moving_average",
+    "neighbour_average",
+    "stream_average",
+    "window_from_ps",
+]
 
 
 def moving_average(features, window):
@@ -49,7 +56,7 @@ def moving_average(features, window):
         total = np.cumsum(features - origin, axis=0)
         spoilt = ~np.isfinite(total[-1])
         total[window:] = total[window:] - total[:-window]
-    mean = origin + total[window - 1:] / window
+    mean = origin + total[window - 1 :] / window
     if np.any(spoilt):  # a running sum never forgets a NaN: these columns window by window
         mean[:, spoilt] = sliding_window_view(features[:, spoilt], window, axis=0).mean(axis=-1)
     return mean
@@ -88,8 +95,10 @@ def neighbour_average(features, atoms, cutoff):
     """
     features = np.array(features, dtype=float)
     if features.ndim != 2 or len(features) != len(atoms):
-        raise ValueError(f"features {features.shape} do not match {len(atoms)} atoms; give one "
-                         "row for each atom of this frame.")
+        raise ValueError(
+            f"features {features.shape} do not match {len(atoms)} atoms; give one "
+            "row for each atom of this frame."
+        )
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} Å has no neighbours; use the end of the first shell.")
     i, j = neighbour_pairs("ij", atoms, cutoff)
@@ -159,13 +168,17 @@ def window_from_ps(ps, dt):
     if ps == 0:
         return 1
     if ps < 0.99 * dt:
-        raise ValueError(f"window={ps:g} ps is shorter than one interval of {dt:g} ps; use at "
-                         f"least {dt:g} ps or store frames more often.")
+        raise ValueError(
+            f"window={ps:g} ps is shorter than one interval of {dt:g} ps; use at "
+            f"least {dt:g} ps or store frames more often."
+        )
     window = round(ps / dt)
     if abs(window * dt - ps) > 0.01 * ps:
         below = int(ps / dt)
-        raise ValueError(f"window={ps:g} ps lies between {below} and {below + 1} frames of "
-                         f"{dt:g} ps; use {below * dt:g} or {(below + 1) * dt:g} ps.")
+        raise ValueError(
+            f"window={ps:g} ps lies between {below} and {below + 1} frames of "
+            f"{dt:g} ps; use {below * dt:g} or {(below + 1) * dt:g} ps."
+        )
     return window
 
 
@@ -204,8 +217,10 @@ def average_positions(positions, cell, window, pbc=True):
     if positions.ndim != 3 or positions.shape[2] != 3:
         raise ValueError(f"positions must be (n_frames, n_atoms, 3), got {positions.shape}.")
     if cell.shape not in ((3, 3), (len(positions), 3, 3)):
-        raise ValueError(f"cell must be (3, 3) or ({len(positions)}, 3, 3), got {cell.shape}; "
-                         "give its vectors as rows.")
+        raise ValueError(
+            f"cell must be (3, 3) or ({len(positions)}, 3, 3), got {cell.shape}; "
+            "give its vectors as rows."
+        )
     if np.abs(np.linalg.det(cell)).min() < 1e-9:
         raise ValueError("the cell has no volume; average free atoms with moving_average.")
     scaled = _unwrapped(positions @ np.linalg.inv(cell), pbc)
@@ -246,14 +261,19 @@ def average_frames(frames, window, element=None):
         raise ValueError("there are no frames to average; load at least one.")
     cell = frames[0].cell.array
     if not all(np.allclose(atoms.cell.array, cell, atol=1e-6) for atoms in frames):
-        raise ValueError("the cell changes from frame to frame; average_positions takes the cells "
-                         "of all frames.")
+        raise ValueError(
+            "the cell changes from frame to frame; average_positions takes the cells "
+            "of all frames."
+        )
     chosen = np.ones(len(frames[0]), bool) if element is None else frames[0].symbols == element
     if not chosen.any():
-        raise ValueError(f"there is no {element} in these frames; they hold "
-                         f"{', '.join(sorted(set(frames[0].symbols)))}.")
-    places = average_positions([atoms.positions[chosen] for atoms in frames], cell, window,
-                               frames[0].pbc)
+        raise ValueError(
+            f"there is no {element} in these frames; they hold "
+            f"{', '.join(sorted(set(frames[0].symbols)))}."
+        )
+    places = average_positions(
+        [atoms.positions[chosen] for atoms in frames], cell, window, frames[0].pbc
+    )
     like = frames[0][chosen]
     means = [like.copy() for _ in places]
     for atoms, mean in zip(means, places, strict=True):
@@ -294,8 +314,10 @@ def check_frames(features) -> np.ndarray:
     try:
         features = np.asarray(features, dtype=float)
     except ValueError:
-        raise ValueError("the number of atoms or features changes between frames; average only "
-                         "over frames of the same atoms.") from None
+        raise ValueError(
+            "the number of atoms or features changes between frames; average only "
+            "over frames of the same atoms."
+        ) from None
     if features.ndim == 0 or len(features) == 0:
         raise ValueError("there are no frames to average; load at least one.")
     return features
@@ -315,13 +337,21 @@ def _unwrapped(scaled, pbc):
 
 def check_window(window, n_frames=None) -> int:
     """A window as int; raises ValueError for one that is none or does not fit."""
-    if isinstance(window, bool) or not isinstance(window, Real) or window != window // 1 or (
-            window < 1):
-        raise ValueError(f"window={window!r} must be a whole number of frames, at least 1; "
-                         "window_from_ps converts a time.")
+    if (
+        isinstance(window, bool)
+        or not isinstance(window, Real)
+        or window != window // 1
+        or (window < 1)
+    ):
+        raise ValueError(
+            f"window={window!r} must be a whole number of frames, at least 1; "
+            "window_from_ps converts a time."
+        )
     if n_frames is not None and window > n_frames:
-        raise ValueError(f"window={window} exceeds the {n_frames} frames in this trajectory; use "
-                         f"window <= {n_frames} or load more frames.")
+        raise ValueError(
+            f"window={window} exceeds the {n_frames} frames in this trajectory; use "
+            f"window <= {n_frames} or load more frames."
+        )
     return int(float(window))
 
 
@@ -333,8 +363,10 @@ def _stream(frames, window):
         if origin is None:
             origin = np.where(np.isfinite(frame), frame, 0.0)
         if frame.shape != origin.shape:
-            raise ValueError(f"frame {count - 1} has shape {frame.shape} but those before have "
-                             f"{origin.shape}; average only over frames of the same atoms.")
+            raise ValueError(
+                f"frame {count - 1} has shape {frame.shape} but those before have "
+                f"{origin.shape}; average only over frames of the same atoms."
+            )
         frame = frame - origin
         oldest = kept[0] if len(kept) == window else None
         kept.append(frame)

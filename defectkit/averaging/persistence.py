@@ -7,8 +7,9 @@ def choice(runs, truth, widest, max_points, seed):
     """The same random part of the atoms of every run, and their known phases."""
     truth = [None] * len(runs) if truth is None else truth
     if len(truth) != len(runs):
-        raise ValueError(f"truth has {len(truth)} entries for {len(runs)} trajectories; give one "
-                         "for each.")
+        raise ValueError(
+            f"truth has {len(truth)} entries for {len(runs)} trajectories; give one for each."
+        )
     share = max_points / sum(len(r) // widest * r.shape[1] for r in runs)
     rng = np.random.default_rng(seed)
     some, known = [], []
@@ -34,7 +35,7 @@ def persistence(labels, means):
     """Cohen's kappa between the labels of the same atoms in consecutive windows."""
     before, after, at = [], [], 0
     for m in means:
-        part = labels[at:at + m.shape[0] * m.shape[1]].reshape(m.shape[:2])
+        part = labels[at : at + m.shape[0] * m.shape[1]].reshape(m.shape[:2])
         at += part.size
         before.append(part[:-1].ravel())
         after.append(part[1:].ravel())

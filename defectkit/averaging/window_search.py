@@ -12,9 +12,19 @@ from .persistence import choice, kept_apart, persistence
 __all__ = ["shortest_window"]
 
 
-def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=0.97,
-                    allow_splits=False, truth=None, seed=0, max_points=8000, progress=True,
-                    **options):
+def shortest_window(
+    features,
+    dt=None,
+    windows=None,
+    method="pacmap",
+    threshold=0.97,
+    allow_splits=False,
+    truth=None,
+    seed=0,
+    max_points=8000,
+    progress=True,
+    **options,
+):
     """Shortest average over time at which the map falls into clusters that persist.
 
     Widens the window step by step, as the paper did by eye. No labels are used. A window is long
@@ -70,23 +80,37 @@ def shortest_window(features, dt=None, windows=None, method="pacmap", threshold=
     curve, grouped = [], []
     for window in tqdm(windows, desc="windows", disable=not progress):
         means = [moving_average(r, window)[s] for r, s in zip(runs, starts, strict=True)]
-        Y = embed(np.concatenate([m.reshape(-1, m.shape[2]) for m in means]), method, seed=seed,
-                  **options)
+        Y = embed(
+            np.concatenate([m.reshape(-1, m.shape[2]) for m in means]),
+            method,
+            seed=seed,
+            **options,
+        )
         labels = cluster(Y)
         grouped.append(labels)
-        curve.append({"window": window, "time_ps": float("nan") if dt is None else window * dt,
-                      "n_clusters": int(labels.max()) + 1, "noise": float((labels < 0).mean()),
-                      "persistence": persistence(labels, means)})
+        curve.append(
+            {
+                "window": window,
+                "time_ps": float("nan") if dt is None else window * dt,
+                "n_clusters": int(labels.max()) + 1,
+                "noise": float((labels < 0).mean()),
+                "persistence": persistence(labels, means),
+            }
+        )
         if truth is not None:
-            phases = np.concatenate([np.tile(k, len(s))
-                                     for k, s in zip(known, starts, strict=True)])
-            curve[-1] |= {"ari_to_truth": agreement(labels, phases),
-                          "knn_error": knn_error(Y, phases).overall}
+            phases = np.concatenate(
+                [np.tile(k, len(s)) for k, s in zip(known, starts, strict=True)]
+            )
+            curve[-1] |= {
+                "ari_to_truth": agreement(labels, phases),
+                "knn_error": knn_error(Y, phases).overall,
+            }
     same = kept_apart if allow_splits else agreement
     for n, row in enumerate(curve):
-        row["final"] = min((same(grouped[n], g) for g in grouped[n + 1:]), default=float("nan"))
-        row["accepted"] = (row["n_clusters"] > 1 and row["persistence"] >= threshold
-                           and row["final"] >= threshold)
+        row["final"] = min((same(grouped[n], g) for g in grouped[n + 1 :]), default=float("nan"))
+        row["accepted"] = (
+            row["n_clusters"] > 1 and row["persistence"] >= threshold and row["final"] >= threshold
+        )
     return next((row["window"] for row in curve if row["accepted"]), None), pd.DataFrame(curve)
 
 
@@ -95,13 +119,17 @@ def _windows(windows, runs):
     if shortest == 0:
         raise ValueError("there are no trajectories; give at least one array of features.")
     if any(r.ndim != 3 or r.shape[2] != runs[0].shape[2] for r in runs):
-        raise ValueError("features must be (n_frames, n_atoms, n_features) with the same "
-                         f"n_features, got shapes {[r.shape for r in runs]}.")
+        raise ValueError(
+            "features must be (n_frames, n_atoms, n_features) with the same "
+            f"n_features, got shapes {[r.shape for r in runs]}."
+        )
     if windows is None:
         steps = sorted({s << p for p in range(30) for s in (2, 3)} | {1})
         windows = [w for w in steps if w <= max(1, shortest // 4)]
     windows = sorted(check_window(w) for w in windows)
     if not windows or 2 * windows[-1] > shortest:
-        raise ValueError(f"windows {windows} must fit twice into the shortest trajectory of "
-                         f"{shortest} frames; use windows <= {shortest // 2} or load more frames.")
+        raise ValueError(
+            f"windows {windows} must fit twice into the shortest trajectory of "
+            f"{shortest} frames; use windows <= {shortest // 2} or load more frames."
+        )
     return windows

@@ -53,17 +53,23 @@ def describe(labels, frames, cutoff, centres=None, neighbours=None) -> pd.DataFr
     0      0           4.0  0.509  0.629
     """
     labels = np.asarray(labels)
-    index = [np.arange(len(f)) if centres is None else np.flatnonzero(f.symbols == centres)
-             for f in frames]
+    index = [
+        np.arange(len(f)) if centres is None else np.flatnonzero(f.symbols == centres)
+        for f in frames
+    ]
     n = sum(map(len, index))
     if labels.shape != (n,):
-        raise ValueError(f"labels {labels.shape} do not match {n} atoms in {len(frames)} frames; "
-                         "give one label for each atom" + (f" of {centres}." if centres else "."))
+        raise ValueError(
+            f"labels {labels.shape} do not match {n} atoms in {len(frames)} frames; "
+            "give one label for each atom" + (f" of {centres}." if centres else ".")
+        )
     if not cutoff > 0:
         raise ValueError(f"cutoff={cutoff} must be a positive distance in Å.")
     wanted = np.split(labels != NOT_LABELLED, np.cumsum([len(i) for i in index])[:-1])
-    of_frames = [shells(f, cutoff, i[w], _counted(f, centres, neighbours))
-                 for f, i, w in zip(frames, index, wanted, strict=True)]
+    of_frames = [
+        shells(f, cutoff, i[w], _counted(f, centres, neighbours))
+        for f, i, w in zip(frames, index, wanted, strict=True)
+    ]
     number, nearest, q4, q6, one_sided = np.concatenate(of_frames, axis=1)
     labels = labels[labels != NOT_LABELLED]
     rows = []
@@ -74,12 +80,21 @@ def describe(labels, frames, cutoff, centres=None, neighbours=None) -> pd.DataFr
         def mean(values, of=bonded, how=np.mean):
             return float(how(values[of])) if of.any() else float("nan")
 
-        rows.append({
-            "label": label, "size": int(here.sum()), "fraction": float(here.mean()),
-            "per_frame": float(here.sum() / len(frames)),
-            "coordination": mean(number, here), "coordination_std": mean(number, here, np.std),
-            "nearest": mean(nearest), "nearest_std": mean(nearest, how=np.std),
-            "q4": mean(q4), "q6": mean(q6), "one_sided": mean(one_sided)})
+        rows.append(
+            {
+                "label": label,
+                "size": int(here.sum()),
+                "fraction": float(here.mean()),
+                "per_frame": float(here.sum() / len(frames)),
+                "coordination": mean(number, here),
+                "coordination_std": mean(number, here, np.std),
+                "nearest": mean(nearest),
+                "nearest_std": mean(nearest, how=np.std),
+                "q4": mean(q4),
+                "q6": mean(q6),
+                "one_sided": mean(one_sided),
+            }
+        )
     return pd.DataFrame(rows)
 
 

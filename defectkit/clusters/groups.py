@@ -138,13 +138,15 @@ def rare_environments(X, false_alarm=0.05):
     X = _table(X)
     n, p = X.shape
     if n < 8:
-        raise ValueError(f"{n} environments are too few to say which are rare; give at least 8 "
-                         "atoms of one element, from more frames or a larger cell.")
+        raise ValueError(
+            f"{n} environments are too few to say which are rare; give at least 8 "
+            "atoms of one element, from more frames or a larger cell."
+        )
     if not 0 < false_alarm < 1:
         raise ValueError(f"false_alarm={false_alarm} must lie between 0 and 1.")
     middle = np.median(X, axis=0)
     Z = (X - middle) / _scale(X, 1.4826 * np.median(np.abs(X - middle), axis=0))
-    plain = np.sqrt(np.mean(Z ** 2, axis=1))
+    plain = np.sqrt(np.mean(Z**2, axis=1))
     alike = plain <= np.quantile(plain, 0.75)
     for _ in range(20):
         scores = _scores(_distances(Z, alike))
@@ -184,9 +186,12 @@ def _scale(X, spread):
 def _table(X):
     X = np.asarray(X, dtype=float)
     if X.ndim != 2 or X.size == 0 or not np.isfinite(X).all():
-        raise ValueError(f"X must be finite features (n_environments, n_features), got shape "
-                         f"{X.shape}; np.concatenate(features) joins frames.")
+        raise ValueError(
+            f"X must be finite features (n_environments, n_features), got shape "
+            f"{X.shape}; np.concatenate(features) joins frames."
+        )
     if len(X) > MAX_ROWS:
-        raise ValueError(f"{len(X)} environments are more than {MAX_ROWS}; use embed and cluster "
-                         "for so many.")
+        raise ValueError(
+            f"{len(X)} environments are more than {MAX_ROWS}; use embed and cluster for so many."
+        )
     return X

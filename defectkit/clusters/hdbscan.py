@@ -63,20 +63,28 @@ def cluster(Y, min_size=None, gap=2.5, k=None) -> np.ndarray:
     min_size = min(max(20, n // 500), max(4, n // 4)) if min_size is None else min_size
     k = min(10, max(3, n // 4)) if k is None else k
     if min_size < 2 or gap <= 0 or k < 2:
-        raise ValueError(f"min_size={min_size}, gap={gap}, k={k}: use min_size >= 2, gap > 0 and "
-                         "k >= 2.")
+        raise ValueError(
+            f"min_size={min_size}, gap={gap}, k={k}: use min_size >= 2, gap > 0 and k >= 2."
+        )
     if few:
         return np.zeros(n, dtype=int)
     if n <= max(min_size, k):
-        raise ValueError(f"{n} points are too few for clusters of min_size={min_size} with k={k} "
-                         "neighbours; add frames or lower both.")
+        raise ValueError(
+            f"{n} points are too few for clusters of min_size={min_size} with k={k} "
+            "neighbours; add frames or lower both."
+        )
     if np.ptp(Y, axis=0).max() == 0:
         return np.zeros(n, dtype=int)
     distance, graph = _graph(Y, k)
     spacing = float(np.median(distance))
-    found = HDBSCAN(min_cluster_size=int(min_size), min_samples=int(k), allow_single_cluster=True,
-                    cluster_selection_epsilon=gap * spacing, metric="precomputed",
-                    copy=False).fit_predict(graph)
+    found = HDBSCAN(
+        min_cluster_size=int(min_size),
+        min_samples=int(k),
+        allow_single_cluster=True,
+        cluster_selection_epsilon=gap * spacing,
+        metric="precomputed",
+        copy=False,
+    ).fit_predict(graph)
     for c in range(found.max() + 1):
         typical = max(spacing, np.median(distance[found == c]))
         found[(found == c) & (distance > 2 * gap * typical)] = -1
@@ -109,8 +117,10 @@ def check_map(Y):
     """A map as float64 (n, 2); raises ValueError for anything else."""
     Y = np.asarray(Y, dtype=float)
     if Y.ndim != 2 or len(Y) == 0 or not np.isfinite(Y).all():
-        raise ValueError(f"a map must be finite numbers of shape (n, 2), got shape {Y.shape}; "
-                         "make one with defectkit.embed.")
+        raise ValueError(
+            f"a map must be finite numbers of shape (n, 2), got shape {Y.shape}; "
+            "make one with defectkit.embed."
+        )
     return Y
 
 

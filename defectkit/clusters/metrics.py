@@ -119,8 +119,9 @@ def linear_error(Y, truth, folds=5, seed=0) -> ErrorRate:
     Returns an ErrorRate and raises ValueError, as :func:`lof_error`.
     """
     Y, phases, index = _known(Y, truth, folds - 1)
-    model = make_pipeline(StandardScaler(),
-                          LogisticRegression(C=1e3, class_weight="balanced", max_iter=2000))
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=1e3, class_weight="balanced", max_iter=2000)
+    )
     parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
     return _fractions(cross_val_predict(model, Y, index, cv=parts) != index, phases, index)
 
@@ -191,29 +192,37 @@ def _known(Y, truth, k):
     """Map, phase names and the index of each point's phase, after checks."""
     Y, truth = check_map(Y), np.asarray(truth)
     if truth.shape != (len(Y),):
-        raise ValueError(f"truth {truth.shape} does not match a map of {len(Y)} points; give one "
-                         "phase for each.")
+        raise ValueError(
+            f"truth {truth.shape} does not match a map of {len(Y)} points; give one "
+            "phase for each."
+        )
     phases, index, size = np.unique(truth, return_inverse=True, return_counts=True)
     if len(phases) < 2:
-        raise ValueError("truth names only one phase, so nothing can be misclassified; add a "
-                         "second phase.")
+        raise ValueError(
+            "truth names only one phase, so nothing can be misclassified; add a second phase."
+        )
     if size.min() <= k:
-        raise ValueError(f"phase {phases[size.argmin()]!s} has {size.min()} environments, too few "
-                         f"for {k} neighbours each; add frames or lower the number.")
+        raise ValueError(
+            f"phase {phases[size.argmin()]!s} has {size.min()} environments, too few "
+            f"for {k} neighbours each; add frames or lower the number."
+        )
     return Y, phases.tolist(), index
 
 
 def _two_lists(labels, truth):
     labels, truth = np.asarray(labels), np.asarray(truth)
     if labels.ndim != 1 or labels.shape != truth.shape:
-        raise ValueError(f"labels {labels.shape} and truth {truth.shape} must be two lists of the "
-                         "same length, one entry for each environment.")
+        raise ValueError(
+            f"labels {labels.shape} and truth {truth.shape} must be two lists of the "
+            "same length, one entry for each environment."
+        )
     return labels, truth
 
 
 def _fractions(wrong, phases, index):
-    return ErrorRate(float(wrong.mean()),
-                     {p: float(wrong[index == i].mean()) for i, p in enumerate(phases)})
+    return ErrorRate(
+        float(wrong.mean()), {p: float(wrong[index == i].mean()) for i, p in enumerate(phases)}
+    )
 
 
 def _noise_apart(labels):

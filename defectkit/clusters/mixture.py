@@ -83,8 +83,10 @@ def two_populations(X, n_components=None, min_fraction=0.02, averaged_over=1):
     if not 1 <= averaged_over:
         raise ValueError(f"averaged_over={averaged_over} must be at least 1, the row itself.")
     if n < 2 * _LEAST:
-        raise ValueError(f"{n} environments are too few to tell one population from two; give at "
-                         f"least {2 * _LEAST}, or use group_equal_environments.")
+        raise ValueError(
+            f"{n} environments are too few to tell one population from two; give at "
+            f"least {2 * _LEAST}, or use group_equal_environments."
+        )
     if not 0 < min_fraction < 0.5:
         raise ValueError(f"min_fraction={min_fraction} must lie between 0 and 0.5.")
     if n_components is not None and not 1 <= n_components <= min(Z.shape):
@@ -95,7 +97,7 @@ def two_populations(X, n_components=None, min_fraction=0.02, averaged_over=1):
         evidence["n_components"] = W.shape[1]
         if W.shape[1] == 0:
             return labels, evidence
-        some = W[np.argsort(W[:, 0], kind="stable")[::-(-n // _FITTED)]]
+        some = W[np.argsort(W[:, 0], kind="stable")[:: -(-n // _FITTED)]]
         least = max(_LEAST, min_fraction * len(some))
         best, found = _best_split(some, least, averaged_over)
         if found is None:
@@ -110,7 +112,8 @@ def two_populations(X, n_components=None, min_fraction=0.02, averaged_over=1):
 
 def _nothing():
     return {"populations": 1} | dict.fromkeys(
-        ("bic_gain", "separation", "valley", "valley_error", "overlap", "fraction"), float("nan"))
+        ("bic_gain", "separation", "valley", "valley_error", "overlap", "fraction"), float("nan")
+    )
 
 
 def _components(Z, n_components):
@@ -152,10 +155,13 @@ def _mixture(W, side):
         return None
     ridge = _RIDGE * np.eye(W.shape[1])
     return GaussianMixture(
-        2, reg_covar=_RIDGE, weights_init=[len(g) / len(W) for g in groups],
+        2,
+        reg_covar=_RIDGE,
+        weights_init=[len(g) / len(W) for g in groups],
         means_init=[g.mean(axis=0) for g in groups],
         precisions_init=[np.linalg.inv(np.atleast_2d(np.cov(g.T)) + ridge) for g in groups],
-        max_iter=300).fit(W)
+        max_iter=300,
+    ).fit(W)
 
 
 def _evidence(W, mixture, bic_of_one, least, averaged_over):
@@ -172,11 +178,17 @@ def _evidence(W, mixture, bic_of_one, least, averaged_over):
     found = {
         "bic_gain": float(bic_of_one - mixture.bic(W)) / averaged_over,
         "separation": float(abs(a.mean() - b.mean()) / np.sqrt((a.var() + b.var()) / 2)),
-        "valley": valley, "valley_error": error,
+        "valley": valley,
+        "valley_error": error,
         "overlap": float(mixture.predict_proba(W).min(axis=1).mean()),
-        "fraction": float(size.min() / size.sum())}
-    believed = (found["bic_gain"] > BIC_GAIN and found["separation"] >= SEPARATION
-                and valley + 2 * error <= VALLEY and found["overlap"] <= OVERLAP)
+        "fraction": float(size.min() / size.sum()),
+    }
+    believed = (
+        found["bic_gain"] > BIC_GAIN
+        and found["separation"] >= SEPARATION
+        and valley + 2 * error <= VALLEY
+        and found["overlap"] <= OVERLAP
+    )
     return {"populations": 2 if believed else 1} | found
 
 
@@ -194,7 +206,7 @@ def _valley(x, a, b):
     if len(between) == 0:
         return 1.0, 1.0
     lowest = between[density[between].argmin()]
-    peak = min(density[:lowest + 1].max(), density[lowest:].max())
+    peak = min(density[: lowest + 1].max(), density[lowest:].max())
     valley = density[lowest] / peak
     # A sum of Gaussian kernels has the variance of itself over the square root of 2.
     error = np.sqrt(valley / np.sqrt(2) * (1 + valley) / peak)

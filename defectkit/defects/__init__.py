@@ -9,21 +9,32 @@ from .._deprecated import module_getattr
 from .point_defects import PointDefects, find_point_defects
 from .scoring import score
 from .selection import DefectSelection, select_defect_clusters
-from .sites import (
-    VACANT,
-    Site,
-    locate_defects,
-    locate_interstitials,
-    locate_vacancies,
-)
+from .sites import VACANT, Site, locate_defects, locate_interstitials, locate_vacancies
 from .surfaces import surface_atoms, surface_layers
 from .tracking import Track, mean_square_displacement, track
 from .wigner_seitz_analysis import OFF_LATTICE, WignerSeitz, wigner_seitz
 
-__all__ = ["OFF_LATTICE", "VACANT", "DefectSelection", "PointDefects", "Site", "Track",
-           "WignerSeitz", "find_point_defects", "locate_defects", "locate_interstitials",
-           "locate_vacancies", "mean_square_displacement", "score", "select_defect_clusters",
-           "surface_atoms", "surface_layers", "track", "wigner_seitz"]
+__all__ = [
+    "OFF_LATTICE",
+    "VACANT",
+    "DefectSelection",
+    "PointDefects",
+    "Site",
+    "Track",
+    "WignerSeitz",
+    "find_point_defects",
+    "locate_defects",
+    "locate_interstitials",
+    "locate_vacancies",
+    "mean_square_displacement",
+    "score",
+    "select_defect_clusters",
+    "surface_atoms",
+    "surface_layers",
+    "track",
+    "wigner_seitz",
+]
 
-__getattr__ = module_getattr(__name__, {"Choice": "DefectSelection",
-                                        "defect_cluster": "select_defect_clusters"})
+__getattr__ = module_getattr(
+    __name__, {"Choice": "DefectSelection", "defect_cluster": "select_defect_clusters"}
+)

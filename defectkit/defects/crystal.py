@@ -7,14 +7,14 @@ import numpy as np
 from .lattice_sites import Sites, assign_sites, basis_sites
 from .translations import Frame, Lattice, candidates, prepare, translation_lattices
 
-ON_SITE = 0.45         # spacings: an atom nearer than this to its site is explained
-EXPLAINED = 0.85       # fraction of the atoms that a crystal has to explain
-MAX_DEFECTS = 0.12     # vacant sites and extra atoms, of all atoms
-FEWEST_CELLS = 3       # primitive cells in the frame: fewer cannot outvote a defect
-SHARPER = 0.6          # a coarser lattice that reduces the displacements so much is the true one
-MAX_BASIS = 1000       # sites in a primitive cell
+ON_SITE = 0.45  # spacings: an atom nearer than this to its site is explained
+EXPLAINED = 0.85  # fraction of the atoms that a crystal has to explain
+MAX_DEFECTS = 0.12  # vacant sites and extra atoms, of all atoms
+FEWEST_CELLS = 3  # primitive cells in the frame: fewer cannot outvote a defect
+SHARPER = 0.6  # a coarser lattice that reduces the displacements so much is the true one
+MAX_BASIS = 1000  # sites in a primitive cell
 MAX_SHARPER_BASIS = 60  # of a coarser lattice
-STATIC = 0.06          # spacings: rms displacement that no coarser lattice needs to reduce
+STATIC = 0.06  # spacings: rms displacement that no coarser lattice needs to reduce
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,10 @@ def explain(positions, numbers, cell, pbc):
     return None, told[0] if told else NO_ORDER
 
 
-NO_ORDER = ("no crystal order shared by most atoms: liquid, amorphous, polycrystalline, or the "
-            "cell is a single unit cell; point defects are not defined without one")
+NO_ORDER = (
+    "no crystal order shared by most atoms: liquid, amorphous, polycrystalline, or the "
+    "cell is a single unit cell; point defects are not defined without one"
+)
 
 
 def _best(frame, numbers, chain):
@@ -92,13 +94,23 @@ def _explained(frame, numbers, lattice):
     away = np.linalg.norm(sites.off, axis=1)
     explained = float((on & (away < ON_SITE * frame.spacing)).mean())
     vacant, extra = np.flatnonzero(sites.owner < 0), np.flatnonzero(~on)
-    crystal = Crystal(frame, lattice, sites, explained,
-                      float(np.sqrt((away[on] ** 2).mean())) if on.any() else np.inf,
-                      vacant, extra)
+    crystal = Crystal(
+        frame,
+        lattice,
+        sites,
+        explained,
+        float(np.sqrt((away[on] ** 2).mean())) if on.any() else np.inf,
+        vacant,
+        extra,
+    )
     if explained < EXPLAINED:
-        return None, (f"the best lattice explains only {explained:.0%} of the atoms; point "
-                      "defects are not defined")
+        return None, (
+            f"the best lattice explains only {explained:.0%} of the atoms; point "
+            "defects are not defined"
+        )
     if crystal.n_defects > max(MAX_DEFECTS * n_atoms, 2):
-        return None, (f"the best lattice would leave {len(vacant)} sites vacant and {len(extra)} "
-                      f"of {n_atoms} atoms without one: too many for point defects")
+        return None, (
+            f"the best lattice would leave {len(vacant)} sites vacant and {len(extra)} "
+            f"of {n_atoms} atoms without one: too many for point defects"
+        )
     return crystal, ""

@@ -9,12 +9,12 @@ from scipy.spatial import cKDTree
 from .geometry import distances, ghosts, groups_of, wrap
 from .translations import hermite
 
-FILLED = 0.58      # a site is one of the crystal if so many of its images hold an atom
-CLUSTER = 0.45     # spacings: radius of a site's atoms, laid over each other
-OFF_SITE = 0.75    # spacings: an atom further from every free site has none
-REGION = 1.6       # spacings: sites around a vacant one that are assigned again
+FILLED = 0.58  # a site is one of the crystal if so many of its images hold an atom
+CLUSTER = 0.45  # spacings: radius of a site's atoms, laid over each other
+OFF_SITE = 0.75  # spacings: an atom further from every free site has none
+REGION = 1.6  # spacings: sites around a vacant one that are assigned again
 WRONG_ELEMENT = 0.35  # spacings: what an atom on another element's site costs in the assignment
-PER_SITE = 60      # images of a site that its centre is sought with
+PER_SITE = 60  # images of a site that its centre is sought with
 MAX_REGION = 3000  # sites assigned together
 
 
@@ -83,8 +83,9 @@ def basis_sites(frame, lattice, seed=0):
         live = free[j[mine]]
         if not free[seed_atom] or live.sum() < 0.5 * wanted:
             continue
-        place = points[seed_atom] + np.average(step[mine][live], axis=0,
-                                               weights=weight[mine][live])
+        place = points[seed_atom] + np.average(
+            step[mine][live], axis=0, weights=weight[mine][live]
+        )
         for _ in range(4):
             near = np.array(tree.query_ball_point(place, radius), int)
             near = near[free[owner[near]]]
@@ -110,12 +111,12 @@ def _refined(centres, folded, lattice, radius):
         count = np.bincount(mine[away < radius], minlength=len(centres))
         kept = count >= FILLED * lattice.multiplicity - 1e-9
         use = away < radius
-        rms = np.sqrt(np.bincount(mine[use], away[use] ** 2, len(centres))
-                      / np.maximum(count, 1))
+        rms = np.sqrt(np.bincount(mine[use], away[use] ** 2, len(centres)) / np.maximum(count, 1))
         use &= away < 2.0 * rms[mine] + 1e-9
         number = np.maximum(np.bincount(mine[use], minlength=len(centres)), 1)
-        shift = np.stack([np.bincount(mine[use], off[use, k], len(centres)) / number
-                          for k in range(3)], axis=1)
+        shift = np.stack(
+            [np.bincount(mine[use], off[use, k], len(centres)) / number for k in range(3)], axis=1
+        )
         centres = wrap((centres + shift)[kept], lattice.vectors, periodic)
         if not len(centres):
             break
@@ -159,8 +160,9 @@ def assign_sites(frame, lattice, numbers, basis):
 
     form, strides = _cells(lattice)
     number = np.arange(multiplicity)
-    cells = np.stack([number // strides[0], number % strides[0] // strides[1],
-                      number % strides[1]], axis=1)
+    cells = np.stack(
+        [number // strides[0], number % strides[0] // strides[1], number % strides[1]], axis=1
+    )
     positions = (basis[:, None] + cells @ lattice.vectors).reshape(-1, 3)
     positions = wrap(positions, frame.cell, np.array(frame.pbc) | frame.closed)
     basis_of = np.repeat(np.arange(len(basis)), multiplicity)

@@ -8,22 +8,22 @@ from scipy.spatial import cKDTree
 from .geometry import distances, ghosts, groups_of, wrap
 from .sites import Site
 
-SHELL_GAP = 1.13     # a step in distance by more than this ends the first shell
-SHELL_MAX = 1.30     # of the nearest distance: no first shell is wider
-FARTHER = 1.06       # distances: sites of one's own element so much farther are no neighbours
-NEARLY = 0.08        # of the way into a vacancy: an atom so near to midway belongs to both sites
-SHARES_SITE = 0.25   # spacings: an owner further from its site than this may share it,
-AS_FAR = 0.45        # if it is at least so far from it, of how far the extra atom is,
-OPPOSITE = -0.35     # on the other side (cosine of the angle between them at most this),
-NEARER = 0.8         # and the extra atom is not as near to the next site (fraction of that)
-GIVES_WAY = 0.5      # unless the atom there is hardly off its site, of how far the partner is
-PAIR = 1.3           # nearest distances: vacant sites nearer than this are one divacancy
-EXTRA_PAIR = 1.9     # spacings: extra atoms nearer than this are one di-interstitial
-OUTSIDE = 0.45       # mean direction to the atoms around: an extra atom on a surface
-ISLAND = 5           # extra atoms together on a surface: an island or a step, no adatoms
-ROTATED = 0.45       # spacings: atoms of a rotated bond are so far off their sites
-TURNED = 50.0        # degrees between a rotated bond and that of their sites
-MIXED = 0.80         # a basis site with less of one element is mixed: an alloy, unless one atom
+SHELL_GAP = 1.13  # a step in distance by more than this ends the first shell
+SHELL_MAX = 1.30  # of the nearest distance: no first shell is wider
+FARTHER = 1.06  # distances: sites of one's own element so much farther are no neighbours
+NEARLY = 0.08  # of the way into a vacancy: an atom so near to midway belongs to both sites
+SHARES_SITE = 0.25  # spacings: an owner further from its site than this may share it,
+AS_FAR = 0.45  # if it is at least so far from it, of how far the extra atom is,
+OPPOSITE = -0.35  # on the other side (cosine of the angle between them at most this),
+NEARER = 0.8  # and the extra atom is not as near to the next site (fraction of that)
+GIVES_WAY = 0.5  # unless the atom there is hardly off its site, of how far the partner is
+PAIR = 1.3  # nearest distances: vacant sites nearer than this are one divacancy
+EXTRA_PAIR = 1.9  # spacings: extra atoms nearer than this are one di-interstitial
+OUTSIDE = 0.45  # mean direction to the atoms around: an extra atom on a surface
+ISLAND = 5  # extra atoms together on a surface: an island or a step, no adatoms
+ROTATED = 0.45  # spacings: atoms of a rotated bond are so far off their sites
+TURNED = 50.0  # degrees between a rotated bond and that of their sites
+MIXED = 0.80  # a basis site with less of one element is mixed: an alloy, unless one atom
 
 
 class _Namer:
@@ -33,8 +33,9 @@ class _Namer:
         frame = crystal.frame
         self.crystal, self.sites, self.frame, self.numbers = crystal, crystal.sites, frame, numbers
         self.spacing, self.islands = frame.spacing, []
-        self.images, self.image_site = ghosts(self.sites.positions, frame.cell, frame.pbc,
-                                              3 * self.spacing)
+        self.images, self.image_site = ghosts(
+            self.sites.positions, frame.cell, frame.pbc, 3 * self.spacing
+        )
         self.site_tree = cKDTree(self.images)
 
     def shell(self, site):
@@ -43,8 +44,11 @@ class _Namer:
         Of a compound only those of the other elements where these are nearer: the cations around
         an anion.
         """
-        away, near = self.site_tree.query(self.sites.positions[site], k=min(40, len(self.images)),
-                                          distance_upper_bound=2.6 * self.spacing)
+        away, near = self.site_tree.query(
+            self.sites.positions[site],
+            k=min(40, len(self.images)),
+            distance_upper_bound=2.6 * self.spacing,
+        )
         away, near = away[1:], near[1:]
         away, near = away[np.isfinite(away)], near[np.isfinite(away)]
         if not len(away):
@@ -60,8 +64,9 @@ class _Namer:
 
     def around(self, place, leave=()):
         """Atoms within 1.3 spacings of a place, and the distance of the nearest."""
-        away, near = self.frame.tree.query(place, k=min(30, self.frame.tree.n),
-                                           distance_upper_bound=1.3 * self.spacing)
+        away, near = self.frame.tree.query(
+            place, k=min(30, self.frame.tree.n), distance_upper_bound=1.3 * self.spacing
+        )
         atoms = self.frame.owner[near[np.isfinite(away)]]
         away = away[np.isfinite(away)]
         kept = ~np.isin(atoms, leave)
@@ -86,8 +91,7 @@ def name_defects(crystal, positions, numbers, cell, pbc):
     """Sites of all defects of a Crystal, and what the crystal has that is no point defect."""
     namer = _Namer(crystal, numbers)
     origin = positions[0] - crystal.frame.positions[0]
-    found = (_vacancies(namer) + _extra(namer) + _wrong_elements(namer)
-             + _rotated_bonds(namer))
+    found = _vacancies(namer) + _extra(namer) + _wrong_elements(namer) + _rotated_bonds(namer)
     placed = []
     for site in found:
         moved = {"position": wrap((site["position"] + origin)[None], cell, pbc)[0]}
@@ -101,14 +105,18 @@ def _notes(namer):
     """Islands and mixed sites, in words; an empty text where there are none."""
     notes = ""
     if namer.islands:
-        notes += (f"; {sum(map(len, namer.islands))} atoms form an island or a step on the "
-                  "surface and are no point defects")
+        notes += (
+            f"; {sum(map(len, namer.islands))} atoms form an island or a step on the "
+            "surface and are no point defects"
+        )
     multiplicity = namer.crystal.lattice.multiplicity
     first = np.arange(len(namer.sites.basis)) * multiplicity
     mixed = [site for site in first if not namer.pure(site)]
     if mixed:
-        notes += (f"; {len(mixed)} of {len(first)} basis sites hold several elements (an alloy): "
-                  "no antisites are told there")
+        notes += (
+            f"; {len(mixed)} of {len(first)} basis sites hold several elements (an alloy): "
+            "no antisites are told there"
+        )
     return notes
 
 
@@ -132,8 +140,9 @@ def _vacancies(namer):
         if (apart[k] < pair[k]).any():
             kind = "divacancy"
         elif len(atoms):
-            way = find_mic(places[k] - sites.positions[sites.site_of[atoms]], frame.cell,
-                           frame.pbc)[0]
+            way = find_mic(
+                places[k] - sites.positions[sites.site_of[atoms]], frame.cell, frame.pbc
+            )[0]
             length = np.linalg.norm(way, axis=1)
             to_go = length / 2 - (sites.off[atoms] * way).sum(1) / length
             near_midway = np.maximum(namer.crystal.rms / np.sqrt(3), NEARLY * length)
@@ -142,12 +151,19 @@ def _vacancies(namer):
                 other = sites.positions[sites.site_of[atoms[to_go.argmin()]]]
         element, basis = namer.symbol(site), sites.site_basis[site]
         count = int((sites.site_basis[vacant] == basis).sum())
-        found.append({
-            "kind": kind, "position": places[k], "atoms": atoms, "neighbours": atoms,
-            "other": other, "element": element if namer.pure(site) else "",
-            "confidence": namer.confidence(0.5 + (clear / namer.spacing - 0.2)),
-            "evidence": f"{count} of {namer.crystal.lattice.multiplicity} equal {element} sites "
-                        f"vacant; no atom within {clear:.2f} Å, {len(atoms)} neighbours"})
+        found.append(
+            {
+                "kind": kind,
+                "position": places[k],
+                "atoms": atoms,
+                "neighbours": atoms,
+                "other": other,
+                "element": element if namer.pure(site) else "",
+                "confidence": namer.confidence(0.5 + (clear / namer.spacing - 0.2)),
+                "evidence": f"{count} of {namer.crystal.lattice.multiplicity} equal {element} "
+                f"sites vacant; no atom within {clear:.2f} Å, {len(atoms)} neighbours",
+            }
+        )
     return sorted(found, key=lambda site: -site["confidence"])
 
 
@@ -183,12 +199,17 @@ def _extra_atom(namer, atom):
         kind, members = "dumbbell", [atom, owner]
         place = sites.positions[sites.nearest[atom]] + sites.off[members].mean(axis=0)
     near, closest = namer.around(place, members)
-    return {"kind": kind, "position": place, "atoms": np.sort(members), "neighbours": near,
-            "element": chemical_symbols[namer.numbers[atom]],
-            "confidence": namer.confidence(off / (2 * heat)),
-            "evidence": f"all sites around are taken; {off:.2f} Å off the nearest, where the "
-                        f"atoms on sites are {heat:.2f} Å off (rms); the next atom is at "
-                        f"{closest:.2f} Å"}
+    return {
+        "kind": kind,
+        "position": place,
+        "atoms": np.sort(members),
+        "neighbours": near,
+        "element": chemical_symbols[namer.numbers[atom]],
+        "confidence": namer.confidence(off / (2 * heat)),
+        "evidence": f"all sites around are taken; {off:.2f} Å off the nearest, where the "
+        f"atoms on sites are {heat:.2f} Å off (rms); the next atom is at "
+        f"{closest:.2f} Å",
+    }
 
 
 def _shares(namer, atom, owner):
@@ -200,8 +221,9 @@ def _shares(namer, atom, owner):
         return False
     if one @ two > OPPOSITE * off * shared:
         return False
-    away, near = namer.site_tree.query(wrap(namer.frame.positions[[atom]], namer.frame.cell,
-                                            namer.frame.pbc)[0], k=2)
+    away, near = namer.site_tree.query(
+        wrap(namer.frame.positions[[atom]], namer.frame.cell, namer.frame.pbc)[0], k=2
+    )
     if away[0] < NEARER * away[1]:
         return True
     beyond = sites.owner[namer.image_site[near[1]]]  # in a crowdion it gives way, too
@@ -233,14 +255,19 @@ def _wrong_elements(namer):
         near = sites.owner[shell]
         off = np.linalg.norm(sites.off[atom])
         own = numbers[atom] in sites.numbers
-        found.append({
-            "kind": "antisite" if own else "substitutional",
-            "position": sites.positions[site], "atoms": np.array([atom]),
-            "neighbours": np.unique(near[near >= 0]), "element": f"{element} on {here}",
-            "confidence": namer.confidence(1.5 - off / namer.spacing),
-            "evidence": f"{element} on a site that holds {here} in "
-                        f"{sites.purity[sites.site_basis[site]]:.0%} of its images, "
-                        f"{off:.2f} Å off it"})
+        found.append(
+            {
+                "kind": "antisite" if own else "substitutional",
+                "position": sites.positions[site],
+                "atoms": np.array([atom]),
+                "neighbours": np.unique(near[near >= 0]),
+                "element": f"{element} on {here}",
+                "confidence": namer.confidence(1.5 - off / namer.spacing),
+                "evidence": f"{element} on a site that holds {here} in "
+                f"{sites.purity[sites.site_basis[site]]:.0%} of its images, "
+                f"{off:.2f} Å off it",
+            }
+        )
     return sorted(found, key=lambda site: -site["confidence"])
 
 
@@ -250,13 +277,17 @@ def _rotated_bonds(namer):
     In graphene that of Stone and Wales, in silicon the fourfold coordinated defect.
     """
     sites, frame = namer.sites, namer.frame
-    far = np.flatnonzero((sites.site_of >= 0)
-                         & (np.linalg.norm(sites.off, axis=1) > ROTATED * namer.spacing))
+    far = np.flatnonzero(
+        (sites.site_of >= 0) & (np.linalg.norm(sites.off, axis=1) > ROTATED * namer.spacing)
+    )
     found = []
     for k, one in enumerate(far):
-        for two in far[k + 1:]:
-            step = find_mic(sites.positions[sites.site_of[two]]
-                            - sites.positions[sites.site_of[one]], frame.cell, frame.pbc)[0]
+        for two in far[k + 1 :]:
+            step = find_mic(
+                sites.positions[sites.site_of[two]] - sites.positions[sites.site_of[one]],
+                frame.cell,
+                frame.pbc,
+            )[0]
             bond = step + sites.off[two] - sites.off[one]
             lengths = np.linalg.norm(step), np.linalg.norm(bond)
             if max(lengths) > PAIR * namer.spacing or min(lengths) < 1e-3:
@@ -264,14 +295,20 @@ def _rotated_bonds(namer):
             angle = np.degrees(np.arccos(np.clip(abs(step @ bond) / np.prod(lengths), 0, 1)))
             if angle < TURNED:
                 continue
-            around = np.union1d(*(sites.owner[namer.shell(sites.site_of[m])[0]]
-                                  for m in (one, two)))
+            around = np.union1d(
+                *(sites.owner[namer.shell(sites.site_of[m])[0]] for m in (one, two))
+            )
             middle = sites.positions[sites.site_of[one]] + sites.off[one] + bond / 2
-            found.append({
-                "kind": "rotated bond", "position": middle, "atoms": np.array([one, two]),
-                "neighbours": np.setdiff1d(around[around >= 0], [one, two]),
-                "element": chemical_symbols[namer.numbers[one]],
-                "confidence": namer.confidence(angle / 90),
-                "evidence": f"two atoms turned by {angle:.0f} degrees about the middle of their "
-                            "bond (Stone-Wales)"})
+            found.append(
+                {
+                    "kind": "rotated bond",
+                    "position": middle,
+                    "atoms": np.array([one, two]),
+                    "neighbours": np.setdiff1d(around[around >= 0], [one, two]),
+                    "element": chemical_symbols[namer.numbers[one]],
+                    "confidence": namer.confidence(angle / 90),
+                    "evidence": f"two atoms turned by {angle:.0f} degrees about the middle of "
+                    "their bond (Stone-Wales)",
+                }
+            )
     return found

@@ -11,12 +11,12 @@ from .naming import name_defects
 from .reconstruction import learn_order
 from .sites import VACANT, locate_defects
 
-FEWEST = 8          # atoms
+FEWEST = 8  # atoms
 ATOMS_PER_SECOND = 10_000  # rough speed, for max_seconds
-FEWEST_LOCAL = 30   # atoms to learn the order of the bulk from
-MAX_FLAGGED = 0.4   # fraction of the atoms flagged for which the rest tells the order
+FEWEST_LOCAL = 30  # atoms to learn the order of the bulk from
+MAX_FLAGGED = 0.4  # fraction of the atoms flagged for which the rest tells the order
 MAX_BETWEEN = 0.35  # pair distribution between the first two shells of a crystal, in place of 1
-MAX_LOCAL = 0.02    # sites, of all atoms
+MAX_LOCAL = 0.02  # sites, of all atoms
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,20 +95,29 @@ def find_point_defects(atoms, flagged=None, max_seconds=None):
     n_atoms = len(atoms)
     nothing = np.zeros(n_atoms, bool)
     if n_atoms < FEWEST:
-        return PointDefects([], nothing, False,
-                            f"{n_atoms} atoms are too few to tell a crystal from its defects")
+        return PointDefects(
+            [], nothing, False, f"{n_atoms} atoms are too few to tell a crystal from its defects"
+        )
     if max_seconds is not None and n_atoms > ATOMS_PER_SECOND * max_seconds:
-        return PointDefects([], nothing, False,
-                            f"{n_atoms} atoms take about {n_atoms / ATOMS_PER_SECOND:.0f} s, more "
-                            f"than max_seconds={max_seconds:g}; allow more time")
+        return PointDefects(
+            [],
+            nothing,
+            False,
+            f"{n_atoms} atoms take about {n_atoms / ATOMS_PER_SECOND:.0f} s, more "
+            f"than max_seconds={max_seconds:g}; allow more time",
+        )
     crystal, why = explain(positions, numbers, cell, pbc)
     if crystal is None:
         sites = None if flagged is None else _local(atoms, flagged)
         if sites is None:
             return PointDefects([], nothing, False, why)
-        return PointDefects(sites, _marked(sites, n_atoms), True,
-                            "no lattice fits the whole cell; the flagged atoms were taken out and "
-                            "put back as the order around the others asks for")
+        return PointDefects(
+            sites,
+            _marked(sites, n_atoms),
+            True,
+            "no lattice fits the whole cell; the flagged atoms were taken out and "
+            "put back as the order around the others asks for",
+        )
     sites, notes = name_defects(crystal, positions, numbers, cell, pbc)
     told = _told(crystal, numbers) + notes
     return PointDefects(sites, _marked(sites, n_atoms), True, told, crystal)
@@ -136,29 +145,41 @@ def _local(atoms, flagged):
     spacing = nearest_spacing(atoms.positions, cell, pbc)
     points, _ = ghosts(atoms.positions, cell, pbc, 3.0 * spacing)
     order = learn_order(points, len(atoms), ~flagged, spacing)
-    if np.interp(order.bond / order.step, np.arange(len(order.table)),
-                 order.table[:, 0]) > np.log(MAX_BETWEEN):
+    if np.interp(order.bond / order.step, np.arange(len(order.table)), order.table[:, 0]) > np.log(
+        MAX_BETWEEN
+    ):
         return None
     found = locate_defects(atoms, flagged)
     if len(found) > max(MAX_LOCAL * len(atoms), 2):
         return None
     element = atoms.get_chemical_symbols()[0] if len(set(atoms.numbers)) == 1 else ""
-    return [replace(site, element=element or "".join(
-                {atoms.symbols[a] for a in site.atoms} if site.kind not in VACANT else ""),
-                    confidence=float(np.clip(0.7 * (site.fit if site.kind in VACANT
-                                                    else 1 - site.fit), 0.05, 0.7)),
-                    evidence=f"fits the order of the bulk {site.fit:.2f} times as well as its "
-                             "atoms do (median)") for site in found]
+    return [
+        replace(
+            site,
+            element=element
+            or "".join({atoms.symbols[a] for a in site.atoms} if site.kind not in VACANT else ""),
+            confidence=float(
+                np.clip(0.7 * (site.fit if site.kind in VACANT else 1 - site.fit), 0.05, 0.7)
+            ),
+            evidence=f"fits the order of the bulk {site.fit:.2f} times as well as its "
+            "atoms do (median)",
+        )
+        for site in found
+    ]
 
 
 def _told(crystal, numbers):
     """What the decision rests on, in one sentence."""
     sites, count = crystal.sites, crystal.lattice.multiplicity
-    formula = " ".join(f"{chemical_symbols[z]}{n}" for z, n in
-                       zip(*np.unique(sites.numbers, return_counts=True), strict=True))
-    return (f"a lattice of {count} primitive cells of {len(sites.basis)} sites ({formula}) "
-            f"explains {crystal.explained:.1%} of {len(numbers)} atoms, rms displacement "
-            f"{crystal.rms:.2f} Å")
+    formula = " ".join(
+        f"{chemical_symbols[z]}{n}"
+        for z, n in zip(*np.unique(sites.numbers, return_counts=True), strict=True)
+    )
+    return (
+        f"a lattice of {count} primitive cells of {len(sites.basis)} sites ({formula}) "
+        f"explains {crystal.explained:.1%} of {len(numbers)} atoms, rms displacement "
+        f"{crystal.rms:.2f} Å"
+    )
 
 
 def _checked(atoms):
@@ -167,8 +188,10 @@ def _checked(atoms):
         raise ValueError("The frame has no atoms; give one with a crystal in it.")
     wrong = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(wrong):
-        raise ValueError(f"The positions of {len(wrong)} atoms are not finite, the first is atom "
-                         f"{wrong[0]}; leave this frame out.")
+        raise ValueError(
+            f"The positions of {len(wrong)} atoms are not finite, the first is atom "
+            f"{wrong[0]}; leave this frame out."
+        )
     pbc = np.array(atoms.pbc)
     if not np.isfinite(atoms.cell.array).all():
         raise ValueError("The cell is not finite; set atoms.cell.")

@@ -16,18 +16,18 @@ from scipy.spatial import cKDTree
 
 from .geometry import distances, ghosts, groups_of, nearest_spacing, wrap
 
-REACH = 2.0      # range of the order learnt, in nearest-neighbour spacings
-LINK = 1.9       # flagged atoms nearer than this, in spacings, are looked at together
-RANGE = 4.5      # of the surroundings of a group of flagged atoms, in spacings
-WIDTH = 0.08     # smoothing of the pair distribution, in spacings: heat and relaxation
-FLOOR = -3.0     # log likelihood of a distance that the bulk never shows
-SLACK = 0.25     # neighbours beyond the bulk's number that cost nothing
+REACH = 2.0  # range of the order learnt, in nearest-neighbour spacings
+LINK = 1.9  # flagged atoms nearer than this, in spacings, are looked at together
+RANGE = 4.5  # of the surroundings of a group of flagged atoms, in spacings
+WIDTH = 0.08  # smoothing of the pair distribution, in spacings: heat and relaxation
+FLOOR = -3.0  # log likelihood of a distance that the bulk never shows
+SLACK = 0.25  # neighbours beyond the bulk's number that cost nothing
 # shares of the median fit of the bulk's atoms:
-GOOD_FIT = 0.2   # a place that fits better is a site
-KEEP_FIT = 0.9   # a flagged atom that fits better stays
+GOOD_FIT = 0.2  # a place that fits better is a site
+KEEP_FIT = 0.9  # a flagged atom that fits better stays
 MISFITS = (0.05, 0.5, np.inf)  # an atom bonded to flagged ones that fits worse is taken out too:
 #                  the next limit is tried where the one before shows no defect, or several
-ONE_SIDED = 0.55 # length of the mean direction to the atoms around that makes a place outside
+ONE_SIDED = 0.55  # length of the mean direction to the atoms around that makes a place outside
 EXTRA_FIT = 0.6  # an atom that fits better is no interstitial
 MOST_REMOVED = 40  # atoms, and a third of all, beyond what is flagged
 MAX_SITES = 200  # filled per group of flagged atoms
@@ -55,7 +55,8 @@ def learn_order(points, n_atoms, bulk, spacing):
     reach, step = REACH * spacing, 0.002 * spacing
     tree, n_bins = cKDTree(points), 1200
     pairs = cKDTree(points[:n_atoms][bulk]).sparse_distance_matrix(
-        tree, n_bins * step, output_type="ndarray")
+        tree, n_bins * step, output_type="ndarray"
+    )
     distance = pairs["v"][pairs["v"] > 1e-6]
     radius = (np.arange(n_bins) + 0.5) * step
     counts = np.histogram(distance, n_bins, (0, n_bins * step))[0].astype(float)
@@ -76,8 +77,14 @@ def learn_order(points, n_atoms, bulk, spacing):
     table = table[: int(reach / step)]
     table[-1] = 0
     bonds = np.interp(distance, radius, weight)
-    return Order(spacing, step, table, float(bond), float(bonds.sum() / bulk.sum()),
-                 float(np.average(distance, weights=bonds)))
+    return Order(
+        spacing,
+        step,
+        table,
+        float(bond),
+        float(bonds.sum() / bulk.sum()),
+        float(np.average(distance, weights=bonds)),
+    )
 
 
 def look_up(order, distance):
@@ -90,8 +97,7 @@ def look_up(order, distance):
 
 def own_fit(order, tree, points):
     """How well the atoms at `points`, themselves in `tree`, fit the order of the bulk."""
-    distance, _ = tree.query(points, k=min(64, tree.n),
-                             distance_upper_bound=REACH * order.spacing)
+    distance, _ = tree.query(points, k=min(64, tree.n), distance_upper_bound=REACH * order.spacing)
     values = look_up(order, distance[:, 1:])
     crowding = values[..., 2].sum(1) - order.coordination - SLACK
     return values[..., 0].sum(1) - np.maximum(0, crowding) ** 2
@@ -99,9 +105,10 @@ def own_fit(order, tree, points):
 
 def crowding(order, tree, near):
     """Smooth coordination beyond the bulk's number and slack, of the points `near` of `tree`."""
-    distance, _ = tree.query(tree.data[near], k=min(40, tree.n),
-                             distance_upper_bound=1.2 * order.bond)
-    distance = distance[:, 1:np.isfinite(distance).sum(1).max()]
+    distance, _ = tree.query(
+        tree.data[near], k=min(40, tree.n), distance_upper_bound=1.2 * order.bond
+    )
+    distance = distance[:, 1 : np.isfinite(distance).sum(1).max()]
     load = np.full(tree.n, -np.inf)
     load[near] = look_up(order, distance)[..., 2].sum(1) - order.coordination - SLACK
     return load
@@ -161,7 +168,7 @@ def open_bonds(order, tree, around, limit):
     distance, j = distance[:, 1:], j[:, 1:]
     there = np.isfinite(distance)
     weight = look_up(order, distance)[..., 2]
-    unit = (tree.data[np.where(there, j, 0)] - points[:, None])
+    unit = tree.data[np.where(there, j, 0)] - points[:, None]
     unit /= np.where(there, np.maximum(distance, 1e-9), np.inf)[..., None]
     side = -(weight[..., None] * unit).sum(1)
     missing = weight.sum(1) < order.coordination - 0.5
@@ -174,8 +181,9 @@ def one_sidedness(order, tree, places):
     """Length of the mean direction to all atoms within reach: 0.5 in the plane of a surface."""
     if not len(places):
         return np.empty(0)
-    distance, near = tree.query(places, k=min(64, tree.n),
-                                distance_upper_bound=REACH * order.spacing)
+    distance, near = tree.query(
+        places, k=min(64, tree.n), distance_upper_bound=REACH * order.spacing
+    )
     there = np.isfinite(distance)[..., None]
     unit = np.where(there, tree.data[np.where(there[..., 0], near, 0)] - places[:, None], 0)
     unit /= np.where(there, np.maximum(distance, 1e-9)[..., None], 1)
@@ -210,7 +218,7 @@ def insert_sites(order, pool, homes, shifts, least):
         best = np.argmax(fit)
         if not fit[best] >= least:
             break
-        sites = np.concatenate([sites, place[best: best + 1]])
+        sites = np.concatenate([sites, place[best : best + 1]])
         tree, crowd = with_sites()
         sites, fits = maximise_fit(order, tree, crowd, sites, 60, 1e-4)
     return sites, fits
@@ -238,6 +246,15 @@ class Group:
         return int((self.owners < 0).sum()) + len(self.extra)
 
 
+def _shifts(cell, pbc, reach):
+    """Vectors to the images of the cell that may lie within `reach`."""
+    steps = np.ceil(reach * np.linalg.norm(np.linalg.inv(cell), axis=0)).astype(int)
+    turns = [
+        range(-n, n + 1) if periodic else (0,) for n, periodic in zip(steps, pbc, strict=True)
+    ]
+    return np.array(list(product(*turns))) @ cell
+
+
 def reconstruct(positions, cell, pbc, flagged):
     """Take the flagged atoms out, fill the holes as the bulk is ordered, say who belongs where.
 
@@ -253,9 +270,7 @@ def reconstruct(positions, cell, pbc, flagged):
     own = own_fit(order, tree, points[:n_atoms])
     typical = np.median(own[~flagged])
     own = own / typical
-    steps = np.ceil(RANGE * spacing * np.linalg.norm(np.linalg.inv(cell), axis=0)).astype(int)
-    shifts = np.array(list(product(*[range(-n, n + 1) if periodic else (0,)
-                                     for n, periodic in zip(steps, pbc, strict=True)]))) @ cell
+    shifts = _shifts(cell, pbc, RANGE * spacing)
 
     def bonded_to(group, limit):
         near = np.concatenate(tree.query_ball_point(points[group], order.bond)).astype(int)
@@ -272,8 +287,14 @@ def reconstruct(positions, cell, pbc, flagged):
         pool = points[near[~np.isin(owner[near], removed)]]
         sites, fits = insert_sites(order, pool, homes, shifts, GOOD_FIT * typical)
         owners, alone = assign(removed, points[removed], sites, cell, pbc, spacing)
-        return Group(group[flagged[group]], removed, wrap(sites, cell, pbc), fits / typical,
-                     owners, alone[own[alone] < EXTRA_FIT])
+        return Group(
+            group[flagged[group]],
+            removed,
+            wrap(sites, cell, pbc),
+            fits / typical,
+            owners,
+            alone[own[alone] < EXTRA_FIT],
+        )
 
     chosen = np.flatnonzero(flagged)
     found, chosen = [], np.union1d(chosen, bonded_to(chosen, MISFITS[0]))

@@ -58,22 +58,31 @@ def score(found, truth, cells, tolerance=0.7, pbc=True, halves=None, truth_atoms
     if tolerance <= 0:
         raise ValueError(f"tolerance={tolerance} Å; use one above 0, such as 0.7.")
     if len(found) != len(truth):
-        raise ValueError(f"{len(found)} frames of found sites for {len(truth)} frames of true "
-                         "ones; give one list (empty where there is none) for each frame.")
+        raise ValueError(
+            f"{len(found)} frames of found sites for {len(truth)} frames of true "
+            "ones; give one list (empty where there is none) for each frame."
+        )
     places, members, cells = sites_of_frames(found, cells)
     true, _, _ = sites_of_frames(truth, cells)
-    away = [distances(here, there, cell, np.broadcast_to(pbc, 3))
-            for here, there, cell in zip(places, true, cells, strict=True)]
+    away = [
+        distances(here, there, cell, np.broadcast_to(pbc, 3))
+        for here, there, cell in zip(places, true, cells, strict=True)
+    ]
     errors, hits, false, complete = _paired(away, tolerance)
     counts = [len(members[frame][k]) for frame, k in hits]
     n_true, bare = sum(map(len, true)), not any(counts)
     result = {
-        "located": len(errors) / n_true if n_true else np.nan, "frames_located": complete,
-        "errors_A": errors, "median_error_A": float(np.median(errors)) if hits else np.nan,
-        "largest_error_A": max(errors, default=np.nan), "false_alarms_per_frame": false,
+        "located": len(errors) / n_true if n_true else np.nan,
+        "frames_located": complete,
+        "errors_A": errors,
+        "median_error_A": float(np.median(errors)) if hits else np.nan,
+        "largest_error_A": max(errors, default=np.nan),
+        "false_alarms_per_frame": false,
         "exactly_four": np.nan if bare else float(np.mean(np.array(counts) == 4)),
         "atom_counts": dict(zip(*np.unique(counts, return_counts=True), strict=True))
-        if not bare else {}}
+        if not bare
+        else {},
+    }
     if halves is not None:
         result |= _either(away, places, true, halves, cells, tolerance, pbc)
     if truth_atoms is not None:
@@ -103,32 +112,46 @@ def _either(away, places, true, halves, cells, tolerance, pbc):
     """The score where a split vacancy counts at either of its two sites."""
     halves = [np.reshape(np.array(half, dtype=float), (-1, 3)) for half in halves]
     if [len(half) for half in halves] != [len(there) for there in true]:
-        raise ValueError("halves and truth differ in the number of defects; give one row for each "
-                         "true position, NaN where the vacancy is whole.")
+        raise ValueError(
+            "halves and truth differ in the number of defects; give one row for each "
+            "true position, NaN where the vacancy is whole."
+        )
     split = [np.isfinite(half).all(axis=1) for half in halves]
     nearer = []
     for distance, here, half, mine, cell in zip(away, places, halves, split, cells, strict=True):
         distance = distance.copy()
-        distance[:, mine] = np.minimum(distance[:, mine], distances(here, half[mine], cell,
-                                                                    np.broadcast_to(pbc, 3)))
+        distance[:, mine] = np.minimum(
+            distance[:, mine], distances(here, half[mine], cell, np.broadcast_to(pbc, 3))
+        )
         nearer.append(distance)
     errors, _, false, _ = _paired(nearer, tolerance)
     split = np.concatenate(split) if split else np.zeros(0, bool)
-    return {"located_either": len(errors) / len(split) if len(split) else np.nan,
-            "false_alarms_either_per_frame": false,
-            "split": float(split.mean()) if len(split) else np.nan}
+    return {
+        "located_either": len(errors) / len(split) if len(split) else np.nan,
+        "false_alarms_either_per_frame": false,
+        "split": float(split.mean()) if len(split) else np.nan,
+    }
 
 
 def _by_atoms(members, true, truth_atoms):
     """The score by atoms that the found and the true defects share."""
     if [len(atoms) for atoms in truth_atoms] != [len(there) for there in true]:
-        raise ValueError("truth_atoms and truth differ in the number of defects; give an array of "
-                         "atoms for each true position.")
-    shared = [np.array([[bool(np.intersect1d(a, b).size) for b in theirs] for a in mine],
-                       dtype=bool).reshape(len(mine), len(theirs))
-              for mine, theirs in zip(members, truth_atoms, strict=True)]
+        raise ValueError(
+            "truth_atoms and truth differ in the number of defects; give an array of "
+            "atoms for each true position."
+        )
+    shared = [
+        np.array(
+            [[bool(np.intersect1d(a, b).size) for b in theirs] for a in mine], dtype=bool
+        ).reshape(len(mine), len(theirs))
+        for mine, theirs in zip(members, truth_atoms, strict=True)
+    ]
     n_true = sum(map(len, true))
-    return {"found_atoms": sum(int(s.any(axis=0).sum()) for s in shared) / n_true
-            if n_true else np.nan,
-            "false_atoms_per_frame": float(np.mean([(~s.any(axis=1)).sum() for s in shared]))
-            if shared else np.nan}
+    return {
+        "found_atoms": sum(int(s.any(axis=0).sum()) for s in shared) / n_true
+        if n_true
+        else np.nan,
+        "false_atoms_per_frame": float(np.mean([(~s.any(axis=1)).sum() for s in shared]))
+        if shared
+        else np.nan,
+    }

@@ -7,9 +7,9 @@ import pandas as pd
 
 from .._deprecated import renamed_arguments
 
-ODD_CELL = 0.1       # fraction of bulk: a frame with less is another kind of cell
+ODD_CELL = 0.1  # fraction of bulk: a frame with less is another kind of cell
 FEWEST_FALLBACK = 8  # atoms: the neighbours of a vacancy in bcc
-MAX_FLAGGED = 0.4    # of a frame: the bulk's order is learnt from the rest
+MAX_FLAGGED = 0.4  # of a frame: the bulk's order is learnt from the rest
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,9 @@ class DefectSelection:
 
 
 @renamed_arguments(max_share="max_fraction")
-def select_defect_clusters(labels, frames, points=None, max_fraction=0.1, coverage=0.98,
-                           as_far=0.6, fallback=0.0):
+def select_defect_clusters(
+    labels, frames, points=None, max_fraction=0.1, coverage=0.98, as_far=0.6, fallback=0.0
+):
     """Which clusters are the defect, decided without the truth.
 
     The rule, in this order:
@@ -97,8 +98,12 @@ def select_defect_clusters(labels, frames, points=None, max_fraction=0.1, covera
     ([1], [8], 1.0)
     """
     labels, frames, points = _checked_labels(labels, frames, points)
-    for name, value in (("max_fraction", max_fraction), ("coverage", coverage),
-                        ("as_far", as_far), ("fallback", fallback)):
+    for name, value in (
+        ("max_fraction", max_fraction),
+        ("coverage", coverage),
+        ("as_far", as_far),
+        ("fallback", fallback),
+    ):
         if not 0 <= value <= 1:
             raise ValueError(f"{name}={value}; use a fraction between 0 and 1.")
     if fallback and points is None:
@@ -107,8 +112,9 @@ def select_defect_clusters(labels, frames, points=None, max_fraction=0.1, covera
     in_bulk = np.bincount(frames, labels == bulk) / np.bincount(frames)
     odd = in_bulk < ODD_CELL if (in_bulk >= ODD_CELL).any() else np.zeros(len(in_bulk), bool)
     table = _cluster_table(labels, frames, points, bulk, odd)
-    chosen, covered = _chosen(table, labels, frames, points, bulk, odd, max_fraction, coverage,
-                              as_far)
+    chosen, covered = _chosen(
+        table, labels, frames, points, bulk, odd, max_fraction, coverage, as_far
+    )
     covered_fraction = float(covered[~odd].mean())
     flagged = np.isin(labels, chosen) & ~odd[frames]
     if fallback and not covered[~odd].all():
@@ -157,11 +163,18 @@ def _cluster_table(labels, frames, points, bulk, odd):
     n_frames, table = frames.max() + 1, []
     for label in np.unique(labels):
         mine = labels == label
-        table.append({"label": int(label), "size": int(mine.sum()),
-                      "per_frame": float(mine.sum() / n_frames),
-                      "presence": len(np.unique(frames[mine])) / n_frames,
-                      "distance": float(np.median(distance[mine])),
-                      "odd": float(odd[frames[mine]].mean()), "chosen": False, "why": ""})
+        table.append(
+            {
+                "label": int(label),
+                "size": int(mine.sum()),
+                "per_frame": float(mine.sum() / n_frames),
+                "presence": len(np.unique(frames[mine])) / n_frames,
+                "distance": float(np.median(distance[mine])),
+                "odd": float(odd[frames[mine]].mean()),
+                "chosen": False,
+                "why": "",
+            }
+        )
     return table
 
 
@@ -207,20 +220,27 @@ def _checked_labels(labels, frames, points):
     """Labels, frame of each (0, 1, ...) and points (or None) as arrays that match."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or not (labels >= 0).any():
-        raise ValueError("labels have to be ints, one for each environment, not all noise (-1); "
-                         "give what clusters.cluster returns.")
+        raise ValueError(
+            "labels have to be ints, one for each environment, not all noise (-1); "
+            "give what clusters.cluster returns."
+        )
     if np.ndim(frames) == 0:
         if frames < 1 or len(labels) % frames:
-            raise ValueError(f"{len(labels)} labels are not a whole number of frames of {frames} "
-                             "environments; give the frame of each environment instead.")
+            raise ValueError(
+                f"{len(labels)} labels are not a whole number of frames of {frames} "
+                "environments; give the frame of each environment instead."
+            )
         frames = np.arange(len(labels)) // frames
     frames = np.unique(np.asarray(frames), return_inverse=True)[1]
     if frames.shape != labels.shape:
-        raise ValueError(f"{frames.size} frame numbers for {len(labels)} labels; give one for "
-                         "each environment.")
+        raise ValueError(
+            f"{frames.size} frame numbers for {len(labels)} labels; give one for each environment."
+        )
     if points is not None:
         points = np.asarray(points, dtype=float)
         if points.ndim != 2 or len(points) != len(labels) or not np.isfinite(points).all():
-            raise ValueError(f"points of shape {points.shape} for {len(labels)} labels; give one "
-                             "finite row for each environment.")
+            raise ValueError(
+                f"points of shape {points.shape} for {len(labels)} labels; give one "
+                "finite row for each environment."
+            )
     return labels, frames, points

@@ -1,5 +1,4 @@
-"""Labels to sites: where the vacancy is, which atom is the interstitial, which layer is surface.
-"""
+"""Labels to sites: where the vacancy is, which atom is interstitial, which layer is surface."""
 
 from dataclasses import dataclass, replace
 
@@ -13,10 +12,10 @@ from .reconstruction import REACH, one_sidedness, reconstruct
 from .split_vacancy import settle
 from .wigner_seitz_analysis import OFF_LATTICE
 
-MIDWAY = 0.6       # spacings: an atom nearer to the vacancy than this is moving into it
-AT_SURFACE = 0.33   # mean direction to the atoms around: an atom of a surface, not an interstitial
-TIE = 0.1           # spacings: sites that differ by less are as near to an interstitial
-FEWEST = 20         # atoms to learn an order from
+MIDWAY = 0.6  # spacings: an atom nearer to the vacancy than this is moving into it
+AT_SURFACE = 0.33  # mean direction to the atoms around: an atom of a surface, not an interstitial
+TIE = 0.1  # spacings: sites that differ by less are as near to an interstitial
+FEWEST = 20  # atoms to learn an order from
 VACANT = ("vacancy", "divacancy", "split vacancy")
 
 
@@ -65,8 +64,10 @@ class Site(Shown):
     evidence: str = ""
 
     def _summary(self):
-        facts = [("position (Å)", ", ".join(f"{x:.2f}" for x in self.position)),
-                 ("atoms", f"{len(self.atoms)}, beside them {len(self.neighbours)} neighbours")]
+        facts = [
+            ("position (Å)", ", ".join(f"{x:.2f}" for x in self.position)),
+            ("atoms", f"{len(self.atoms)}, beside them {len(self.neighbours)} neighbours"),
+        ]
         for what, value in (("fit", self.fit), ("confidence", self.confidence)):
             if np.isfinite(value):
                 facts.append((what, f"{value:.2f}"))
@@ -191,14 +192,20 @@ def _located(taken, flagged, positions, cell, pbc):
 
     vacancies, extra = [], []
     for group in groups:
-        vacancies += [site("vacancy", place, [], fit) for place, fit, atom in
-                      zip(group.sites, group.fits, group.owners, strict=True) if atom < 0]
+        vacancies += [
+            site("vacancy", place, [], fit)
+            for place, fit, atom in zip(group.sites, group.fits, group.owners, strict=True)
+            if atom < 0
+        ]
         extra += [site(*found) for found in _extra(group, order, tree, own, cell, pbc)]
     vacancies = _distinct(sorted(vacancies, key=lambda s: -s.fit), 0.5 * order.spacing, cell, pbc)
     extra = _distinct(sorted(extra, key=lambda s: s.fit), 0.25 * order.spacing, cell, pbc)
     if vacancies:
-        owned = {atom: place for group in groups
-                 for atom, place in zip(group.owners, group.sites, strict=True)}
+        owned = {
+            atom: place
+            for group in groups
+            for atom, place in zip(group.owners, group.sites, strict=True)
+        }
         vacancies = _described(vacancies, flagged, owned, order, tree, owner, cell, pbc)
     return vacancies + extra
 
@@ -213,8 +220,11 @@ def _described(vacancies, flagged, owned, order, tree, owner, cell, pbc):
     away = distances(tree.data[flagged], places, cell, pbc)
     mine = (away == away.min(axis=1, keepdims=True)) & (away < REACH * order.spacing)
     near, mover = tree.query(places)
-    kinds = np.where(near < MIDWAY * order.spacing, "split vacancy",
-                     np.where(apart.min(axis=1) < order.bond, "divacancy", "vacancy"))
+    kinds = np.where(
+        near < MIDWAY * order.spacing,
+        "split vacancy",
+        np.where(apart.min(axis=1) < order.bond, "divacancy", "vacancy"),
+    )
     described = []
     for vacancy, kind, own, atom in zip(vacancies, kinds, mine.T, owner[mover], strict=True):
         if kind == "split vacancy" and atom in owned:
@@ -242,8 +252,14 @@ def _extra(group, order, tree, own, cell, pbc):
             if length.max() > OFF_LATTICE * order.spacing:
                 members.append(partner)
                 place = site + find_mic(tree.data[members] - site, cell, pbc)[0].mean(axis=0)
-        found.append(("dumbbell" if len(members) > 1 else "interstitial", place, members,
-                      own[members].min()))
+        found.append(
+            (
+                "dumbbell" if len(members) > 1 else "interstitial",
+                place,
+                members,
+                own[members].min(),
+            )
+        )
     return found
 
 
@@ -261,26 +277,38 @@ def checked_flags(atoms, flagged, most=0.5):
     """Flags as booleans; positions, cell and boundaries of a frame that can be analysed."""
     n_atoms, flagged = len(atoms), np.asarray(flagged)
     if n_atoms < FEWEST:
-        raise ValueError(f"{n_atoms} atoms are too few to learn the order of the bulk from; use "
-                         f"a cell of at least {FEWEST}, repeated if need be.")
+        raise ValueError(
+            f"{n_atoms} atoms are too few to learn the order of the bulk from; use "
+            f"a cell of at least {FEWEST}, repeated if need be."
+        )
     if flagged.dtype == bool and flagged.shape != (n_atoms,):
-        raise ValueError(f"flagged has shape {flagged.shape} for a frame of {n_atoms} atoms; "
-                         "give one bool per atom of this frame, or indices.")
+        raise ValueError(
+            f"flagged has shape {flagged.shape} for a frame of {n_atoms} atoms; "
+            "give one bool per atom of this frame, or indices."
+        )
     if flagged.dtype != bool:
         if flagged.size and flagged.dtype.kind not in "iu":
-            raise ValueError(f"flagged is of type {flagged.dtype}; give bools or int indices, for "
-                             "example labels == 1.")
+            raise ValueError(
+                f"flagged is of type {flagged.dtype}; give bools or int indices, for "
+                "example labels == 1."
+            )
         if flagged.size and not -1 < flagged.min() <= flagged.max() < n_atoms:
-            raise ValueError(f"flagged has indices from {flagged.min()} to {flagged.max()} for a "
-                             f"frame of {n_atoms} atoms; give indices within this frame.")
+            raise ValueError(
+                f"flagged has indices from {flagged.min()} to {flagged.max()} for a "
+                f"frame of {n_atoms} atoms; give indices within this frame."
+            )
         flagged = np.isin(np.arange(n_atoms), flagged)
     if flagged.mean() > most:
-        raise ValueError(f"flagged marks {flagged.sum()} of {n_atoms} atoms; flag the cluster of "
-                         "the defect, not that of the bulk.")
+        raise ValueError(
+            f"flagged marks {flagged.sum()} of {n_atoms} atoms; flag the cluster of "
+            "the defect, not that of the bulk."
+        )
     wrong = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(wrong):
-        raise ValueError(f"The positions of {len(wrong)} atoms are not finite, the first is atom "
-                         f"{wrong[0]}; leave this frame out.")
+        raise ValueError(
+            f"The positions of {len(wrong)} atoms are not finite, the first is atom "
+            f"{wrong[0]}; leave this frame out."
+        )
     pbc = np.array(atoms.pbc)
     if (pbc & ~atoms.cell.any(axis=1)).any():
         raise ValueError("A periodic direction has no cell vector; set atoms.cell or atoms.pbc.")

@@ -4,10 +4,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 SURROUNDINGS = 4.2  # spacings about the middle of the bond
-ALIKE = 0.35        # spacings: a bond that differs by less is the same bond of the crystal
-SAME_SITE = 0.4     # spacings: atoms nearer than this, once shifted, are on the same site
-OVERLAP = 0.6       # share of a bulk bond's surroundings that must be found again
-MOST_BONDS = 400    # of the bulk to compare with
+ALIKE = 0.35  # spacings: a bond that differs by less is the same bond of the crystal
+SAME_SITE = 0.4  # spacings: atoms nearer than this, once shifted, are on the same site
+OVERLAP = 0.6  # share of a bulk bond's surroundings that must be found again
+MOST_BONDS = 400  # of the bulk to compare with
 
 
 def settle(half, other, tree, owner, flagged, order):
@@ -42,8 +42,9 @@ def settle(half, other, tree, owner, flagged, order):
 def _bulk_bonds(vector, tree, owner, avoid, order):
     """Up to MOST_BONDS pairs (start, end) of points with a bond like `vector`."""
     bulk = np.setdiff1d(np.arange(owner.max() + 1), avoid)
-    pairs = cKDTree(tree.data[bulk]).sparse_distance_matrix(tree, order.bond,
-                                                           output_type="ndarray")
+    pairs = cKDTree(tree.data[bulk]).sparse_distance_matrix(
+        tree, order.bond, output_type="ndarray"
+    )
     start, end = bulk[pairs["i"]], pairs["j"]
     apart = np.linalg.norm(tree.data[end] - tree.data[start] - vector, axis=1)
     alike = (apart < ALIKE * order.spacing) & ~np.isin(owner[end], avoid)

@@ -40,12 +40,14 @@ def surface_layers(atoms, flagged=None, axis=None):
     """
     all_atoms = np.ones(len(atoms), bool)
     flagged, positions, cell, pbc = checked_flags(
-        atoms, all_atoms if flagged is None else flagged, 1)
+        atoms, all_atoms if flagged is None else flagged, 1
+    )
     spacing = nearest_spacing(positions, cell, pbc)
     height, axis = _heights(positions, cell, pbc, axis, 2 * spacing)
     points, owner = ghosts(positions, cell, pbc & (np.arange(3) != axis), 3 * spacing)
-    bonds = cKDTree(points[:len(atoms)]).sparse_distance_matrix(
-        cKDTree(points), 1.25 * spacing, output_type="ndarray")
+    bonds = cKDTree(points[: len(atoms)]).sparse_distance_matrix(
+        cKDTree(points), 1.25 * spacing, output_type="ndarray"
+    )
     bonds = bonds[bonds["v"] > 0]
     i, j = bonds["i"], owner[bonds["j"]]
     rise = (height[j] - height[i]) / bonds["v"]
@@ -55,8 +57,10 @@ def surface_layers(atoms, flagged=None, axis=None):
     for side in (1, -1):
         outermost = np.flatnonzero(flagged & (side * mean_rise < -0.165))
         if not len(outermost):
-            raise ValueError("None of the flagged atoms lies at a free surface; flag the surface "
-                             "cluster, or leave out flagged.")
+            raise ValueError(
+                "None of the flagged atoms lies at a free surface; flag the surface "
+                "cluster, or leave out flagged."
+            )
         steps.append(dijkstra(graph, unweighted=True, indices=outermost, min_only=True))
     steps = np.minimum(steps, len(atoms))
     layers = steps.min(axis=0).astype(int)
@@ -104,7 +108,9 @@ def _heights(positions, cell, pbc, axis, least):
         widths.append((gaps.max() * across, k, cut, across))
     width, axis, cut, across = max(widths)
     if width < least:
-        raise ValueError(f"No free surface: the widest gap between atoms is {width:.1f} Å; "
-                         "pass a slab with vacuum, or its axis.")
+        raise ValueError(
+            f"No free surface: the widest gap between atoms is {width:.1f} Å; "
+            "pass a slab with vacuum, or its axis."
+        )
     height = (scaled[:, axis] - cut - 1e-9) % 1 if pbc[axis] else scaled[:, axis]
     return height * across, axis

@@ -89,25 +89,30 @@ def track(sites, cells, max_jump=5.0, memory=5, min_jump=1.2, pbc=True):
     """
     places, members, cells = sites_of_frames(sites, cells)
     if max_jump <= 0 or min_jump <= 0 or memory < 0:
-        raise ValueError(f"max_jump={max_jump}, min_jump={min_jump}, memory={memory}: use lengths "
-                         "above 0 Å and a memory of 0 frames or more.")
+        raise ValueError(
+            f"max_jump={max_jump}, min_jump={min_jump}, memory={memory}: use lengths "
+            "above 0 Å and a memory of 0 frames or more."
+        )
     pbc, paths = np.broadcast_to(pbc, 3), []
     for frame, (found, cell) in enumerate(zip(places, cells, strict=True)):
         alive = [path for path in paths if frame - path[-1][0] <= memory + 1]
         taken = set()
         if alive and len(found):
             # a cell that breathes carries its defects along
-            last = np.array([path[-1][1] @ np.linalg.inv(cells[path[-1][0]]) @ cell
-                             for path in alive])
+            last = np.array(
+                [path[-1][1] @ np.linalg.inv(cells[path[-1][0]]) @ cell for path in alive]
+            )
             away = distances(last, found, cell, pbc)
-            for i, j in zip(*linear_sum_assignment(np.minimum(away, 2 * max_jump) ** 2),
-                            strict=True):
+            for i, j in zip(
+                *linear_sum_assignment(np.minimum(away, 2 * max_jump) ** 2), strict=True
+            ):
                 if away[i, j] <= max_jump:
                     step = find_mic((found[j] - last[i])[None], cell, pbc)[0][0]
                     alive[i].append((frame, last[i] + step, members[frame][j]))
                     taken.add(j)
-        paths += [[(frame, place, members[frame][j])] for j, place in enumerate(found)
-                  if j not in taken]
+        paths += [
+            [(frame, place, members[frame][j])] for j, place in enumerate(found) if j not in taken
+        ]
     tracks = [_track(path, min_jump) for path in paths]
     return sorted(tracks, key=lambda t: (-len(t.frames), t.frames[0]))
 
@@ -136,8 +141,9 @@ def mean_square_displacement(path, max_lag=None):
     span = path.frames[-1] - path.frames[0]
     max_lag = int(span // 2) if max_lag is None else max_lag
     if not 0 <= max_lag <= span:
-        raise ValueError(f"max_lag={max_lag} for a track that spans {span} frames; use max_lag "
-                         f"<= {span}.")
+        raise ValueError(
+            f"max_lag={max_lag} for a track that spans {span} frames; use max_lag <= {span}."
+        )
     place = np.full((span + 1, 3), np.nan)
     place[path.frames - path.frames[0]] = path.path
     result = np.zeros(max_lag + 1)
@@ -152,8 +158,10 @@ def sites_of_frames(sites, cells):
     """Positions, atoms and cells of each frame."""
     cells = np.asarray(cells, dtype=float)
     if cells.shape not in ((3, 3), (len(sites), 3, 3)):
-        raise ValueError(f"cells has shape {cells.shape} for {len(sites)} frames; give (3, 3) or "
-                         f"({len(sites)}, 3, 3).")
+        raise ValueError(
+            f"cells has shape {cells.shape} for {len(sites)} frames; give (3, 3) or "
+            f"({len(sites)}, 3, 3)."
+        )
     cells = np.broadcast_to(cells, (len(sites), 3, 3))
     places, members = [], []
     for frame, found in enumerate(sites):
@@ -172,13 +180,19 @@ def _track(path, min_jump):
     jumps, start = [], 0
     for k in range(1, len(places)):
         rest = places[start:k].mean(axis=0)
-        ahead = places[k: k + 2]
+        ahead = places[k : k + 2]
         if (np.linalg.norm(ahead - rest, axis=1) < min_jump).any() or len(ahead) < 2:
             continue
         end = ahead.mean(axis=0)
         jumps.append((frames[k], rest, end, np.linalg.norm(end - rest)))
         start = k
-    changes = [(int(frames[k]), np.setdiff1d(atoms[k - 1], atoms[k]),
-                np.setdiff1d(atoms[k], atoms[k - 1]))
-               for k in range(1, len(atoms)) if not np.array_equal(atoms[k - 1], atoms[k])]
+    changes = [
+        (
+            int(frames[k]),
+            np.setdiff1d(atoms[k - 1], atoms[k]),
+            np.setdiff1d(atoms[k], atoms[k - 1]),
+        )
+        for k in range(1, len(atoms))
+        if not np.array_equal(atoms[k - 1], atoms[k])
+    ]
     return Track(frames, places, list(atoms), np.array(jumps, dtype=JUMP), changes)

@@ -14,15 +14,15 @@ from scipy.spatial import cKDTree
 
 from .geometry import ghosts, nearest_spacing, wrap
 
-TOLERANCE = 0.35     # spacings: an atom nearer than this to a shifted one is where it came
-VALID = 0.68         # a translation brings so many atoms on atoms, of what the best one does
+TOLERANCE = 0.35  # spacings: an atom nearer than this to a shifted one is where it came
+VALID = 0.68  # a translation brings so many atoms on atoms, of what the best one does
 FEWEST_VALID = 0.45  # fraction of the atoms that the best one has to
-SAMPLE = 300         # atoms that are shifted
-AROUND = 400         # atoms in the sphere that shifts are taken from
-ORIGINS = 4          # atoms that candidates start at
-SHORTEST = 0.75      # spacings: no translation is shorter
+SAMPLE = 300  # atoms that are shifted
+AROUND = 400  # atoms in the sphere that shifts are taken from
+ORIGINS = 4  # atoms that candidates start at
+SHORTEST = 0.75  # spacings: no translation is shorter
 MAX_VALID_CHECKS = 300  # vectors of a lattice that are looked at
-MAX_TRIES = 40       # shifts that are tried as generators
+MAX_TRIES = 40  # shifts that are tried as generators
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,19 @@ def prepare(positions, kinds, cell, pbc, seed=0):
     points, owner = ghosts(positions, cell, pbc, radius + spacing)
     n_atoms = len(positions)
     sample = np.random.default_rng(seed).permutation(n_atoms)[:SAMPLE]
-    return Frame(positions, np.asarray(kinds), cell, pbc, closed, spacing, radius, points, owner,
-                 cKDTree(points), np.sort(sample))
+    return Frame(
+        positions,
+        np.asarray(kinds),
+        cell,
+        pbc,
+        closed,
+        spacing,
+        radius,
+        points,
+        owner,
+        cKDTree(points),
+        np.sort(sample),
+    )
 
 
 def vacuum_axes(positions, cell, pbc, spacing):
@@ -110,7 +121,8 @@ def candidates(frame):
     """The Candidates for translations of a Frame; each and its opposite only once."""
     sample, limit = frame.sample, TOLERANCE * frame.spacing
     pairs = cKDTree(frame.positions[sample]).sparse_distance_matrix(
-        frame.tree, frame.radius, output_type="ndarray")
+        frame.tree, frame.radius, output_type="ndarray"
+    )
     i, j = sample[pairs["i"]], pairs["j"]
     same = (frame.kinds[i] == frame.kinds[frame.owner[j]]) & (pairs["v"] > 1e-6)
     i, shift = i[same], frame.points[j[same]] - frame.positions[i[same]]
@@ -127,8 +139,12 @@ def candidates(frame):
     for step in range(4):
         near = cKDTree(place).sparse_distance_matrix(cloud, limit, output_type="ndarray")
         count = np.bincount(near["i"], minlength=len(place))
-        place = np.stack([np.bincount(near["i"], shift[near["j"], k], len(place))
-                          for k in range(3)], axis=1) / np.maximum(count, 1)[:, None]
+        place = (
+            np.stack(
+                [np.bincount(near["i"], shift[near["j"], k], len(place)) for k in range(3)], axis=1
+            )
+            / np.maximum(count, 1)[:, None]
+        )
         kept = count > (0.25 if step == 0 else 0.4) * len(sample)
         place, count = place[kept], count[kept]
         order = np.argsort(-count, kind="stable")
@@ -184,8 +200,7 @@ def as_fractions(frame, shift):
         shift = shift + more / times
     error = 0.05 + 0.05 * frame.spacing
     scaled = shift @ inverse
-    scaled[~frame.closed] = np.where(np.abs(scaled * widths)[~frame.closed] < 2 * error,
-                                     0, np.nan)
+    scaled[~frame.closed] = np.where(np.abs(scaled * widths)[~frame.closed] < 2 * error, 0, np.nan)
     if np.isnan(scaled).any():
         return None
     n = np.arange(1, int(4 * widths.max() / frame.spacing) + 2)
@@ -208,9 +223,12 @@ def hermite(rows):
             if len(live) <= 1:
                 break
             pivot = min(live, key=lambda r: abs(r[column]))
-            rows = [r if r is pivot or not r[column] else
-                    [a - (r[column] // pivot[column]) * b for a, b in zip(r, pivot, strict=True)]
-                    for r in rows]
+            rows = [
+                r
+                if r is pivot or not r[column]
+                else [a - (r[column] // pivot[column]) * b for a, b in zip(r, pivot, strict=True)]
+                for r in rows
+            ]
         pivot = live[0]
         rows = [r for r in rows if r is not pivot]
         basis.append(pivot if pivot[column] > 0 else [-a for a in pivot])
@@ -258,10 +276,10 @@ def reduced(vectors):
         times[np.abs(product / np.diag(product)) <= 0.5 + 1e-6] = 0
         if not times.any():
             break
-        gain = (product.diagonal()[:, None] - 2 * times * product
-                + times**2 * product.diagonal())
-        i, j = np.unravel_index(np.where(times != 0, gain - product.diagonal()[:, None],
-                                         np.inf).argmin(), (3, 3))
+        gain = product.diagonal()[:, None] - 2 * times * product + times**2 * product.diagonal()
+        i, j = np.unravel_index(
+            np.where(times != 0, gain - product.diagonal()[:, None], np.inf).argmin(), (3, 3)
+        )
         vectors[i] -= times[i, j] * vectors[j]
     return vectors
 

@@ -93,9 +93,11 @@ def wigner_seitz(frames, reference):
     sites = wrap(reference.get_positions(), cell, pbc)
     for k, atoms in enumerate(frames):
         if abs(len(atoms) - len(sites)) > 0.2 * len(sites) or (atoms.pbc != pbc).any():
-            raise ValueError(f"Frame {k} has {len(atoms)} atoms and pbc {atoms.pbc.tolist()}, the "
-                             f"reference {len(sites)} and {pbc.tolist()}; give the perfect "
-                             "crystal with as many unit cells.")
+            raise ValueError(
+                f"Frame {k} has {len(atoms)} atoms and pbc {atoms.pbc.tolist()}, the "
+                f"reference {len(sites)} and {pbc.tolist()}; give the perfect "
+                "crystal with as many unit cells."
+            )
         if not np.isfinite(atoms.positions).all():
             raise ValueError(f"Frame {k} has positions that are not finite; leave it out.")
     spacing = nearest_spacing(sites, cell, pbc)
@@ -125,8 +127,17 @@ def _wigner_seitz(atoms, sites, cell, pbc, spacing, lattice, owner):
     def in_frame(places):
         return wrap((places + drift) @ back, atoms.cell.complete().array, pbc)
 
-    return WignerSeitz(site_of, occupancy, vacant, shared, in_frame(sites[vacant]),
-                       in_frame(sites[shared]), in_frame(middle), members, in_frame(halves))
+    return WignerSeitz(
+        site_of,
+        occupancy,
+        vacant,
+        shared,
+        in_frame(sites[vacant]),
+        in_frame(sites[shared]),
+        in_frame(middle),
+        members,
+        in_frame(halves),
+    )
 
 
 def _halves(vacant, sites, cell, pbc, spacing, site_of, off):
@@ -149,6 +160,7 @@ def _drift(positions, cell, pbc, spacing, lattice):
     Medians find it, since they do not mind the atoms of a defect; the mean over the atoms at
     their sites then has the smaller error by heat, which decides where an atom is midway.
     """
+
     def settle(shift, chosen, n_steps, centre=np.median):
         for _ in range(n_steps):
             inside = wrap(chosen - shift, cell, pbc)
@@ -165,8 +177,7 @@ def _drift(positions, cell, pbc, spacing, lattice):
         some = positions[np.linspace(0, len(positions) - 1, 300).astype(int)]
         trials = wrap(some[::25], cell, pbc)
         near = lattice.query(trials, k=16)[1]
-        tried = [settle(v, some, 3)
-                 for v in (trials[:, None] - lattice.data[near]).reshape(-1, 3)]
+        tried = [settle(v, some, 3) for v in (trials[:, None] - lattice.data[near]).reshape(-1, 3)]
         limit = 1.1 * min(misfit for _, misfit in tried) + 0.02 * spacing
         best = min((shift for shift, misfit in tried if misfit <= limit), key=np.linalg.norm)
         shift = settle(best, positions, 10)[0]

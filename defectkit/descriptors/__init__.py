@@ -11,13 +11,31 @@ from importlib import import_module
 from .protocol import AtomDescriptor, Descriptor, check_descriptor, from_function, knows
 from .records import as_dict, difference, fingerprint, from_dict
 
-_HOME = {"soap": "by_dscribe", "acsf": "by_dscribe", "power_spectrum": "by_featomic",
-         "chgnet": "by_chgnet", "chgnet_from_file": "by_chgnet", "nep": "by_calorine",
-         "snap": "by_lammps", "ace": "by_pyace", "ace_from_file": "by_pyace",
-         "Features": "transformer"}
+_HOME = {
+    "soap": "by_dscribe",
+    "acsf": "by_dscribe",
+    "power_spectrum": "by_featomic",
+    "chgnet": "by_chgnet",
+    "chgnet_from_file": "by_chgnet",
+    "nep": "by_calorine",
+    "snap": "by_lammps",
+    "ace": "by_pyace",
+    "ace_from_file": "by_pyace",
+    "Features": "transformer",
+}
 
-__all__ = ["AtomDescriptor", "Descriptor", "as_dict", "check_descriptor", "difference",
-           "fingerprint", "from_dict", "from_function", "knows", *_HOME]
+__all__ = [
+    "AtomDescriptor",
+    "Descriptor",
+    "as_dict",
+    "check_descriptor",
+    "difference",
+    "fingerprint",
+    "from_dict",
+    "from_function",
+    "knows",
+    *_HOME,
+]
 
 
 def __getattr__(name):

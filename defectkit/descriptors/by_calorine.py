@@ -44,21 +44,37 @@ def nep(path) -> AtomDescriptor:
     code = library("calorine.nep", "nep")
     path = user_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no potential at {path}; give the nep.txt that GPUMD "
-                                "wrote.")
+        raise FileNotFoundError(
+            f"there is no potential at {path}; give the nep.txt that GPUMD wrote."
+        )
     try:
         model = code.read_model(str(path))
-        elements, cutoff = list(model.types), float(np.max([model.radial_cutoff,
-                                                            model.angular_cutoff]))
+        elements, cutoff = (
+            list(model.types),
+            float(np.max([model.radial_cutoff, model.angular_cutoff])),
+        )
     except Exception as error:  # calorine raises every kind
-        raise ValueError(f"{path} is no NEP that calorine reads ({type(error).__name__}: {error});"
-                         " give the nep.txt that GPUMD wrote.") from error
+        raise ValueError(
+            f"{path} is no NEP that calorine reads ({type(error).__name__}: {error});"
+            " give the nep.txt that GPUMD wrote."
+        ) from error
 
     def function(atoms, index):
-        return in_slabs(atoms, index, cutoff, MOST, lambda part: code.get_descriptors(
-            enclosed(part, cutoff), model_filename=str(path)))
+        return in_slabs(
+            atoms,
+            index,
+            cutoff,
+            MOST,
+            lambda part: code.get_descriptors(enclosed(part, cutoff), model_filename=str(path)),
+        )
 
     return AtomDescriptor(
-        function, "NEP", {"nep_sha256": sha256_of(path)}, cutoff,
-        elements=elements, version=version_of("calorine"), batch=10**9,
-        sensitive_to="elements, distances and angles of the neighbours, not their handedness")
+        function,
+        "NEP",
+        {"nep_sha256": sha256_of(path)},
+        cutoff,
+        elements=elements,
+        version=version_of("calorine"),
+        batch=10**9,
+        sensitive_to="elements, distances and angles of the neighbours, not their handedness",
+    )

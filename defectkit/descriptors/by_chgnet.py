@@ -56,16 +56,21 @@ def chgnet(model: str = "0.3.0", layer: int = -1, device: str = "cpu") -> AtomDe
     invariant.
     """
     if model not in MODELS:
-        raise ValueError(f"model={model!r} is none of CHGNet's {', '.join(MODELS)}; for weights "
-                         "of your own: defectkit.descriptors.chgnet_from_file(path).")
+        raise ValueError(
+            f"model={model!r} is none of CHGNet's {', '.join(MODELS)}; for weights "
+            "of your own: defectkit.descriptors.chgnet_from_file(path)."
+        )
     library("chgnet", "chgnet")
     folder = Path(library("chgnet.model.model", "chgnet").__file__).parents[1] / "pretrained"
     files = sorted((folder / model).glob("*.pth.tar"))
     if not files:
-        raise ValueError(f"the installed chgnet has no weights {model}; install it anew: pip "
-                         "install --force-reinstall --no-deps chgnet.")
-    return _described(files[0], {"model": model, "layer": int(layer)}, "chgnet", layer, device,
-                      model)
+        raise ValueError(
+            f"the installed chgnet has no weights {model}; install it anew: pip "
+            "install --force-reinstall --no-deps chgnet."
+        )
+    return _described(
+        files[0], {"model": model, "layer": int(layer)}, "chgnet", layer, device, model
+    )
 
 
 def chgnet_from_file(path, layer: int = -1, device: str = "cpu") -> AtomDescriptor:
@@ -77,44 +82,65 @@ def chgnet_from_file(path, layer: int = -1, device: str = "cpu") -> AtomDescript
     library("chgnet.model.model", "chgnet")
     path = user_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there are no weights at {path}; give the file that CHGNet's "
-                                "trainer wrote, or take descriptors.chgnet() with its own.")
+        raise FileNotFoundError(
+            f"there are no weights at {path}; give the file that CHGNet's "
+            "trainer wrote, or take descriptors.chgnet() with its own."
+        )
     digest = sha256_of(path)
-    return _described(path, {"weights_sha256": digest, "layer": int(layer)}, "", layer, device,
-                      None)
+    return _described(
+        path, {"weights_sha256": digest, "layer": int(layer)}, "", layer, device, None
+    )
 
 
 def _described(path, parameters, rebuild, layer, device, model):
     net = _network(path, model, _device(device))
     convolutions = net.atom_conv_layers
     if not -len(convolutions) <= layer < len(convolutions):
-        raise ValueError(f"layer={layer}: this network has the layers 0 to "
-                         f"{len(convolutions) - 1}.")
+        raise ValueError(
+            f"layer={layer}: this network has the layers 0 to {len(convolutions) - 1}."
+        )
     cutoff = float(net.graph_converter.atom_graph_cutoff)
     depth = range(len(convolutions))[layer] + 1
 
     def function(atoms, index):
-        return in_slabs(atoms, index, depth * cutoff, MOST,
-                        lambda part: _features(net, convolutions[layer], part, cutoff))
+        return in_slabs(
+            atoms,
+            index,
+            depth * cutoff,
+            MOST,
+            lambda part: _features(net, convolutions[layer], part, cutoff),
+        )
 
     return AtomDescriptor(
-        function, "CHGNet", parameters, cutoff, version=version_of("chgnet"), rebuild=rebuild,
-        elements=[e for e in chemical_symbols[1:95] if e not in UNSEEN], batch=10**9,
+        function,
+        "CHGNet",
+        parameters,
+        cutoff,
+        version=version_of("chgnet"),
+        rebuild=rebuild,
+        elements=[e for e in chemical_symbols[1:95] if e not in UNSEEN],
+        batch=10**9,
         sensitive_to=f"elements, distances and angles of the neighbours and, through {depth} "
-                     f"layers, of atoms up to {depth * cutoff:.0f} Å away; not to handedness")
+        f"layers, of atoms up to {depth * cutoff:.0f} Å away; not to handedness",
+    )
 
 
 def _device(name):
     torch = library("torch", "chgnet")
     try:
         device = torch.device(name)
-        there = device.type == "cpu" or (device.type == "cuda" and torch.cuda.is_available()) or (
-            device.type == "mps" and torch.backends.mps.is_available())
+        there = (
+            device.type == "cpu"
+            or (device.type == "cuda" and torch.cuda.is_available())
+            or (device.type == "mps" and torch.backends.mps.is_available())
+        )
     except (RuntimeError, TypeError):
         there = False
     if not there:
-        raise ValueError(f"device={name!r} is not there; take device='cpu', or a machine with a "
-                         "GPU that torch can use.")
+        raise ValueError(
+            f"device={name!r} is not there; take device='cpu', or a machine with a "
+            "GPU that torch can use."
+        )
     return device
 
 
@@ -122,13 +148,16 @@ def _network(path, model, device):
     torch, code = library("torch", "chgnet"), library("chgnet.model.model", "chgnet")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)["model"]
-        options: dict[str, Any] = {} if model is None else {
-            "mlp_out_bias": model == "0.2.0", "version": model}
+        options: dict[str, Any] = (
+            {} if model is None else {"mlp_out_bias": model == "0.2.0", "version": model}
+        )
         with redirect_stdout(StringIO()):
             net = code.CHGNet.from_dict(state, **options)
     except Exception as error:  # torch, pickle and CHGNet raise every kind
-        raise ValueError(f"{path} holds no weights of CHGNet, or more than numbers "
-                         f"({type(error).__name__}); give a checkpoint of its trainer.") from error
+        raise ValueError(
+            f"{path} holds no weights of CHGNet, or more than numbers "
+            f"({type(error).__name__}); give a checkpoint of its trainer."
+        ) from error
     net.graph_converter.on_isolated_atoms = "ignore"
     return net.to(device).eval()
 
@@ -138,7 +167,8 @@ def _features(net, convolution, atoms, cutoff):
     torch = library("torch", "chgnet")
     closed = enclosed(atoms, cutoff)
     structure = library("pymatgen.core", "chgnet").Structure(
-        closed.cell.array, closed.get_chemical_symbols(), closed.get_scaled_positions())
+        closed.cell.array, closed.get_chemical_symbols(), closed.get_scaled_positions()
+    )
     kept = []
     handle = convolution.register_forward_hook(lambda module, given, out: kept.append(out))
     try:

@@ -17,9 +17,14 @@ COMPRESSIONS = ("off", "mu2", "mu1nu1", "crossover")
 ETAS, ANGLES = (0.05, 0.2, 0.8, 3.0), (1.0, 4.0, 16.0)  # 1/Å^2, exponents
 
 
-
-def soap(elements, cutoff: float = 5.0, n_max: int = 8, l_max: int = 6, sigma: float = 0.5,
-         compression: str = "off") -> AtomDescriptor:
+def soap(
+    elements,
+    cutoff: float = 5.0,
+    n_max: int = 8,
+    l_max: int = 6,
+    sigma: float = 0.5,
+    compression: str = "off",
+) -> AtomDescriptor:
     """Power spectrum of the smooth density of neighbours (SOAP) around each atom.
 
     Parameters
@@ -56,10 +61,20 @@ def soap(elements, cutoff: float = 5.0, n_max: int = 8, l_max: int = 6, sigma: f
     elements = checked_elements(elements)
     options = {"n_max": int(n_max), "l_max": int(l_max), "sigma": float(sigma)}
     make = library("dscribe.descriptors", "SOAP").SOAP
-    return _described("SOAP", "soap", elements, cutoff, {**options, "compression": compression},
-                      lambda periodic: make(species=elements, r_cut=cutoff, periodic=periodic,
-                                            compression={"mode": compression,
-                                                         "species_weighting": None}, **options))
+    return _described(
+        "SOAP",
+        "soap",
+        elements,
+        cutoff,
+        {**options, "compression": compression},
+        lambda periodic: make(
+            species=elements,
+            r_cut=cutoff,
+            periodic=periodic,
+            compression={"mode": compression, "species_weighting": None},
+            **options,
+        ),
+    )
 
 
 def acsf(elements, cutoff: float = 5.0, etas=ETAS, zetas=ANGLES) -> AtomDescriptor:
@@ -74,11 +89,20 @@ def acsf(elements, cutoff: float = 5.0, etas=ETAS, zetas=ANGLES) -> AtomDescript
     elements = checked_elements(elements)
     etas, zetas = [float(x) for x in etas], [float(x) for x in zetas]
     make = library("dscribe.descriptors", "ACSF").ACSF
-    return _described("ACSF", "acsf", elements, cutoff, {"etas": etas, "zetas": zetas},
-                      lambda periodic: make(
-                          species=elements, r_cut=cutoff, periodic=periodic,
-                          g2_params=[[eta, 0.0] for eta in etas],
-                          g4_params=[[0.01, zeta, sign] for zeta in zetas for sign in (1, -1)]))
+    return _described(
+        "ACSF",
+        "acsf",
+        elements,
+        cutoff,
+        {"etas": etas, "zetas": zetas},
+        lambda periodic: make(
+            species=elements,
+            r_cut=cutoff,
+            periodic=periodic,
+            g2_params=[[eta, 0.0] for eta in etas],
+            g4_params=[[0.01, zeta, sign] for zeta in zetas for sign in (1, -1)],
+        ),
+    )
 
 
 def _described(kind, adapter, elements, cutoff, parameters, make):
@@ -93,6 +117,12 @@ def _described(kind, adapter, elements, cutoff, parameters, make):
 
     decides = {"elements": list(elements), "cutoff": float(cutoff), **parameters}
     return AtomDescriptor(
-        function, kind, decides, cutoff,
-        elements=elements, version=version_of("dscribe"), rebuild=adapter,
-        sensitive_to="elements, distances and angles of the neighbours, not their handedness")
+        function,
+        kind,
+        decides,
+        cutoff,
+        elements=elements,
+        version=version_of("dscribe"),
+        rebuild=adapter,
+        sensitive_to="elements, distances and angles of the neighbours, not their handedness",
+    )

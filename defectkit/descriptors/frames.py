@@ -26,8 +26,13 @@ def enclosed(atoms: Atoms, cutoff: float) -> Atoms:
     return closed
 
 
-def in_slabs(atoms: Atoms, index: np.ndarray, reach: float, most: int,
-             describe: Callable[[Atoms], np.ndarray]) -> np.ndarray:
+def in_slabs(
+    atoms: Atoms,
+    index: np.ndarray,
+    reach: float,
+    most: int,
+    describe: Callable[[Atoms], np.ndarray],
+) -> np.ndarray:
     """Features of the atoms `index` by a function that describes all atoms of what it is given.
 
     A frame of more than `most` atoms is described in slabs with all that lies within `reach` (Å)

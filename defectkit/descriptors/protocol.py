@@ -80,17 +80,30 @@ class AtomDescriptor:
         cutoff are refused.
     """
 
-    def __init__(self, function: Callable[[Atoms, np.ndarray], Any], kind: str,
-                 parameters: dict[str, Any], cutoff: float, *,
-                 elements: Sequence[str] | None = None, columns: Sequence[str] | None = None,
-                 version: str = "", sensitive_to: str = NOT_TOLD, rebuild: str = "",
-                 batch: int = BATCH, images: bool = True):
+    def __init__(
+        self,
+        function: Callable[[Atoms, np.ndarray], Any],
+        kind: str,
+        parameters: dict[str, Any],
+        cutoff: float,
+        *,
+        elements: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        version: str = "",
+        sensitive_to: str = NOT_TOLD,
+        rebuild: str = "",
+        batch: int = BATCH,
+        images: bool = True,
+    ):
         if not callable(function):
-            raise ValueError(f"{function!r} cannot be called; give a function of atoms and the "
-                             "indices of the centres.")
+            raise ValueError(
+                f"{function!r} cannot be called; give a function of atoms and the "
+                "indices of the centres."
+            )
         if isinstance(cutoff, bool) or not 0.0 < cutoff < np.inf:
-            raise ValueError(f"cutoff={cutoff!r} must be a positive length in Å: how far the "
-                             "descriptor sees.")
+            raise ValueError(
+                f"cutoff={cutoff!r} must be a positive length in Å: how far the descriptor sees."
+            )
         self.function, self.kind, self.parameters = function, kind, dict(parameters)
         self.cutoff, self.version, self.rebuild = float(cutoff), version, rebuild
         self.elements = None if elements is None else checked_elements(elements)
@@ -123,10 +136,19 @@ class AtomDescriptor:
             check_width(atoms, 2 * self.cutoff, f"the descriptor {self.kind}")
         index = centre_index(atoms, centres)
         parts = np.array_split(index, max(1, -(-len(index) // self.batch)))
-        return np.concatenate([
-            self._checked(self.function(atoms, part), len(part))
-            for part in tqdm(parts, f"{self.kind} of one frame", unit="batch", delay=2,
-                             leave=False, disable=not progress or len(parts) == 1)])
+        return np.concatenate(
+            [
+                self._checked(self.function(atoms, part), len(part))
+                for part in tqdm(
+                    parts,
+                    f"{self.kind} of one frame",
+                    unit="batch",
+                    delay=2,
+                    leave=False,
+                    disable=not progress or len(parts) == 1,
+                )
+            ]
+        )
 
     def _checked(self, values, n):
         try:
@@ -134,18 +156,24 @@ class AtomDescriptor:
         except (TypeError, ValueError):
             values = np.empty(0)
         if values.ndim != 2 or len(values) != n or values.shape[1] == 0:
-            raise ValueError(f"the descriptor {self.kind} returned something of shape "
-                             f"{values.shape} for {n} centres; it has to return one row of "
-                             "features per centre.")
+            raise ValueError(
+                f"the descriptor {self.kind} returned something of shape "
+                f"{values.shape} for {n} centres; it has to return one row of "
+                "features per centre."
+            )
         if not np.isfinite(values).all():
-            raise ValueError(f"the descriptor {self.kind} returned NaN or infinite features; "
-                             "check for atoms that coincide, or mend the function.")
+            raise ValueError(
+                f"the descriptor {self.kind} returned NaN or infinite features; "
+                "check for atoms that coincide, or mend the function."
+            )
         if self.columns is None:
             self.columns = [f"{self.kind} {n}" for n in range(values.shape[1])]
         if len(self.columns) != values.shape[1]:
-            raise ValueError(f"the descriptor {self.kind} returned {values.shape[1]} features but "
-                             f"has names for {len(self.columns)}; give a name for each, and the "
-                             "same number of features for every element.")
+            raise ValueError(
+                f"the descriptor {self.kind} returned {values.shape[1]} features but "
+                f"has names for {len(self.columns)}; give a name for each, and the "
+                "same number of features for every element."
+            )
         return values
 
     def names(self, element: str = "") -> list[str]:
@@ -161,18 +189,28 @@ class AtomDescriptor:
     def __repr__(self):
         knows = "any element" if self.elements is None else ", ".join(self.elements)
         made = f" ({self.version})" if self.version else ""
-        return (f"{self.kind}{made} of {knows}, cutoff {self.cutoff:.4g} Å; sensitive to: "
-                f"{self.sensitive_to}")
+        return (
+            f"{self.kind}{made} of {knows}, cutoff {self.cutoff:.4g} Å; sensitive to: "
+            f"{self.sensitive_to}"
+        )
 
     def __deepcopy__(self, memo):
         return self  # it does not change; a network it holds is not worth a second copy
 
 
-def from_function(function: Callable, cutoff: float, *, name: str | None = None,
-                  elements: Sequence[str] | None = None, columns: Sequence[str] | None = None,
-                  parameters: dict | None = None, version: str = "",
-                  sensitive_to: str = NOT_TOLD, images: bool = True,
-                  batch: int = BATCH) -> AtomDescriptor:
+def from_function(
+    function: Callable,
+    cutoff: float,
+    *,
+    name: str | None = None,
+    elements: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    parameters: dict | None = None,
+    version: str = "",
+    sensitive_to: str = NOT_TOLD,
+    images: bool = True,
+    batch: int = BATCH,
+) -> AtomDescriptor:
     """Your own function as a descriptor that `identify`, `features` and models take.
 
     Parameters
@@ -200,9 +238,18 @@ def from_function(function: Callable, cutoff: float, *, name: str | None = None,
     [2.55, 2.55, 2.55]
     """
     own = str(getattr(function, "__name__", type(function).__name__))
-    return AtomDescriptor(function, name or own, parameters or {}, cutoff, elements=elements,
-                          columns=columns, version=version, sensitive_to=sensitive_to,
-                          images=images, batch=batch)
+    return AtomDescriptor(
+        function,
+        name or own,
+        parameters or {},
+        cutoff,
+        elements=elements,
+        columns=columns,
+        version=version,
+        sensitive_to=sensitive_to,
+        images=images,
+        batch=batch,
+    )
 
 
 def check_descriptor(given, argument: str = "symmetry"):
@@ -210,12 +257,16 @@ def check_descriptor(given, argument: str = "symmetry"):
     if given is None or (isinstance(given, Descriptor) and callable(given)):
         return given
     if isinstance(given, type) or not callable(given):
-        raise ValueError(f"{argument}={given!r} gives no features; pass a SymmetryFunctions, for "
-                         "instance SymmetryFunctions.from_n2p2('input.nn'), another descriptor of "
-                         "defectkit.descriptors, or leave it out.")
-    raise ValueError(f"{argument} is a plain function, which does not say how far it sees; give "
-                     "defectkit.descriptors.from_function(your_function, cutoff=5.0) with its "
-                     "own cutoff in Å.")
+        raise ValueError(
+            f"{argument}={given!r} gives no features; pass a SymmetryFunctions, for "
+            "instance SymmetryFunctions.from_n2p2('input.nn'), another descriptor of "
+            "defectkit.descriptors, or leave it out."
+        )
+    raise ValueError(
+        f"{argument} is a plain function, which does not say how far it sees; give "
+        "defectkit.descriptors.from_function(your_function, cutoff=5.0) with its "
+        "own cutoff in Å."
+    )
 
 
 def knows(descriptor, element: str) -> bool:
@@ -234,5 +285,7 @@ def check_width(atoms: Atoms, width: float, who: str) -> None:
     height = np.where(atoms.pbc, 1.0 / np.linalg.norm(inverse, axis=0), np.inf)
     if height.min() < width:
         times = np.where(atoms.pbc, np.ceil(width / height), 1).astype(int).tolist()
-        raise ValueError(f"{who} needs a cell at least {width:.2f} Å wide and this one has "
-                         f"{height.min():.2f} Å; repeat it: atoms * {tuple(times)}.")
+        raise ValueError(
+            f"{who} needs a cell at least {width:.2f} Å wide and this one has "
+            f"{height.min():.2f} Å; repeat it: atoms * {tuple(times)}."
+        )

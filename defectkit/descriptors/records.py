@@ -21,9 +21,14 @@ from .probe import CENTRES, probe
 CLOSE = 1e-3  # of the largest number of a fingerprint; single precision keeps far below it
 DIGITS = 6
 #: Adapters that make a descriptor again from numbers and texts: module and function.
-ADAPTERS = {"soap": "by_dscribe", "acsf": "by_dscribe",
-            "power_spectrum": "by_featomic", "chgnet": "by_chgnet", "snap": "by_lammps",
-            "ace": "by_pyace"}
+ADAPTERS = {
+    "soap": "by_dscribe",
+    "acsf": "by_dscribe",
+    "power_spectrum": "by_featomic",
+    "chgnet": "by_chgnet",
+    "snap": "by_lammps",
+    "ace": "by_pyace",
+}
 
 
 class Absent:
@@ -38,8 +43,10 @@ class Absent:
 
     def __call__(self, atoms, centres=None, progress=False):
         """Raises ValueError: it cannot be computed here."""
-        raise ValueError(f"this was made with the descriptor {self.kind}, {self.why}; give that "
-                         "descriptor as symmetry=...")
+        raise ValueError(
+            f"this was made with the descriptor {self.kind}, {self.why}; give that "
+            "descriptor as symmetry=..."
+        )
 
     def names(self, element=""):
         """None are known."""
@@ -71,12 +78,15 @@ def as_dict(descriptor) -> dict[str, Any] | None:
         return descriptor.record
     if isinstance(descriptor, SymmetryFunctions):
         return _functions_as_dict(descriptor)
-    return {"descriptor": getattr(descriptor, "kind", type(descriptor).__name__),
-            "parameters": getattr(descriptor, "parameters", {}),
-            "version": getattr(descriptor, "version", ""), "cutoff": float(descriptor.cutoff),
-            "elements": None if descriptor.elements is None else list(descriptor.elements),
-            "rebuild": getattr(descriptor, "rebuild", ""),
-            "fingerprint": fingerprint(descriptor)}
+    return {
+        "descriptor": getattr(descriptor, "kind", type(descriptor).__name__),
+        "parameters": getattr(descriptor, "parameters", {}),
+        "version": getattr(descriptor, "version", ""),
+        "cutoff": float(descriptor.cutoff),
+        "elements": None if descriptor.elements is None else list(descriptor.elements),
+        "rebuild": getattr(descriptor, "rebuild", ""),
+        "fingerprint": fingerprint(descriptor),
+    }
 
 
 def from_dict(record: dict[str, Any] | None):
@@ -99,8 +109,11 @@ def from_dict(record: dict[str, Any] | None):
     except ImportError as error:
         return Absent(record, f"which cannot be made here: {str(error).rstrip('.')}")
     if not same_numbers(fingerprint(made), record["fingerprint"]):
-        return Absent(record, f"of which {made.version} gives other numbers than "
-                              f"{record['version']}, which it was fitted with")
+        return Absent(
+            record,
+            f"of which {made.version} gives other numbers than "
+            f"{record['version']}, which it was fitted with",
+        )
     return made
 
 
@@ -115,11 +128,16 @@ def difference(one: dict | None, other: dict | None) -> str | None:
         return None if one == other else "other symmetry functions"
     for what in ("descriptor", "parameters", "cutoff"):
         if one[what] != other[what]:
-            return (f"{what} {other[what]!r}, not {one[what]!r}" if what != "parameters" else
-                    _first_difference(one[what], other[what]))
+            return (
+                f"{what} {other[what]!r}, not {one[what]!r}"
+                if what != "parameters"
+                else _first_difference(one[what], other[what])
+            )
     if not same_numbers(one["fingerprint"], other["fingerprint"]):
-        return (f"{other['descriptor']} that gives other numbers for the same atoms "
-                f"({other['version'] or 'no version'}, not {one['version'] or 'no version'})")
+        return (
+            f"{other['descriptor']} that gives other numbers for the same atoms "
+            f"({other['version'] or 'no version'}, not {one['version'] or 'no version'})"
+        )
     return None
 
 
@@ -128,8 +146,11 @@ def same_numbers(one, other) -> bool:
     if one is None or other is None:
         return one == other
     one, other = np.array(one, float), np.array(other, float)
-    return bool(one.shape == other.shape and one[-1] == other[-1] and np.abs(
-        one - other).max() <= CLOSE * max(np.abs(one[:-1]).max(), 1e-12))
+    return bool(
+        one.shape == other.shape
+        and one[-1] == other[-1]
+        and np.abs(one - other).max() <= CLOSE * max(np.abs(one[:-1]).max(), 1e-12)
+    )
 
 
 def _first_difference(one, other):
@@ -139,27 +160,45 @@ def _first_difference(one, other):
 
 def _check_record(record):
     numbers = record["fingerprint"]
-    if not (isinstance(record["descriptor"], str) and isinstance(record["version"], str)
-            and isinstance(record["parameters"], dict) and record["rebuild"] in ("", *ADAPTERS)
-            and number(record["cutoff"]) > 0
-            and (numbers is None or (len(numbers) == 8 and np.isfinite(
-                [number(x) for x in numbers]).all()))):
+    if not (
+        isinstance(record["descriptor"], str)
+        and isinstance(record["version"], str)
+        and isinstance(record["parameters"], dict)
+        and record["rebuild"] in ("", *ADAPTERS)
+        and number(record["cutoff"]) > 0
+        and (
+            numbers is None
+            or (len(numbers) == 8 and np.isfinite([number(x) for x in numbers]).all())
+        )
+    ):
         raise ValueError("descriptor")
 
 
 def _functions_as_dict(symmetry):
-    return {"functions": {e: [asdict(f) for f in fs] for e, fs in symmetry.functions.items()},
-            "cutoff_type": symmetry.cutoff_type, "inner": symmetry.inner,
-            "elements": list(symmetry.elements),
-            "scaling": {e: {k: np.asarray(v).tolist() for k, v in asdict(s).items()}
-                        for e, s in symmetry.scaling.items()}}
+    return {
+        "functions": {e: [asdict(f) for f in fs] for e, fs in symmetry.functions.items()},
+        "cutoff_type": symmetry.cutoff_type,
+        "inner": symmetry.inner,
+        "elements": list(symmetry.elements),
+        "scaling": {
+            e: {k: np.asarray(v).tolist() for k, v in asdict(s).items()}
+            for e, s in symmetry.scaling.items()
+        },
+    }
 
 
 def _functions_from_dict(given):
     elements = [str(e) for e in given["elements"]]
     functions = {e: [_function(f, elements) for f in fs] for e, fs in given["functions"].items()}
-    scaling = {e: Scaling(*(_scale(s[name], len(functions[e])) for name in (
-        "offset", "factor", "low", "minimum", "maximum"))) for e, s in given["scaling"].items()}
+    scaling = {
+        e: Scaling(
+            *(
+                _scale(s[name], len(functions[e]))
+                for name in ("offset", "factor", "low", "minimum", "maximum")
+            )
+        )
+        for e, s in given["scaling"].items()
+    }
     inner, kind = number(given["inner"]), given["cutoff_type"]
     if type(kind) is not int or not 0 <= kind <= 8 or not 0 <= inner < 1:
         raise ValueError("cutoff function")
@@ -171,10 +210,14 @@ def _function(given, elements):
     for name in ("rc", "rl", "eta", "rs", "lam", "zeta", "left", "right"):
         number(getattr(f, name))
     known = ARGUMENTS[f.kind].split()
-    if (f.rc <= 0 or not {f.centre, *f.neighbours} <= set(elements)
-            or len(f.neighbours) != ("e1" in known) + ("e2" in known)
-            or f.weight not in ("Z", "1")
-            or f.core != SUBTYPES.get(f.sub, 0) or (f.kind >= 20) != (f.core > 0)):
+    if (
+        f.rc <= 0
+        or not {f.centre, *f.neighbours} <= set(elements)
+        or len(f.neighbours) != ("e1" in known) + ("e2" in known)
+        or f.weight not in ("Z", "1")
+        or f.core != SUBTYPES.get(f.sub, 0)
+        or (f.kind >= 20) != (f.core > 0)
+    ):
         raise ValueError("function")
     return f
 
@@ -194,5 +237,4 @@ def number(value) -> float:
     return value
 
 
-__all__ = ["Absent", "as_dict", "difference", "fingerprint", "from_dict",
-           "number", "same_numbers"]
+__all__ = ["Absent", "as_dict", "difference", "fingerprint", "from_dict", "number", "same_numbers"]

@@ -37,15 +37,18 @@ class Features(TransformerMixin, BaseEstimator):
     def fit(self, frames, y=None) -> Features:
         """Nothing is learned: checks that there is a descriptor."""
         if check_descriptor(self.descriptor, "descriptor") is None:
-            raise ValueError("Features needs a descriptor; give one, for instance "
-                             "Features(SymmetryFunctions.silicon()).")
+            raise ValueError(
+                "Features needs a descriptor; give one, for instance "
+                "Features(SymmetryFunctions.silicon())."
+            )
         return self
 
     def transform(self, frames) -> np.ndarray:
         """Features (n_environments, n_features) of all centres of all frames, in their order."""
         self.fit(frames)
-        return np.concatenate(list(features(frames, self.descriptor, self.centres,
-                                            progress=self.progress)))
+        return np.concatenate(
+            list(features(frames, self.descriptor, self.centres, progress=self.progress))
+        )
 
     def __sklearn_is_fitted__(self):
         return True

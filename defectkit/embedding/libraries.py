@@ -48,8 +48,9 @@ def _umap(X, seed, init, n_neighbors, options):
     try:  # n_jobs=1 is what a seed forces anyway, then without a warning
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")  # no transform here
-            return umap.UMAP(n_neighbors=n_neighbors, init=init, random_state=seed, n_jobs=1,
-                             **options).fit_transform(X)
+            return umap.UMAP(
+                n_neighbors=n_neighbors, init=init, random_state=seed, n_jobs=1, **options
+            ).fit_transform(X)
     finally:
         numba.set_num_threads(threads)
 
@@ -75,7 +76,7 @@ def _nearest(X, k):
         found = index.search(X[rows], min(n, k + 5))[1]
         apart = np.linalg.norm(X[found] - X[rows, None], axis=2)
         apart[(found == rows[:, None]) | (found < 0)] = np.inf
-        order = np.argsort(apart, axis=1, kind="stable")[:, :k - 1]
+        order = np.argsort(apart, axis=1, kind="stable")[:, : k - 1]
         near[rows] = np.column_stack([rows, np.take_along_axis(found, order, 1)])
         distance[rows, 1:] = np.take_along_axis(apart, order, 1)
     return near, distance
@@ -87,16 +88,19 @@ def _pacmap(X, seed, init, n_neighbors, snapshots, options):
     options = {"MN_ratio": 0.5, "FP_ratio": 2.5, "num_iters": (100, 100, 250), **options}
     wanted = n_neighbors * np.array([1, options["MN_ratio"], options["FP_ratio"]])
     if len(X) <= wanted.sum():
-        warnings.warn(f"{len(X)} environments are too few for {wanted.sum():.0f} pairs each, so "
-                      "PaCMAP takes fewer of every kind; add frames or lower n_neighbors.",
-                      stacklevel=5)
+        warnings.warn(
+            f"{len(X)} environments are too few for {wanted.sum():.0f} pairs each, so "
+            "PaCMAP takes fewer of every kind; add frames or lower n_neighbors.",
+            stacklevel=5,
+        )
     if snapshots is not None:
         # PaCMAP fails unless its list starts at 0 and ends with the last iteration.
         kept = sorted({0, *map(int, snapshots), sum(options["num_iters"])})
         options |= {"intermediate": True, "intermediate_snapshots": kept}
     with _global_state_kept():
         Y = pacmap.PaCMAP(n_neighbors=n_neighbors, random_state=seed, **options).fit_transform(
-            X.astype(np.float32), init=init)
+            X.astype(np.float32), init=init
+        )
     return Y if snapshots is None else Y[[kept.index(int(s)) for s in snapshots]]
 
 
@@ -112,8 +116,13 @@ def _global_state_kept():
     import pacmap.pacmap
 
     logger = logging.getLogger("pacmap.pacmap")
-    before = (np.random.get_state(), faiss.omp_get_max_threads(),  # noqa: NPY002
-              logger.level, pacmap.pacmap._RANDOM_STATE, numba.get_num_threads())
+    before = (
+        np.random.get_state(),  # noqa: NPY002
+        faiss.omp_get_max_threads(),
+        logger.level,
+        pacmap.pacmap._RANDOM_STATE,
+        numba.get_num_threads(),
+    )
     logger.setLevel(logging.ERROR)
     numba.set_num_threads(1)
     try:

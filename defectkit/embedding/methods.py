@@ -42,10 +42,13 @@ class Method:
 #: The one table of methods; all else that knows them reads it here.
 METHODS = {
     "pca": Method("PCA", ("pca",), {}, False, 3),
-    "umap": Method("UMAP", ("pca", "spectral", "random"), {"n_neighbors": 15, "min_dist": 0.1},
-                   True, 6),
-    "pacmap": Method("PaCMAP", ("pca", "random"),
-                     {"n_neighbors": 10, "MN_ratio": 0.5, "FP_ratio": 2.5}, True, 8)}
+    "umap": Method(
+        "UMAP", ("pca", "spectral", "random"), {"n_neighbors": 15, "min_dist": 0.1}, True, 6
+    ),
+    "pacmap": Method(
+        "PaCMAP", ("pca", "random"), {"n_neighbors": 10, "MN_ratio": 0.5, "FP_ratio": 2.5}, True, 8
+    ),
+}
 #: Initialisations that each method knows.
 INITS = {name: method.inits for name, method in METHODS.items()}
 
@@ -69,8 +72,18 @@ def method_name(method) -> str:
 _standardise = standardise  # embed has an argument of this name
 
 
-def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots=None,
-          standardise=True, canonical=False, **options) -> np.ndarray:
+def embed(
+    X,
+    method="pacmap",
+    *,
+    seed=0,
+    init="pca",
+    n_neighbors=None,
+    snapshots=None,
+    standardise=True,
+    canonical=False,
+    **options,
+) -> np.ndarray:
     """Coordinates of every environment in a two-dimensional map.
 
     ========  ==================================================================================
@@ -137,22 +150,28 @@ def embed(X, method="pacmap", *, seed=0, init="pca", n_neighbors=None, snapshots
     order = canonical_order(X) if canonical else np.arange(len(X))
     X = _standardise(X[order]) if standardise else X[order]
     if np.ptp(X, axis=0).max() == 0:
-        raise ValueError(f"all {len(X)} environments have the same features, so there is nothing "
-                         "to map; add other structures or a thermal trajectory.")
+        raise ValueError(
+            f"all {len(X)} environments have the same features, so there is nothing "
+            "to map; add other structures or a thermal trajectory."
+        )
     placed = libraries.place(X, method, seed, init, n_neighbors, snapshots, options)
     Y = np.empty_like(placed)
     Y[..., order, :] = placed
     if not np.isfinite(Y).all():
-        raise ValueError(f"{method} could not place every environment; look for large groups of "
-                         "identical environments and thin them out.")
+        raise ValueError(
+            f"{method} could not place every environment; look for large groups of "
+            "identical environments and thin them out."
+        )
     return Y.astype(float)
 
 
 def check_seed(seed) -> int:
     """A seed as int; raises ValueError for anything that is none."""
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2 ** 32:
-        raise ValueError(f"seed={seed!r} must be a whole number from 0 to 4294967295, so that the "
-                         "map can be computed again.")
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**32:
+        raise ValueError(
+            f"seed={seed!r} must be a whole number from 0 to 4294967295, so that the "
+            "map can be computed again."
+        )
     return int(seed)
 
 
@@ -160,33 +179,42 @@ def check_settings(n, method, init="pca", n_neighbors=None, snapshots=None, opti
     """Refuse what the libraries would silently change; return the number of neighbours."""
     known = METHODS[method]
     if init not in known.inits:
-        raise ValueError(f"{method} has no initialisation {init!r}; "
-                         f"use one of {', '.join(known.inits)}.")
+        raise ValueError(
+            f"{method} has no initialisation {init!r}; use one of {', '.join(known.inits)}."
+        )
     if snapshots is not None:
         last = sum(dict(options).get("num_iters", (100, 100, 250)))
         if method != "pacmap":
             raise ValueError(f"snapshots are kept by pacmap only; drop them for {method}.")
         if len(snapshots) == 0 or min(snapshots) < 0 or max(snapshots) > last:
-            raise ValueError(f"snapshots must be iterations from 0 to {last}, got "
-                             f"{list(snapshots)}.")
+            raise ValueError(
+                f"snapshots must be iterations from 0 to {last}, got {list(snapshots)}."
+            )
     if method == "pca":
         if options or n_neighbors is not None:
             raise ValueError("pca takes no n_neighbors and no further options; drop them.")
     if n < known.smallest:
-        raise ValueError(f"a map by {method} needs at least {known.smallest} environments, got "
-                         f"{n}; add frames or atoms.")
+        raise ValueError(
+            f"a map by {method} needs at least {known.smallest} environments, got "
+            f"{n}; add frames or atoms."
+        )
     if method == "pca":
         return None
     if n_neighbors is None:
         usual = known.settings["n_neighbors"]
         n_neighbors = min(usual, max(2, n // 3))
         if n_neighbors < usual:
-            warnings.warn(f"{n} environments are few for a map by {method}: it keeps "
-                          f"{n_neighbors} neighbours of each close instead of {usual}; add "
-                          "frames or atoms.", stacklevel=3)
+            warnings.warn(
+                f"{n} environments are few for a map by {method}: it keeps "
+                f"{n_neighbors} neighbours of each close instead of {usual}; add "
+                "frames or atoms.",
+                stacklevel=3,
+            )
     if n_neighbors < 2:
         raise ValueError(f"n_neighbors={n_neighbors} is too few; use at least 2.")
     if n <= n_neighbors:
-        raise ValueError(f"n_neighbors={n_neighbors} needs more than {n_neighbors} environments, "
-                         f"got {n}; use n_neighbors <= {n - 1} or add frames.")
+        raise ValueError(
+            f"n_neighbors={n_neighbors} needs more than {n_neighbors} environments, "
+            f"got {n}; use n_neighbors <= {n - 1} or add frames."
+        )
     return int(n_neighbors)

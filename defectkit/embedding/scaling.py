@@ -37,8 +37,10 @@ def standardise(X, reference=None) -> np.ndarray:
     X = feature_table(X, "X")
     ref = X if reference is None else feature_table(reference, "reference")
     if ref.shape[1] != X.shape[1]:
-        raise ValueError(f"reference has {ref.shape[1]} features but X has {X.shape[1]}; "
-                         "compute both with the same symmetry functions.")
+        raise ValueError(
+            f"reference has {ref.shape[1]} features but X has {X.shape[1]}; "
+            "compute both with the same symmetry functions."
+        )
     centre = ref.mean(axis=0)
     spread = ref.std(axis=0)
     flat = spread <= ROUND_OFF * np.abs(ref).max(axis=0)
@@ -103,8 +105,10 @@ def variance_shares(X) -> np.ndarray:
     Z = standardise(X)
     along = np.sort(np.linalg.eigvalsh(Z.T @ Z / len(Z)))[::-1]
     if along[0] <= 0:
-        raise ValueError("no feature varies, so there is no variance to share out; add other "
-                         "structures or a thermal trajectory.")
+        raise ValueError(
+            "no feature varies, so there is no variance to share out; add other "
+            "structures or a thermal trajectory."
+        )
     return np.append(along, 0.0)[:2] / along.sum()
 
 
@@ -112,13 +116,18 @@ def feature_table(X, name) -> np.ndarray:
     """X as float64 (n, n_features); raises ValueError that calls it `name`."""
     X = np.asarray(X, dtype=float)
     if X.ndim != 2:
-        raise ValueError(f"{name} must be (n_environments, n_features), got shape {X.shape}; "
-                         "np.concatenate(features) joins frames.")
+        raise ValueError(
+            f"{name} must be (n_environments, n_features), got shape {X.shape}; "
+            "np.concatenate(features) joins frames."
+        )
     if X.size == 0:
-        raise ValueError(f"{name} is empty (shape {X.shape}); give at least one environment "
-                         "with one feature.")
+        raise ValueError(
+            f"{name} is empty (shape {X.shape}); give at least one environment with one feature."
+        )
     bad = ~np.isfinite(X).all(axis=1)
     if bad.any():
-        raise ValueError(f"{name} has NaN or infinite features in {bad.sum()} of {len(X)} rows, "
-                         f"first in row {bad.argmax()}; check the positions of that atom.")
+        raise ValueError(
+            f"{name} has NaN or infinite features in {bad.sum()} of {len(X)} rows, "
+            f"first in row {bad.argmax()}; check the positions of that atom."
+        )
     return X

@@ -3,9 +3,11 @@
 from importlib import import_module
 
 #: Functions of umap-learn that numba compiles for a map and that the library does not cache.
-COMPILED = (("umap.umap_", "smooth_knn_dist"),
-            ("umap.umap_", "compute_membership_strengths"),
-            ("umap.layouts", "_nb_optimize_layout_euclidean_single_epoch"))
+COMPILED = (
+    ("umap.umap_", "smooth_knn_dist"),
+    ("umap.umap_", "compute_membership_strengths"),
+    ("umap.layouts", "_nb_optimize_layout_euclidean_single_epoch"),
+)
 
 
 def cache_compiled():

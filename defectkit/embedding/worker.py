@@ -27,16 +27,19 @@ _BESIDE_FROM = 4096  # environments; below, starting a process takes longer than
 _ROOT = str(Path(__file__).resolve().parents[2])
 # With -P neither the current folder nor the script's is searched, where a file may have the name
 # of a library. The package's own folder comes last, for a checkout that is not installed.
-_START = ("import sys; sys.path.append(sys.argv.pop(1)); "
-          "from defectkit.embedding.worker import main; main(*sys.argv[1:])")
+_START = (
+    "import sys; sys.path.append(sys.argv.pop(1)); "
+    "from defectkit.embedding.worker import main; main(*sys.argv[1:])"
+)
 
 
 class Stopped(Exception):
     """The user has stopped the work."""
 
 
-def compute(X, method, seed=0, report=lambda share, text: None, stop=lambda: False,
-            standardise=True) -> np.ndarray:
+def compute(
+    X, method, seed=0, report=lambda share, text: None, stop=lambda: False, standardise=True
+) -> np.ndarray:
     """The map :func:`defectkit.embedding.embed` gives, from another process.
 
     Parameters
@@ -60,8 +63,21 @@ def compute(X, method, seed=0, report=lambda share, text: None, stop=lambda: Fal
         output = Path(folder) / "output.txt"
         with open(output, "wb") as file:
             child = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START, _ROOT, folder, method, str(check_seed(seed)),
-                 str(int(standardise))], stdin=subprocess.PIPE, stdout=file, stderr=file)
+                [
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    _START,
+                    _ROOT,
+                    folder,
+                    method,
+                    str(check_seed(seed)),
+                    str(int(standardise)),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file,
+            )
         try:
             _follow(child, output, method, report, stop)
         finally:
@@ -109,8 +125,13 @@ def main(folder, method, seed, standardise):
     """The map of ``X.npy`` in `folder`, as the process of its own that `compute` starts."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = Path(folder)
-    Y = embed(np.load(folder / "X.npy", allow_pickle=False), method, seed=int(seed), verbose=True,
-              standardise=bool(int(standardise)))
+    Y = embed(
+        np.load(folder / "X.npy", allow_pickle=False),
+        method,
+        seed=int(seed),
+        verbose=True,
+        standardise=bool(int(standardise)),
+    )
     np.save(folder / "Y.npy", Y)
 
 
@@ -152,8 +173,12 @@ def embed_all(X, methods=("pca", "umap", "pacmap"), *, seed=0, standardise=True)
     def one(name):
         return embed(X, name, seed=seed, standardise=False)
 
-    beside = (len(X) >= _BESIDE_FROM and cpu_count() > 1 and bool(sys.executable)
-              and {"umap", "pacmap"} <= set(names))
+    beside = (
+        len(X) >= _BESIDE_FROM
+        and cpu_count() > 1
+        and bool(sys.executable)
+        and {"umap", "pacmap"} <= set(names)
+    )
     maps = _two_at_once(X, names, seed, one) if beside else {n: one(n) for n in names}
     return {given: maps[name] for given, name in zip(methods, names, strict=True)}
 

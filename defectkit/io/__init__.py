@@ -2,10 +2,19 @@
 
 from importlib import import_module
 
-_HOME = {"iter_frames": "trajectory", "read_frames": "trajectory", "raw_frames": "trajectory",
-         "parse": "trajectory", "check_order": "continuity", "first_break": "continuity",
-         "in_order": "continuity", "is_trajectory": "continuity", "OrderCheck": "continuity",
-         "Break": "continuity", "fetch": "download"}
+_HOME = {
+    "iter_frames": "trajectory",
+    "read_frames": "trajectory",
+    "raw_frames": "trajectory",
+    "parse": "trajectory",
+    "check_order": "continuity",
+    "first_break": "continuity",
+    "in_order": "continuity",
+    "is_trajectory": "continuity",
+    "OrderCheck": "continuity",
+    "Break": "continuity",
+    "fetch": "download",
+}
 
 __all__ = sorted(_HOME)
 

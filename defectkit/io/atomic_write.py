@@ -78,8 +78,10 @@ def clear_errors(path, then="a file that was there is as it was"):
     except OSError as err:
         if err.errno not in REMEDIES or getattr(err, "told", False):
             raise
-        clear = type(err)(f"{path} could not be written ({os.strerror(err.errno)}): "
-                          f"{REMEDIES[err.errno]}; {then}.")
+        clear = type(err)(
+            f"{path} could not be written ({os.strerror(err.errno)}): "
+            f"{REMEDIES[err.errno]}; {then}."
+        )
         clear.errno, clear.told = err.errno, True
         raise clear from err
 
@@ -111,8 +113,10 @@ def _mode(target):
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(mode):
-        raise OSError(f"{target} is a device or a pipe, which cannot be replaced by a file; "
-                      "choose another name.")
+        raise OSError(
+            f"{target} is a device or a pipe, which cannot be replaced by a file; "
+            "choose another name."
+        )
     return stat.S_IMODE(mode)
 
 

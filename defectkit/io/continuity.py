@@ -12,8 +12,7 @@ import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
-__all__ = ["Break", "OrderCheck", "check_order", "first_break", "in_order",
-           "is_trajectory"]
+__all__ = ["Break", "OrderCheck", "check_order", "first_break", "in_order", "is_trajectory"]
 
 _MOVED = 0.45  # of the nearest distance: farther, and an atom may be another one
 _STRAIN = 0.02  # change of a cell between two frames that no run makes
@@ -76,8 +75,10 @@ class OrderCheck:
         return Break(frame, reason) if reason else None
 
     def _time(self, last, atoms):
-        name = next((n for n in _TIMES if _is_number(last.info.get(n))
-                     and _is_number(atoms.info.get(n))), None)
+        name = next(
+            (n for n in _TIMES if _is_number(last.info.get(n)) and _is_number(atoms.info.get(n))),
+            None,
+        )
         if name is None:
             return None
         before, after = float(last.info[name]), float(atoms.info[name])
@@ -89,8 +90,10 @@ class OrderCheck:
             self._interval = interval
         if abs(interval - self._interval) > 0.1 * self._interval:
             usual, self._interval = self._interval, None
-            return (f"{name} goes on by {interval:g} from {before:g} to {after:g}, before by "
-                    f"{usual:g}: frames are missing or another run is appended")
+            return (
+                f"{name} goes on by {interval:g} from {before:g} to {after:g}, before by "
+                f"{usual:g}: frames are missing or another run is appended"
+            )
         return None
 
     def _moved(self, last, atoms):
@@ -101,22 +104,29 @@ class OrderCheck:
         strain, steps = _displacements(last, atoms, heavy)
         if self._reach is None:
             self._reach = _MOVED * _nearest(last.positions[heavy])
-        step = float(np.sqrt(np.mean(steps ** 2)))
+        step = float(np.sqrt(np.mean(steps**2)))
         if not np.isfinite(step):
             return "positions or cell are not finite"
         usual = np.median(self._steps) if len(self._steps) >= _FEW else np.inf
         self._steps.append(step)
-        if strain > _STRAIN or (strain > _SMALL_STRAIN
-                                and strain > 0.5 * step / (self._reach / _MOVED)):
-            return (f"the cell is strained by {strain:.1%} while atoms keep their places, as in a "
-                    "set of cells and not in a run")
+        if strain > _STRAIN or (
+            strain > _SMALL_STRAIN and strain > 0.5 * step / (self._reach / _MOVED)
+        ):
+            return (
+                f"the cell is strained by {strain:.1%} while atoms keep their places, as in a "
+                "set of cells and not in a run"
+            )
         if step > self._reach:
-            return (f"atoms are {step:.2f} Å from where they were (root mean square), more than "
-                    "half a bond: their order is another, or too much time has passed")
+            return (
+                f"atoms are {step:.2f} Å from where they were (root mean square), more than "
+                "half a bond: their order is another, or too much time has passed"
+            )
         if step > _LEAP * usual and step > 0.1 * self._reach:
             self._steps.clear()
-            return (f"atoms move by {step:.2f} Å (root mean square), in the frames before by "
-                    f"{usual:.2f} Å: another run is appended or frames are missing")
+            return (
+                f"atoms move by {step:.2f} Å (root mean square), in the frames before by "
+                f"{usual:.2f} Å: another run is appended or frames are missing"
+            )
         return _exchanged(last, atoms, heavy[steps > self._reach], self._reach)
 
 
@@ -166,8 +176,10 @@ def in_order(frames: Iterable[Atoms], start: int = 0) -> Iterator[Atoms]:
     for atoms in frames:
         found = check(atoms)
         if found is not None:
-            raise ValueError(f"{found}; average only over frames that follow one another, here "
-                             f"those before frame {found.frame} or those from it on.")
+            raise ValueError(
+                f"{found}; average only over frames that follow one another, here "
+                f"those before frame {found.frame} or those from it on."
+            )
         yield atoms
 
 
@@ -179,8 +191,10 @@ def _other_atoms(last, atoms):
         if not np.array_equal(before, after):
             gone, new = np.setdiff1d(before, after), np.setdiff1d(after, before)
             if len(gone) or len(new):
-                return (f"{len(gone)} atoms left and {len(new)} entered (ids "
-                        f"{', '.join(map(str, [*gone[:2], *new[:2]]))})")
+                return (
+                    f"{len(gone)} atoms left and {len(new)} entered (ids "
+                    f"{', '.join(map(str, [*gone[:2], *new[:2]]))})"
+                )
             return "the atoms come in another order of their ids; sort each frame by id"
     other = np.flatnonzero(last.numbers != atoms.numbers)
     if len(other) == 0:
@@ -194,9 +208,9 @@ def _other_atoms(last, atoms):
 
 def _other_box(last, atoms):
     if last.cell.rank != atoms.cell.rank:
-        return (f"the cell has {atoms.cell.rank} vectors, in the frame before {last.cell.rank}")
+        return f"the cell has {atoms.cell.rank} vectors, in the frame before {last.cell.rank}"
     if not np.array_equal(last.pbc, atoms.pbc):
-        return (f"periodic along {_axes(atoms.pbc)}, in the frame before along {_axes(last.pbc)}")
+        return f"periodic along {_axes(atoms.pbc)}, in the frame before along {_axes(last.pbc)}"
     return None
 
 
@@ -205,8 +219,11 @@ def _axes(pbc):
 
 
 def _is_number(value):
-    return (isinstance(value, int | float | np.integer | np.floating)
-            and not isinstance(value, bool) and np.isfinite(value))
+    return (
+        isinstance(value, int | float | np.integer | np.floating)
+        and not isinstance(value, bool)
+        and np.isfinite(value)
+    )
 
 
 def _displacements(last, atoms, chosen):
@@ -219,8 +236,11 @@ def _displacements(last, atoms, chosen):
     change = np.linalg.solve(box, atoms.cell.array) - np.eye(3)
     strain = float(np.abs(np.linalg.eigvalsh((change + change.T) / 2)).max())
     scaled = after @ np.linalg.inv(atoms.cell.array) - before @ np.linalg.inv(box)
-    turn = np.where(last.pbc, np.angle(np.mean(np.exp(2j * np.pi * scaled), axis=0)) / (2 * np.pi),
-                    scaled.mean(axis=0))
+    turn = np.where(
+        last.pbc,
+        np.angle(np.mean(np.exp(2j * np.pi * scaled), axis=0)) / (2 * np.pi),
+        scaled.mean(axis=0),
+    )
     scaled = scaled - turn
     scaled -= np.where(last.pbc, np.round(scaled), 0.0)
     return strain, np.linalg.norm(scaled @ box, axis=1)
@@ -231,7 +251,7 @@ def _nearest(positions):
     if len(positions) < 2:
         return 2.5
     tree = cKDTree(positions)
-    some = positions[::max(1, len(positions) // 2000)]
+    some = positions[:: max(1, len(positions) // 2000)]
     return float(np.median(tree.query(some, k=2)[0][:, 1]))
 
 

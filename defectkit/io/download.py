@@ -17,8 +17,9 @@ _BLOCK = 1 << 16
 _NAMES = {"sha256": "SHA-256", "sha1": "git's SHA-1"}
 
 
-def fetch(url: str, sha256: str, path: str | os.PathLike, progress: bool = True,
-          max_bytes: int = LARGEST) -> Path:
+def fetch(
+    url: str, sha256: str, path: str | os.PathLike, progress: bool = True, max_bytes: int = LARGEST
+) -> Path:
     """Path of a downloaded file whose SHA-256 is the one expected.
 
     A file that is there and right is not fetched again. The download goes to a temporary name
@@ -32,23 +33,33 @@ def fetch(url: str, sha256: str, path: str | os.PathLike, progress: bool = True,
     if path.exists():
         if sha256_of(path) == sha256:
             return path
-        raise ValueError(f"{path} is not the file expected (SHA-256 {sha256}); delete it and load "
-                         "again.")
+        raise ValueError(
+            f"{path} is not the file expected (SHA-256 {sha256}); delete it and load again."
+        )
     try:
         with urllib.request.urlopen(url, timeout=30) as source:
             size = _size(source.headers.get("Content-Length"), url)
             if size is not None and size > max_bytes:
-                raise ValueError(f"{url} has {size} bytes, more than the {max_bytes} expected at "
-                                 "most; nothing was fetched, check the address.")
-            with tqdm(total=size, unit="B", unit_scale=True, desc=path.name, delay=2,
-                      disable=not progress) as bar:
+                raise ValueError(
+                    f"{url} has {size} bytes, more than the {max_bytes} expected at "
+                    "most; nothing was fetched, check the address."
+                )
+            with tqdm(
+                total=size,
+                unit="B",
+                unit_scale=True,
+                desc=path.name,
+                delay=2,
+                disable=not progress,
+            ) as bar:
                 write_checked(source, path, sha256, max_bytes, bar)
     except (urllib.error.URLError, OSError, http.client.HTTPException) as err:
         if getattr(err, "errno", None) in REMEDIES:  # the disk, not the network
             raise
         raise FileNotFoundError(
             f"{url} cannot be fetched ({getattr(err, 'reason', err)}); go online, or put the file "
-            f"with SHA-256 {sha256} at {path} by hand.") from err
+            f"with SHA-256 {sha256} at {path} by hand."
+        ) from err
     return path
 
 
@@ -62,16 +73,20 @@ def write_checked(source, path, expected, max_bytes=LARGEST, bar=None, digest=No
         while block := source.read(_BLOCK):
             size += len(block)
             if size > max_bytes:
-                raise ValueError(f"{path.name} is larger than the {max_bytes} bytes expected at "
-                                 "most; nothing was kept, check the address.")
+                raise ValueError(
+                    f"{path.name} is larger than the {max_bytes} bytes expected at "
+                    "most; nothing was kept, check the address."
+                )
             target.write(block)
             digest.update(block)
             if bar is not None:
                 bar.update(len(block))
         if digest.hexdigest() != expected:
-            raise ValueError(f"{path.name} arrived corrupt or cut off ({_NAMES[digest.name]} "
-                             f"{digest.hexdigest()}, not {expected}); nothing was kept, try "
-                             "again.")
+            raise ValueError(
+                f"{path.name} arrived corrupt or cut off ({_NAMES[digest.name]} "
+                f"{digest.hexdigest()}, not {expected}); nothing was kept, try "
+                "again."
+            )
 
 
 def sha256_of(path):
@@ -102,8 +117,10 @@ def blob_of(path):
 
 def _check_sha256(sha256):
     if not isinstance(sha256, str) or len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
-        raise ValueError(f"sha256={sha256!r} has to be 64 digits 0-9, a-f; a part of them, or "
-                         "none, does not check a file.")
+        raise ValueError(
+            f"sha256={sha256!r} has to be 64 digits 0-9, a-f; a part of them, or "
+            "none, does not check a file."
+        )
 
 
 def _size(stated, url):
@@ -111,6 +128,8 @@ def _size(stated, url):
     if not stated:
         return None
     if not str(stated).strip().isdecimal():
-        raise ValueError(f"{url} states a Content-Length of {str(stated)[:40]!r}, which is no "
-                         "size; nothing was fetched, check the address or the proxy.")
+        raise ValueError(
+            f"{url} states a Content-Length of {str(stated)[:40]!r}, which is no "
+            "size; nothing was fetched, check the address or the proxy."
+        )
     return int(stated)

@@ -28,8 +28,10 @@ def as_elements(elements):
     if isinstance(elements, Mapping):
         return {str(name): _number(symbol) for name, symbol in elements.items()}
     if not isinstance(elements, Sequence | np.ndarray) or len(elements) == 0:
-        raise TypeError(f"elements={elements!r} is no list of symbols; give one for each type, "
-                        'e.g. elements=["Si", "O"].')
+        raise TypeError(
+            f"elements={elements!r} is no list of symbols; give one for each type, "
+            'e.g. elements=["Si", "O"].'
+        )
     return tuple(_number(symbol) for symbol in elements)
 
 
@@ -38,8 +40,10 @@ def _number(symbol):
         return 0
     if isinstance(symbol, str) and symbol.strip().capitalize() in _SYMBOLS | _ISOTOPES:
         return (_SYMBOLS | _ISOTOPES)[symbol.strip().capitalize()]
-    raise ValueError(f"elements names {symbol!r}, which is no chemical element; use symbols such "
-                     "as Si, or None for sites that are no atoms.")
+    raise ValueError(
+        f"elements names {symbol!r}, which is no chemical element; use symbols such "
+        "as Si, or None for sites that are no atoms."
+    )
 
 
 def element_of(label):
@@ -120,12 +124,16 @@ def _table(kinds, elements, where, masses):
         table = _names(kinds, elements, where)
     unknown = [kind for kind in kinds if table[kind] is None]
     if unknown:
-        raise ValueError(f"{where} has atoms called {', '.join(map(repr, unknown[:5]))}, which is "
-                         f"no element; say what they are, e.g. elements={{{unknown[0]!r}: "
-                         "'Si'}, with None for sites that are no atoms.")
+        raise ValueError(
+            f"{where} has atoms called {', '.join(map(repr, unknown[:5]))}, which is "
+            f"no element; say what they are, e.g. elements={{{unknown[0]!r}: "
+            "'Si'}, with None for sites that are no atoms."
+        )
     if kinds and not any(table.values()):
-        raise ValueError(f"{where} has atoms without an element ({', '.join(kinds[:5])}); name "
-                         'it, e.g. elements=["Ar"].')
+        raise ValueError(
+            f"{where} has atoms without an element ({', '.join(kinds[:5])}); name "
+            'it, e.g. elements=["Ar"].'
+        )
     return table
 
 
@@ -133,14 +141,18 @@ def _types(kinds, elements, where, masses):
     if elements is None:
         table = {kind: by_mass((masses or {}).get(kind, 0.0)) for kind in kinds}
         if None in table.values():
-            raise ValueError(f"{where} has atom types but no elements; name them in the order of "
-                             'the types, e.g. elements=["Si"].')
+            raise ValueError(
+                f"{where} has atom types but no elements; name them in the order of "
+                'the types, e.g. elements=["Si"].'
+            )
         return table
     most, least = max(map(int, kinds)), min(map(int, kinds))
     if most > len(elements) or least < 1:
         what = f"up to {most}" if least >= 1 else f"from {least}"
-        raise ValueError(f"{where} has atom types {what}, but elements names {len(elements)}; "
-                         "name one for each type.")
+        raise ValueError(
+            f"{where} has atom types {what}, but elements names {len(elements)}; "
+            "name one for each type."
+        )
     return {kind: elements[int(kind) - 1] for kind in kinds}
 
 
@@ -154,9 +166,12 @@ def _names(kinds, elements, where):
     if not any(number is None for number in table.values()) and any(table.values()):
         other = [n for n in table.values() if n and n not in elements]
         if other:
-            warnings.warn(f"{where} names its own elements, among them "
-                          f"{chemical_symbols[other[0]]}, which is not in elements; elements is "
-                          "not used, leave it out.", stacklevel=2)
+            warnings.warn(
+                f"{where} names its own elements, among them "
+                f"{chemical_symbols[other[0]]}, which is not in elements; elements is "
+                "not used, leave it out.",
+                stacklevel=2,
+            )
     elif len(elements) == 1 and sum(n is None for n in table.values()) == 1:
         return {kind: elements[0] if n is None else n for kind, n in table.items()}
     return table

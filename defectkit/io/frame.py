@@ -48,8 +48,9 @@ def read_columns(text, columns, line=1):
     def load(text, kinds):
         with warnings.catch_warnings():  # "1.0" where a whole number is expected
             warnings.simplefilter("error", DeprecationWarning)
-            return np.loadtxt(io.StringIO(text), dtype=kinds, usecols=places, comments=None,
-                              ndmin=1)
+            return np.loadtxt(
+                io.StringIO(text), dtype=kinds, usecols=places, comments=None, ndmin=1
+            )
 
     try:
         return load(text, kinds)
@@ -61,8 +62,9 @@ def read_columns(text, columns, line=1):
     except ValueError:
         raise ValueError(_wrong_line(text, columns, line)) from None
     whole = [table[name] for name, kind in kinds if kind == "i8"]
-    if not all((np.rint(values) == values).all() and (np.abs(values) < 2**53).all()
-               for values in whole):
+    if not all(
+        (np.rint(values) == values).all() and (np.abs(values) < 2**53).all() for values in whole
+    ):
         raise ValueError(_wrong_line(text, columns, line))
     return table.astype(kinds)
 
@@ -81,19 +83,31 @@ def _wrong_line(text, columns, first):
         if not words:
             continue
         if len(words) < needed:
-            return f"line {number} ({shown!r}) has {len(words)} words, not {needed}; " + (
-                "numbers run together: put a blank before each minus sign"
-                if _TOGETHER.search(row) else "repair the file") + "."
+            return (
+                f"line {number} ({shown!r}) has {len(words)} words, not {needed}; "
+                + (
+                    "numbers run together: put a blank before each minus sign"
+                    if _TOGETHER.search(row)
+                    else "repair the file"
+                )
+                + "."
+            )
         for name, (place, kind) in columns.items():
             if kind != "s" and not _is_number(words[place], kind):
                 if _COMMA.search(words[place]):
-                    return (f"line {number} ({shown!r}) has commas in its numbers; write decimal "
-                            "points.")
+                    return (
+                        f"line {number} ({shown!r}) has commas in its numbers; write decimal "
+                        "points."
+                    )
                 if _TOGETHER.search(words[place]):
-                    return (f"line {number} ({shown!r}) has numbers run together; put a blank "
-                            "before each minus sign.")
-                return (f"line {number} ({shown!r}) has {words[place][:20]!r} where {name} is "
-                        "expected, a number; repair the file.")
+                    return (
+                        f"line {number} ({shown!r}) has numbers run together; put a blank "
+                        "before each minus sign."
+                    )
+                return (
+                    f"line {number} ({shown!r}) has {words[place][:20]!r} where {name} is "
+                    "expected, a number; repair the file."
+                )
     return "the columns cannot be read; repair the file."
 
 
@@ -115,10 +129,15 @@ def cell_of(lengths, angles, where):
     """
     lengths, angles = np.asarray(lengths, float), np.asarray(angles, float)
     cosines = np.cos(np.radians(angles))
-    if not (np.isfinite(lengths).all() and lengths.min() > 0
-            and 1 - cosines @ cosines + 2 * cosines.prod() > 1e-9):
-        raise ValueError(f"{where} has the lengths {_row(lengths)} and angles {_row(angles)}, "
-                         "which make no cell; repair the file.")
+    if not (
+        np.isfinite(lengths).all()
+        and lengths.min() > 0
+        and 1 - cosines @ cosines + 2 * cosines.prod() > 1e-9
+    ):
+        raise ValueError(
+            f"{where} has the lengths {_row(lengths)} and angles {_row(angles)}, "
+            "which make no cell; repair the file."
+        )
     return cellpar_to_cell([*lengths, *angles])
 
 
@@ -129,19 +148,36 @@ def _row(values):
 def check_count(n, where):
     """Refuses a number of atoms that this machine cannot hold."""
     if n * _BYTES > size_in_memory():
-        raise ValueError(f"{where} says it has {n} atoms, more than fit into this machine's "
-                         "memory; check that number.")
+        raise ValueError(
+            f"{where} says it has {n} atoms, more than fit into this machine's "
+            "memory; check that number."
+        )
 
 
-def make_frame(where, labels, positions, cell, pbc, elements, *, masses=None, ids=None,
-               arrays=None, info=None):
+def make_frame(
+    where, labels, positions, cell, pbc, elements, *, masses=None, ids=None, arrays=None, info=None
+):
     """ase.Atoms of one frame, checked; sites that are no atoms left out, sorted by id."""
-    return finished(sites(where, labels, positions, cell, pbc, elements, masses=masses, ids=ids,
-                          arrays=arrays, info=info), where)
+    return finished(
+        sites(
+            where,
+            labels,
+            positions,
+            cell,
+            pbc,
+            elements,
+            masses=masses,
+            ids=ids,
+            arrays=arrays,
+            info=info,
+        ),
+        where,
+    )
 
 
-def sites(where, labels, positions, cell, pbc, elements, *, masses=None, ids=None, arrays=None,
-          info=None):
+def sites(
+    where, labels, positions, cell, pbc, elements, *, masses=None, ids=None, arrays=None, info=None
+):
     """As `make_frame`, but as in the file: unchecked, with virtual sites as number 0.
 
     Those are named in ``info["left_out"]``.
@@ -172,6 +208,8 @@ def finished(atoms, where):
     order = np.argsort(ids, kind="stable")
     twice = np.flatnonzero(np.diff(ids[order]) == 0)
     if len(twice):
-        raise ValueError(f"{where} has the id {ids[order][twice[0]]} twice; an id has to name one "
-                         "atom, write the file again.")
+        raise ValueError(
+            f"{where} has the id {ids[order][twice[0]]} twice; an id has to name one "
+            "atom, write the file again."
+        )
     return atoms if np.array_equal(order, np.arange(len(atoms))) else atoms[order]

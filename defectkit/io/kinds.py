@@ -10,23 +10,49 @@ from ase.io.formats import UnknownFileTypeError, ioformats, match_magic
 from .formats import by_ase, molecular
 from .source import compression, encoding, read_head, stem_and_suffix, suffix
 
-READ = ("extended XYZ, LAMMPS dump (text) or data file, POSCAR, XDATCAR, vasprun.xml, OUTCAR, "
-        ".gro, .pdb, .cif, .cfg, ASE .traj or .json, n2p2 input.data, NetCDF, GSD, or XTC, TRR, "
-        "DCD with a topology")
+READ = (
+    "extended XYZ, LAMMPS dump (text) or data file, POSCAR, XDATCAR, vasprun.xml, OUTCAR, "
+    ".gro, .pdb, .cif, .cfg, ASE .traj or .json, n2p2 input.data, NetCDF, GSD, or XTC, TRR, "
+    "DCD with a topology"
+)
 _INTEGERS = re.compile(r"(\s*\d+)+\s*(!.*)?")
 _GRO_ROW = re.compile(r".{5}.{5}.{5}.{5}\s*-?\d+\.\d+\s*-?\d+\.\d+\s*-?\d+\.\d+")
 _PDB = ("HEADER", "CRYST1", "ATOM  ", "HETATM", "REMARK", "TITLE ", "MODEL ", "COMPND", "AUTHOR")
-_NAMES = (("poscar", re.compile(r".*(poscar|contcar|centcar).*|.*\.(vasp|poscar)")),
-          ("xdatcar", re.compile(r".*xdatcar.*")),
-          ("ase:vasp-out", re.compile(r".*outcar.*")),
-          ("data", re.compile(r".*\.(lmp|data|lammps)|data\..*|.*\.lammps-data|.*\.lammpsdata")))
-_ASE_SUFFIX = {".cif": "cif", ".cfg": "cfg", ".xsf": "xsf", ".axsf": "xsf", ".gen": "gen",
-               ".res": "res", ".shelx": "res", ".cell": "castep-cell", ".castep": "castep-castep",
-               ".geom": "castep-geom", ".md": "castep-md", ".pwi": "espresso-in",
-               ".pwo": "espresso-out", ".in": "aims", ".con": "eon", ".g96": "gromos",
-               ".cube": "cube", ".car": "dmol-car", ".xtl": "mustem", ".ascii": "v-sim",
-               ".xsd": "xsd", ".xtd": "xtd", ".struct": "struct", ".xv": "siesta-xv",
-               ".rmc6f": "rmc6f", ".mol": "mol", ".restart": "cp2k-restart"}
+_NAMES = (
+    ("poscar", re.compile(r".*(poscar|contcar|centcar).*|.*\.(vasp|poscar)")),
+    ("xdatcar", re.compile(r".*xdatcar.*")),
+    ("ase:vasp-out", re.compile(r".*outcar.*")),
+    ("data", re.compile(r".*\.(lmp|data|lammps)|data\..*|.*\.lammps-data|.*\.lammpsdata")),
+)
+_ASE_SUFFIX = {
+    ".cif": "cif",
+    ".cfg": "cfg",
+    ".xsf": "xsf",
+    ".axsf": "xsf",
+    ".gen": "gen",
+    ".res": "res",
+    ".shelx": "res",
+    ".cell": "castep-cell",
+    ".castep": "castep-castep",
+    ".geom": "castep-geom",
+    ".md": "castep-md",
+    ".pwi": "espresso-in",
+    ".pwo": "espresso-out",
+    ".in": "aims",
+    ".con": "eon",
+    ".g96": "gromos",
+    ".cube": "cube",
+    ".car": "dmol-car",
+    ".xtl": "mustem",
+    ".ascii": "v-sim",
+    ".xsd": "xsd",
+    ".xtd": "xtd",
+    ".struct": "struct",
+    ".xv": "siesta-xv",
+    ".rmc6f": "rmc6f",
+    ".mol": "mol",
+    ".restart": "cp2k-restart",
+}
 
 
 def kind_of(path):
@@ -48,7 +74,8 @@ def kind_of(path):
 
 def _from_text(kind):
     return kind in ("extxyz", "dump", "n2p2", "gro", "pdb", "poscar", "xdatcar", "data") or (
-        kind.startswith("ase:") and ioformats[kind[4:]].acceptsfd)
+        kind.startswith("ase:") and ioformats[kind[4:]].acceptsfd
+    )
 
 
 def _binary(path, head):
@@ -66,21 +93,28 @@ def _binary(path, head):
         return "netcdf"
     if found := molecular.kind_of(head):
         return found
-    for there, what in ((b"DUMPATOM" in head[:40] or b"DUMPCUSTOM" in head[:40], "a binary dump "
-                         "of LAMMPS; make it text with its tool binary2txt, or dump text"),
-                        (ending == ".bin", "a binary file, of LAMMPS perhaps; make it text with "
-                         "its tool binary2txt, or dump text"),
-                        (head.startswith(b"\x89HDF"), "HDF5, such as H5MD; convert it, e.g. to "
-                         "extended XYZ"),
-                        (head[257:262] == b"ustar", "packed with tar; unpack it and give what was "
-                         "inside")):
+    for there, what in (
+        (
+            b"DUMPATOM" in head[:40] or b"DUMPCUSTOM" in head[:40],
+            "a binary dump of LAMMPS; make it text with its tool binary2txt, or dump text",
+        ),
+        (
+            ending == ".bin",
+            "a binary file, of LAMMPS perhaps; make it text with "
+            "its tool binary2txt, or dump text",
+        ),
+        (head.startswith(b"\x89HDF"), "HDF5, such as H5MD; convert it, e.g. to extended XYZ"),
+        (head[257:262] == b"ustar", "packed with tar; unpack it and give what was inside"),
+    ):
         if there:
             raise ValueError(f"{path} is {what}.")
     if ending in molecular.OTHERS and (b"\0" in head or ending not in (".trj", ".arc")):
         return f"chemfiles:{molecular.OTHERS[ending]}"
     if ending in (".xtc", ".trr", ".dcd"):
-        raise ValueError(f"{path} cannot be read (it does not begin as {ending[1:].upper()} "
-                         "does); write it again or convert it to extended XYZ.")
+        raise ValueError(
+            f"{path} cannot be read (it does not begin as {ending[1:].upper()} "
+            "does); write it again or convert it to extended XYZ."
+        )
     return None
 
 
@@ -96,8 +130,12 @@ def _text(path, text):
         return "n2p2"
     if any(re.match(r"\s*(Direct|Cartesian) configuration\s*=", line) for line in full[5:9]):
         return "xdatcar"
-    if ending == ".gro" or (len(lines) > 2 and lines[1].strip().isdecimal()
-                            and _GRO_ROW.match(lines[2]) and len(first) != 1):
+    if ending == ".gro" or (
+        len(lines) > 2
+        and lines[1].strip().isdecimal()
+        and _GRO_ROW.match(lines[2])
+        and len(first) != 1
+    ):
         return "gro"
     if full and full[0][:6].ljust(6) in _PDB or ending in (".pdb", ".ent"):
         return "pdb"
@@ -142,9 +180,13 @@ def _is_poscar(text):
         rows = [[float(word) for word in line.split()[:3]] for line in lines[1:5]]
     except ValueError:
         return False
-    return (len(lines) > 7 and len(rows) == 4 and all(len(row) == 3 for row in rows[1:])
-            and len(rows[0]) in (1, 3)
-            and any(_INTEGERS.fullmatch(line) and line.strip() for line in lines[5:7]))
+    return (
+        len(lines) > 7
+        and len(rows) == 4
+        and all(len(row) == 3 for row in rows[1:])
+        and len(rows[0]) in (1, 3)
+        and any(_INTEGERS.fullmatch(line) and line.strip() for line in lines[5:7])
+    )
 
 
 def _by_ase(path, head):
@@ -155,5 +197,3 @@ def _by_ase(path, head):
     except UnknownFileTypeError:
         found = next((form for form in by_ase.KNOWN if ioformats[form].match_name(name)), None)
     return f"ase:{found}" if found in by_ase.KNOWN and b"\0" not in head[:1000] else None
-
-

@@ -13,8 +13,11 @@ from ase.cell import Cell
 
 from .elements import element_of
 
-WHERE = {"MDAnalysis": "universe.add_TopologyAttr('elements', [...])",
-         "OVITO": "ParticleType.name in OVITO", "dpdata": "system.data['atom_names']"}
+WHERE = {
+    "MDAnalysis": "universe.add_TopologyAttr('elements', [...])",
+    "OVITO": "ParticleType.name in OVITO",
+    "dpdata": "system.data['atom_names']",
+}
 
 
 def package_of(thing) -> str:
@@ -38,42 +41,61 @@ def frames_of(source, elements=None) -> Iterator[Atoms] | None:
 def _pymatgen(structure, elements):
     """A Structure or Molecule; one frame."""
     if not hasattr(structure, "sites"):
-        raise ValueError(f"a {type(structure).__name__} of pymatgen holds no atoms; give a "
-                         "Structure or a Molecule.")
+        raise ValueError(
+            f"a {type(structure).__name__} of pymatgen holds no atoms; give a "
+            "Structure or a Molecule."
+        )
     if not structure.is_ordered:
-        raise ValueError("this pymatgen Structure has sites that several elements share; order it "
-                         "first (pymatgen's OrderDisorderedStructureTransformation).")
+        raise ValueError(
+            "this pymatgen Structure has sites that several elements share; order it "
+            "first (pymatgen's OrderDisorderedStructureTransformation)."
+        )
     lattice = getattr(structure, "lattice", None)
     numbers = [getattr(site.specie, "Z", 0) for site in structure]
     if lattice is None:
         yield Atoms(numbers, structure.cart_coords)
     else:
-        yield Atoms(numbers, structure.cart_coords, cell=lattice.matrix,
-                    pbc=getattr(lattice, "pbc", True))
+        yield Atoms(
+            numbers, structure.cart_coords, cell=lattice.matrix, pbc=getattr(lattice, "pbc", True)
+        )
 
 
 def _mdanalysis(group, elements):
     """All frames of a Universe or AtomGroup."""
     if not hasattr(group, "atoms") or not hasattr(group, "universe"):
-        raise ValueError(f"a {type(group).__name__} of MDAnalysis holds no atoms; give a Universe "
-                         "or an AtomGroup.")
+        raise ValueError(
+            f"a {type(group).__name__} of MDAnalysis holds no atoms; give a Universe "
+            "or an AtomGroup."
+        )
     atoms = group.atoms
-    names = next((getattr(atoms, what) for what in ("elements", "types", "names")
-                  if _tells(getattr(atoms, what, None), elements)),
-                 getattr(atoms, "types", [""] * len(atoms)))
+    names = next(
+        (
+            getattr(atoms, what)
+            for what in ("elements", "types", "names")
+            if _tells(getattr(atoms, what, None), elements)
+        ),
+        getattr(atoms, "types", [""] * len(atoms)),
+    )
     numbers = _numbers(names, elements, "MDAnalysis")
     for step in group.universe.trajectory:
         box = step.dimensions
         periodic = box is not None and np.all(np.asarray(box[:3]) > 0)
-        yield Atoms(numbers, atoms.positions.astype(float), pbc=periodic,
-                    cell=Cell.fromcellpar(np.asarray(box, float)) if periodic else None)
+        yield Atoms(
+            numbers,
+            atoms.positions.astype(float),
+            pbc=periodic,
+            cell=Cell.fromcellpar(np.asarray(box, float)) if periodic else None,
+        )
 
 
 def _tells(names, elements):
     """Whether every name tells an element."""
     try:
-        return names is not None and len(names) > 0 and all(
-            _number_of(str(name), elements) is not None for name in set(map(str, names)))
+        return (
+            names is not None
+            and len(names) > 0
+            and all(_number_of(str(name), elements) is not None for name in set(map(str, names)))
+        )
     except AttributeError:
         return False
 
@@ -82,11 +104,14 @@ def _ovito(data, elements):
     """The particles of a DataCollection; one frame."""
     particles = getattr(data, "particles", None)
     if particles is None:
-        raise ValueError("this object of OVITO holds no particles; give the DataCollection that "
-                         "pipeline.compute() returns.")
+        raise ValueError(
+            "this object of OVITO holds no particles; give the DataCollection that "
+            "pipeline.compute() returns."
+        )
     kinds = {t.id: t.name or str(t.id) for t in particles["Particle Type"].types}
-    numbers = _numbers([kinds.get(int(k), str(int(k))) for k in particles["Particle Type"]],
-                       elements, "OVITO")
+    numbers = _numbers(
+        [kinds.get(int(k), str(int(k))) for k in particles["Particle Type"]], elements, "OVITO"
+    )
     cell = getattr(data, "cell", None)
     atoms = Atoms(numbers, np.array(particles["Position"], float))
     if cell is not None:
@@ -101,14 +126,19 @@ def _dpdata(system, elements):
     """All frames of a System or LabeledSystem."""
     data = getattr(system, "data", None)
     if not isinstance(data, dict) or "coords" not in data:
-        raise ValueError(f"a {type(system).__name__} of dpdata holds no frames; give a System or "
-                         "LabeledSystem.")
+        raise ValueError(
+            f"a {type(system).__name__} of dpdata holds no frames; give a System or LabeledSystem."
+        )
     names = np.array(data["atom_names"], dtype=object)[np.asarray(data["atom_types"])]
     numbers = _numbers(names, elements, "dpdata")
     periodic = not data.get("nopbc", False)
     for positions, cell in zip(data["coords"], data["cells"], strict=True):
-        yield Atoms(numbers, np.array(positions, float), pbc=periodic,
-                    cell=np.array(cell, float) if periodic else None)
+        yield Atoms(
+            numbers,
+            np.array(positions, float),
+            pbc=periodic,
+            cell=np.array(cell, float) if periodic else None,
+        )
 
 
 def _number_of(name, elements):
@@ -123,9 +153,11 @@ def _numbers(names, elements, program):
     found = {name: _number_of(str(name), elements) for name in dict.fromkeys(names)}
     unknown = [str(name) for name, number in found.items() if number is None]
     if unknown or not found:
-        raise ValueError(f"{unknown[0] if unknown else 'nothing'!r} names no element in this "
-                         f"object of {program}; give elements={{{str(*unknown[:1])!r}: 'Si'}}, or "
-                         f"set them there ({WHERE[program]}).")
+        raise ValueError(
+            f"{unknown[0] if unknown else 'nothing'!r} names no element in this "
+            f"object of {program}; give elements={{{str(*unknown[:1])!r}: 'Si'}}, or "
+            f"set them there ({WHERE[program]})."
+        )
     return np.array([found[name] for name in names])
 
 

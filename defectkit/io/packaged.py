@@ -32,5 +32,6 @@ def data_file(name: str, folder: Path, cache: Path) -> Path:
         raise FileNotFoundError(
             f"{name} is not part of the installed package, which holds small data sets only; copy "
             f"defectkit/data/{name} of the checkout to {kept}, or name the address of a copy of "
-            f"that folder in the environment variable {ADDRESS}.")
+            f"that folder in the environment variable {ADDRESS}."
+        )
     return fetch(f"{(address or '').rstrip('/')}/{name}", checksums(folder)[name], kept)

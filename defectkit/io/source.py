@@ -18,8 +18,13 @@ DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, OSError)
 _BOMB = 2**26  # bytes; beyond them a file that expands this many times is refused:
 _RATIO = 250
 _OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
-_PACKED = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"PK\x03\x04", "zip"), (b"7z\xbc\xaf", "7-Zip"),
-           (b"Rar!", "RAR"), (b"\x1f\x9d", "compress"))
+_PACKED = (
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"7z\xbc\xaf", "7-Zip"),
+    (b"Rar!", "RAR"),
+    (b"\x1f\x9d", "compress"),
+)
 _ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -65,8 +70,10 @@ def compression(path):
     for magic, name in _PACKED:
         if start.startswith(magic):
             if name == "zip" and path.suffix.lower() == ".npz":
-                raise ValueError(f"{path} is a saved result or model, not a trajectory; open it "
-                                 "with open_result or load_model.")
+                raise ValueError(
+                    f"{path} is a saved result or model, not a trajectory; open it "
+                    "with open_result or load_model."
+                )
             raise ValueError(f"{path} is packed with {name}; unpack it and give what was inside.")
     return next((opener for magic, opener in _OPENERS if start.startswith(magic)), open)
 
@@ -80,8 +87,10 @@ def read_head(path):
     except DAMAGED:
         head = _salvaged(path, opener)
     if not head.strip():
-        raise ValueError(f"{path} has nothing in it once it is unpacked, or is damaged from its "
-                         "start; write it again or give another file.")
+        raise ValueError(
+            f"{path} has nothing in it once it is unpacked, or is damaged from its "
+            "start; write it again or give another file."
+        )
     return head
 
 
@@ -142,11 +151,13 @@ class _Guard(io.RawIOBase):
 
     def readinto(self, buffer):
         got = self.file.read(len(buffer))
-        buffer[:len(got)] = got
+        buffer[: len(got)] = got
         self.count += len(got)
         if self.count > _BOMB and self.count > _RATIO * self.raw.tell():
-            raise ValueError(f"{self.path} unpacks to more than {_RATIO} times its size, which no "
-                             "trajectory does; if it is one, unpack it and give what was inside.")
+            raise ValueError(
+                f"{self.path} unpacks to more than {_RATIO} times its size, which no "
+                "trajectory does; if it is one, unpack it and give what was inside."
+            )
         return len(got)
 
     def close(self):
@@ -213,8 +224,7 @@ def _shortened(lines):
     others = [row for line in lines[-1001:-1] if (row := line.split())]
     if not words or not others:
         return not words
-    return len(words) < len(others[-1]) or (
-        len(words[-1]) < min(len(row[-1]) for row in others))
+    return len(words) < len(others[-1]) or (len(words[-1]) < min(len(row[-1]) for row in others))
 
 
 def size_in_memory():

@@ -32,15 +32,25 @@ from .source import Cut, Lines, Raw, existing_file, open_text
 __all__ = ["iter_frames", "parse", "raw_frames", "read_frames"]
 
 #: Kinds of text: how it is cut into frames, how one of them is parsed.
-_TEXTS = {"extxyz": (xyz.cut, xyz.parse), "dump": (lammps_dump.cut, lammps_dump.parse),
-          "n2p2": (n2p2.cut, n2p2.parse), "gro": (gro.cut, gro.parse), "pdb": (pdb.cut, pdb.parse),
-          "poscar": (vasp.cut_poscar, vasp.parse), "xdatcar": (vasp.cut_xdatcar, vasp.parse),
-          "data": (lammps_data.cut, lammps_data.parse)}
+_TEXTS = {
+    "extxyz": (xyz.cut, xyz.parse),
+    "dump": (lammps_dump.cut, lammps_dump.parse),
+    "n2p2": (n2p2.cut, n2p2.parse),
+    "gro": (gro.cut, gro.parse),
+    "pdb": (pdb.cut, pdb.parse),
+    "poscar": (vasp.cut_poscar, vasp.parse),
+    "xdatcar": (vasp.cut_xdatcar, vasp.parse),
+    "data": (lammps_data.cut, lammps_data.parse),
+}
 
 
-def iter_frames(source: str | os.PathLike | Atoms | Iterable[Atoms],
-                topology: str | os.PathLike | Atoms | None = None,
-                elements=None, length_unit: float = Bohr, start: int = 0) -> Iterator[Atoms]:
+def iter_frames(
+    source: str | os.PathLike | Atoms | Iterable[Atoms],
+    topology: str | os.PathLike | Atoms | None = None,
+    elements=None,
+    length_unit: float = Bohr,
+    start: int = 0,
+) -> Iterator[Atoms]:
     """Atoms of each frame, one after the other.
 
     Parameters
@@ -94,19 +104,31 @@ def iter_frames(source: str | os.PathLike | Atoms | Iterable[Atoms],
         yield parse(raw, told)
 
 
-def read_frames(source: str | os.PathLike | Atoms | Iterable[Atoms],
-                topology: str | os.PathLike | Atoms | None = None, elements=None,
-                length_unit: float = Bohr, progress: bool = False) -> list[Atoms]:
+def read_frames(
+    source: str | os.PathLike | Atoms | Iterable[Atoms],
+    topology: str | os.PathLike | Atoms | None = None,
+    elements=None,
+    length_unit: float = Bohr,
+    progress: bool = False,
+) -> list[Atoms]:
     """All frames (list of ase.Atoms); arguments, errors and warnings as :func:`iter_frames`.
 
     `progress` shows a bar where reading takes more than 2 s. Raises ValueError where there is no
     frame at all.
     """
-    frames = list(tqdm(iter_frames(source, topology, elements, length_unit), desc="reading",
-                       unit="frame", delay=2, disable=not progress))
+    frames = list(
+        tqdm(
+            iter_frames(source, topology, elements, length_unit),
+            desc="reading",
+            unit="frame",
+            delay=2,
+            disable=not progress,
+        )
+    )
     if not frames:
-        raise ValueError("there are no atoms; give a file with at least one frame, or at least "
-                         "one ase.Atoms.")
+        raise ValueError(
+            "there are no atoms; give a file with at least one frame, or at least one ase.Atoms."
+        )
     return frames
 
 
@@ -118,8 +140,10 @@ def raw_frames(source, topology=None, elements=None, length_unit: float = Bohr) 
     """
     elements = as_elements(elements)
     if topology is not None and not isinstance(topology, str | os.PathLike | Atoms):
-        raise TypeError(f"topology={topology!r} is of the kind {type(topology).__name__}; give a "
-                        "path or ase.Atoms (symbols of types are the argument elements).")
+        raise TypeError(
+            f"topology={topology!r} is of the kind {type(topology).__name__}; give a "
+            "path or ase.Atoms (symbols of types are the argument elements)."
+        )
     if not length_unit > 0:
         raise ValueError(f"length_unit={length_unit} has to be above 0, the unit in Å.")
     if isinstance(source, Atoms):
@@ -141,8 +165,10 @@ def parse(raw: Raw, told: set | None = None) -> Atoms:
     """
     atoms = raw.content if raw.kind == "atoms" else finished(_parsed(raw), raw.where)
     if "left_out" in atoms.info and raw.kind != "given":
-        text = (f"{raw.where}: {atoms.info['left_out']} are virtual sites and no atoms; they are "
-                'left out (elements={"NAME": "Ar"} makes them atoms).')
+        text = (
+            f"{raw.where}: {atoms.info['left_out']} are virtual sites and no atoms; they are "
+            'left out (elements={"NAME": "Ar"} makes them atoms).'
+        )
         names = frozenset(atoms.info["left_out"].split())
         if told is None or names not in told:
             warnings.warn(text, stacklevel=3)
@@ -162,8 +188,10 @@ def _parsed(raw):
             said = f"({said}); repair the file or convert it to extended XYZ."
         raise ValueError(f"{raw.where} cannot be read: {said}") from None
     except (IndexError, KeyError, TypeError, OverflowError, MemoryError, RecursionError) as err:
-        raise ValueError(f"{raw.where} cannot be read ({type(err).__name__}); repair the file or "
-                         "convert it to extended XYZ.") from err
+        raise ValueError(
+            f"{raw.where} cannot be read ({type(err).__name__}); repair the file or "
+            "convert it to extended XYZ."
+        ) from err
 
 
 def _given(source, topology, elements, length_unit):
@@ -171,8 +199,10 @@ def _given(source, topology, elements, length_unit):
     try:
         items = iter(source)
     except TypeError:
-        raise TypeError(f"source={source!r} is of the kind {type(source).__name__}; give a path, "
-                        "ase.Atoms, or an iterable of ase.Atoms.") from None
+        raise TypeError(
+            f"source={source!r} is of the kind {type(source).__name__}; give a path, "
+            "ase.Atoms, or an iterable of ase.Atoms."
+        ) from None
     return _items(items, topology, elements, length_unit)
 
 
@@ -185,8 +215,10 @@ def _items(items, topology, elements, length_unit):
             yield from _items(found, topology, elements, length_unit)
             continue
         if not isinstance(item, Atoms):
-            raise ValueError(f"frame {n} is a {type(item).__name__}; give a path, ase.Atoms, or "
-                             "an iterable of ase.Atoms.")
+            raise ValueError(
+                f"frame {n} is a {type(item).__name__}; give a path, ase.Atoms, or "
+                "an iterable of ase.Atoms."
+            )
         _check_given(item, f"frame {n}")
         yield Raw(f"frame {n}", "atoms", item, elements)
 
@@ -197,8 +229,10 @@ def _check_given(atoms, where):
     if len(atoms) == 0:
         raise ValueError(f"{where} has no atoms in it; leave it out.")
     if not atoms.numbers.all():
-        raise ValueError(f"{where} has atoms without an element (X); set atoms.symbols, or leave "
-                         "them out with atoms[atoms.numbers > 0].")
+        raise ValueError(
+            f"{where} has atoms without an element (X); set atoms.symbols, or leave "
+            "them out with atoms[atoms.numbers > 0]."
+        )
     check_frame(atoms, where)
 
 
@@ -259,8 +293,9 @@ def _whole(raws, path):
             n += 1
     except Cut:
         if n == 0:
-            raise ValueError(f"{path} breaks off within its first frame; write it "
-                             "again.") from None
+            raise ValueError(
+                f"{path} breaks off within its first frame; write it again."
+            ) from None
         frames = "1 whole frame is" if n == 1 else f"{n} whole frames are"
         warnings.warn(f"{path} breaks off; its {frames} kept.", stacklevel=3)
 
@@ -279,9 +314,11 @@ def _names(path, topology, elements):
             ids = atoms.arrays.get("id")
             return atoms if ids is None else atoms[np.argsort(ids, kind="stable")]
         if kind.startswith("chemfiles:"):
-            return next(molecular.other_frames(there, kind.partition(":")[2], elements,
-                                               str(there)))
+            return next(
+                molecular.other_frames(there, kind.partition(":")[2], elements, str(there))
+            )
         return next(_others(there, head, kind, None, elements)).content
     except Cut:
-        raise ValueError(f"{there} breaks off within its first frame; give a whole "
-                         "topology.") from None
+        raise ValueError(
+            f"{there} breaks off within its first frame; give a whole topology."
+        ) from None

@@ -34,7 +34,7 @@ def _shell(atoms, cutoff, chosen, counted):
     row = np.full(len(atoms), -1)
     row[chosen] = np.arange(n)
     order = np.argsort(row[i], kind="stable")
-    order = order[np.count_nonzero(row[i] < 0):]
+    order = order[np.count_nonzero(row[i] < 0) :]
     i, d, vectors = row[i[order]], d[order], vectors[order]
     number, nearest = np.bincount(i, minlength=n), np.full(n, np.inf)
     np.minimum.at(nearest, i, d)
@@ -108,7 +108,7 @@ def first_shell(atoms, reach):
         count += np.histogram(_distances(part, reach, own), edges)[0]
     r = edges[:-1] + width / 2
     bell = np.exp(-0.5 * (np.arange(-8, 9) / 2.5) ** 2)  # a twentieth of the distance
-    g = np.convolve(count / r ** 2, bell / bell.sum(), "same")
+    g = np.convolve(count / r**2, bell / bell.sum(), "same")
     window = np.flatnonzero(r < 1.25 * typical)
     peak = window[g[window].argmax()]
     beyond, r = g[peak:], r[peak:]

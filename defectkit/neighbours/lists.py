@@ -21,32 +21,45 @@ def check_atoms(atoms, elements, who="these symmetry functions know"):
         raise ValueError("this frame has no atoms; drop it or check how it was read.")
     bad = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
     if len(bad):
-        raise ValueError(f"atom {bad[0]} has a position that is NaN or infinite; "
-                         "repair or drop the frame.")
+        raise ValueError(
+            f"atom {bad[0]} has a position that is NaN or infinite; repair or drop the frame."
+        )
     far = np.flatnonzero(np.abs(atoms.positions).max(axis=1) > FARTHEST)
     if len(far):
-        raise ValueError(f"atom {far[0]} lies {np.abs(atoms.positions[far[0]]).max():.3g} Å from "
-                         "the origin, where distances lose their digits; repair the frame or "
-                         "wrap its atoms into the cell.")
+        raise ValueError(
+            f"atom {far[0]} lies {np.abs(atoms.positions[far[0]]).max():.3g} Å from "
+            "the origin, where distances lose their digits; repair the frame or "
+            "wrap its atoms into the cell."
+        )
     if not np.isfinite(atoms.cell.array).all():
-        raise ValueError("the cell holds a value that is NaN or infinite; set a proper cell, or "
-                         "drop the frame.")
-    unknown = [] if elements is None else sorted(
-        {chemical_symbols[z] for z in np.unique(atoms.numbers)} - set(elements))
+        raise ValueError(
+            "the cell holds a value that is NaN or infinite; set a proper cell, or drop the frame."
+        )
+    unknown = (
+        []
+        if elements is None
+        else sorted({chemical_symbols[z] for z in np.unique(atoms.numbers)} - set(elements))
+    )
     if unknown:
-        raise ValueError(f"{who} {', '.join(elements)} but the frame holds {', '.join(unknown)}; "
-                         "remove them or take other functions.")
+        raise ValueError(
+            f"{who} {', '.join(elements)} but the frame holds {', '.join(unknown)}; "
+            "remove them or take other functions."
+        )
     for axis in range(3):
         if atoms.pbc[axis] and not np.any(atoms.cell.array[axis]):
-            raise ValueError(f"the frame is periodic along axis {axis} but has no cell vector "
-                             "there; set the cell or switch off that boundary.")
+            raise ValueError(
+                f"the frame is periodic along axis {axis} but has no cell vector "
+                "there; set the cell or switch off that boundary."
+            )
     if atoms.pbc.any() and abs(atoms.cell.complete().volume) < 1e-9:
         raise ValueError("the cell vectors are not linearly independent; set a proper cell.")
     density = len(atoms) / _volume(atoms)
     if density > DENSEST:
-        raise ValueError(f"there are {density:.3g} atoms per Å^3, more than in any solid; these "
-                         "lengths look like nm or scaled ones: multiply positions and cell by 10, "
-                         "or set the cell in Å.")
+        raise ValueError(
+            f"there are {density:.3g} atoms per Å^3, more than in any solid; these "
+            "lengths look like nm or scaled ones: multiply positions and cell by 10, "
+            "or set the cell in Å."
+        )
 
 
 def _volume(atoms):
@@ -67,8 +80,10 @@ def centre_index(atoms, centres):
     if isinstance(centres, str):
         index = np.flatnonzero(atoms.numbers == atomic_numbers.get(centres, -1))
         if len(index) == 0:
-            raise ValueError(f"there is no {centres} among these atoms "
-                             f"({atoms.get_chemical_formula()}); choose other centres.")
+            raise ValueError(
+                f"there is no {centres} among these atoms "
+                f"({atoms.get_chemical_formula()}); choose other centres."
+            )
         return index
     index = np.asarray(centres)
     if index.dtype == bool:
@@ -88,9 +103,12 @@ def neighbour_list(atoms, cutoff, copy=True):
     if not atoms.pbc.any():
         extent = np.ptp(atoms.positions, axis=0)
         if len(atoms) > 1 and np.linalg.norm(extent) < cutoff:
-            warn(f"the cutoff ({cutoff:.2f} Å) exceeds the size of this open cluster "
-                 f"({np.linalg.norm(extent):.2f} Å): every atom sees all others; for bulk "
-                 "environments set the cell and pbc.", stacklevel=3)
+            warn(
+                f"the cutoff ({cutoff:.2f} Å) exceeds the size of this open cluster "
+                f"({np.linalg.norm(extent):.2f} Å): every atom sees all others; for bulk "
+                "environments set the cell and pbc.",
+                stacklevel=3,
+            )
     first, neighbour, shift, _ = _search(atoms, float(cutoff))
     return (first, neighbour.copy(), shift.copy()) if copy else (first, neighbour, shift)
 
@@ -104,11 +122,15 @@ def neighbour_pairs(quantities, atoms, cutoff, copy=True):
 
     The letters and what they stand for are those of `ase.neighborlist.neighbor_list`.
     """
-    first, neighbour, shift, vector = _search(atoms, float(cutoff),
-                                              bool({"d", "D"} & set(quantities)))
+    first, neighbour, shift, vector = _search(
+        atoms, float(cutoff), bool({"d", "D"} & set(quantities))
+    )
     found = {"j": neighbour, "S": shift, "D": vector}
-    made = {letter: array.copy() if copy else array for letter, array in found.items()
-            if letter in quantities}
+    made = {
+        letter: array.copy() if copy else array
+        for letter, array in found.items()
+        if letter in quantities
+    }
     if "i" in quantities:
         made["i"] = np.repeat(np.arange(len(atoms)), np.diff(first))
     if "d" in quantities:
@@ -144,8 +166,9 @@ def _search(atoms, cutoff, with_vectors=False):
     first = np.empty(len(atoms) + 1, np.int64)
 
     def search(room):
-        return find_pairs(first, *room, with_vectors, points, turns, order, box, edges, counts,
-                          reach, cutoff)
+        return find_pairs(
+            first, *room, with_vectors, points, turns, order, box, edges, counts, reach, cutoff
+        )
 
     room = _local.__dict__.setdefault("room", _room(0, 0))
     found = search(room)

@@ -9,8 +9,21 @@ from .._compiled import kernel
 
 
 @kernel
-def find_pairs(first, neighbour, shift, vector, with_vectors, points, turns, index, box, edges,
-               counts, reach, cutoff):
+def find_pairs(
+    first,
+    neighbour,
+    shift,
+    vector,
+    with_vectors,
+    points,
+    turns,
+    index,
+    box,
+    edges,
+    counts,
+    reach,
+    cutoff,
+):
     """Fills a list of neighbours sorted by centre; returns how many there are.
 
     first      (n_atoms + 1,) where the neighbours of each atom begin
@@ -25,22 +38,19 @@ def find_pairs(first, neighbour, shift, vector, with_vectors, points, turns, ind
     counts     (3,) cells along each vector; reach (3,) cells to look at on either side
     """
     n_atoms, capacity = points.shape[0], neighbour.shape[0]
-    if with_vectors:
-        capacity = min(capacity, vector.shape[0])
+    capacity = min(capacity, vector.shape[0]) if with_vectors else capacity
     place = np.empty(n_atoms, np.int64)
-    for p in range(n_atoms):
-        place[index[p]] = p
+    place[index] = np.arange(n_atoms)
     cell_of = np.empty(n_atoms, np.int64)
     for c in range(edges.shape[0] - 1):
-        cell_of[edges[c]:edges[c + 1]] = c
-    limit, n = cutoff * cutoff, 0
+        cell_of[edges[c] : edges[c + 1]] = c
+    n, limit = 0, cutoff * cutoff
     for i in range(n_atoms):
         first[i] = n
         at = place[i]
         x, y, z = points[at, 0], points[at, 1], points[at, 2]
-        cell = cell_of[at]
-        ca, rest = cell // (counts[1] * counts[2]), cell % (counts[1] * counts[2])
-        cb, cc = rest // counts[2], rest % counts[2]
+        ca, rest = divmod(cell_of[at], counts[1] * counts[2])
+        cb, cc = divmod(rest, counts[2])
         for a in range(ca - reach[0], ca + reach[0] + 1):
             sa = a // counts[0]
             for b in range(cb - reach[1], cb + reach[1] + 1):
@@ -51,8 +61,8 @@ def find_pairs(first, neighbour, shift, vector, with_vectors, points, turns, ind
                     # Cells that follow one another in the same image are one run of points.
                     sc = c // counts[2]
                     last = min(cc + reach[2], (sc + 1) * counts[2] - 1)
-                    low, high = edges[row + c - sc * counts[2]], edges[row + last - sc * counts[2]
-                                                                       + 1]
+                    low = edges[row + c - sc * counts[2]]
+                    high = edges[row + last - sc * counts[2] + 1]
                     ox = sa * box[0, 0] + sb * box[1, 0] + sc * box[2, 0] - x
                     oy = sa * box[0, 1] + sb * box[1, 1] + sc * box[2, 1] - y
                     oz = sa * box[0, 2] + sb * box[1, 2] + sc * box[2, 2] - z
@@ -62,8 +72,7 @@ def find_pairs(first, neighbour, shift, vector, with_vectors, points, turns, ind
                         if dx * dx + dy * dy + dz * dz >= limit or (itself and q == at):
                             continue
                         if n < capacity:
-                            j = index[q]
-                            neighbour[n] = j
+                            neighbour[n] = j = index[q]
                             if with_vectors:
                                 vector[n, 0], vector[n, 1], vector[n, 2] = dx, dy, dz
                             shift[n, 0] = sa - turns[j, 0] + turns[i, 0]

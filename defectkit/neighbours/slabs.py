@@ -30,8 +30,10 @@ def slabs(atoms, reach, most=None):
         return
     for group in groups:
         low, high = x[group[0]] - reach, x[group[-1]] + reach
-        near = [np.flatnonzero((x + image * length >= low) & (x + image * length <= high))
-                for image in ((-1, 0, 1) if periodic else (0,))]
+        near = [
+            np.flatnonzero((x + image * length >= low) & (x + image * length <= high))
+            for image in ((-1, 0, 1) if periodic else (0,))
+        ]
         index = np.concatenate(near)
         shift = np.repeat((-1, 0, 1) if periodic else (0,), list(map(len, near))) - turns[index]
         part = atoms[index]

@@ -27,8 +27,17 @@ _CONSTANT = 1e-10  # relative spread that round-off alone reaches in symmetry fu
 class _Net(BaseEstimator):
     """What the two estimators share: scaling, training, evaluation, the file."""
 
-    def __init__(self, symmetry=None, centres=None, window=1, hidden=(50, 50, 50), seed=0,
-                 max_epochs=150, patience=15, progress=None):
+    def __init__(
+        self,
+        symmetry=None,
+        centres=None,
+        window=1,
+        hidden=(50, 50, 50),
+        seed=0,
+        max_epochs=150,
+        patience=15,
+        progress=None,
+    ):
         self.symmetry, self.centres, self.window = symmetry, centres, window
         self.hidden, self.seed, self.progress = hidden, seed, progress
         self.max_epochs, self.patience = max_epochs, patience
@@ -40,8 +49,9 @@ class _Net(BaseEstimator):
     def check_fitted(self):
         """The estimator itself. Raises NotFittedError (a ValueError) before `fit`."""
         if not self.__sklearn_is_fitted__():
-            raise NotFittedError(f"this {type(self).__name__} has not been fitted; call fit, or "
-                                 "load_model.")
+            raise NotFittedError(
+                f"this {type(self).__name__} has not been fitted; call fit, or load_model."
+            )
         return self
 
     def __sklearn_is_fitted__(self):
@@ -55,15 +65,23 @@ class _Net(BaseEstimator):
         except ValueError as err:
             if fitting or "is expecting" not in str(err):
                 raise
-            raise ValueError(f"{str(err).rstrip('.')}; compute them with its own symmetry "
-                             "functions, model.symmetry.") from None
+            raise ValueError(
+                f"{str(err).rstrip('.')}; compute them with its own symmetry "
+                "functions, model.symmetry."
+            ) from None
 
     def _evaluate(self, X, **options):
         """Output of the net (n, n_out), float64."""
         self.check_fitted()
-        if (type(X) is not np.ndarray or X.dtype != float or X.ndim != 2 or len(X) == 0
-                or X.shape[1] != self.n_features_in_ or not np.isfinite(X.sum())
-                or hasattr(self, "feature_names_in_")):
+        if (
+            type(X) is not np.ndarray
+            or X.dtype != float
+            or X.ndim != 2
+            or len(X) == 0
+            or X.shape[1] != self.n_features_in_
+            or not np.isfinite(X.sum())
+            or hasattr(self, "feature_names_in_")
+        ):
             X = self._table(X)
         return apply_layers(X, self.weights_, self.mean_, self.factor_, **options)
 
@@ -76,8 +94,17 @@ class _Net(BaseEstimator):
 
     def _train(self, Z, target, loss, n_out, split):
         self.weights_, self.curve_ = train_layers(
-            Z, target, loss, n_out, split, self.hidden, self.seed, self.max_epochs, self.patience,
-            self.progress)
+            Z,
+            target,
+            loss,
+            n_out,
+            split,
+            self.hidden,
+            self.seed,
+            self.max_epochs,
+            self.patience,
+            self.progress,
+        )
         return self
 
 
@@ -114,8 +141,10 @@ class ParametricMap(MultiOutputMixin, RegressorMixin, _Net):
         """
         X = self._table(X, fitting=True)
         if Y is None:
-            raise ValueError("requires y to be passed, but the target y is None; give the place "
-                             "of each environment in the map.")
+            raise ValueError(
+                "requires y to be passed, but the target y is None; give the place "
+                "of each environment in the map."
+            )
         Y = check_array(Y, dtype=float, ensure_2d=False, input_name="Y")
         if len(X) != len(Y):
             raise ValueError(f"X has {len(X)} environments but Y {len(Y)}; give a place for each.")
@@ -123,8 +152,9 @@ class ParametricMap(MultiOutputMixin, RegressorMixin, _Net):
         Y = Y.reshape(len(Y), -1)
         split = split_groups(len(X), groups, self.seed)
         centre, size = Y.mean(axis=0), Y.std() or 1.0
-        self._train(self._scale(X), ((Y - centre) / size).astype(np.float32), "mse_loss",
-                    Y.shape[1], split)
+        self._train(
+            self._scale(X), ((Y - centre) / size).astype(np.float32), "mse_loss", Y.shape[1], split
+        )
         weight, bias = self.weights_[-1]
         self.weights_[-1] = (weight * np.float32(size), (bias * size + centre).astype(np.float32))
         return self
@@ -155,8 +185,19 @@ class EnvironmentClassifier(ClassifierMixin, _Net):
     `false_alarm_`, the share of known environments flagged; `curve_`.
     """
 
-    def __init__(self, symmetry=None, centres=None, window=1, hidden=(50, 50, 50), seed=0,
-                 max_epochs=150, patience=15, progress=None, false_alarm=0.01, smallest_class=20):
+    def __init__(
+        self,
+        symmetry=None,
+        centres=None,
+        window=1,
+        hidden=(50, 50, 50),
+        seed=0,
+        max_epochs=150,
+        patience=15,
+        progress=None,
+        false_alarm=0.01,
+        smallest_class=20,
+    ):
         super().__init__(symmetry, centres, window, hidden, seed, max_epochs, patience, progress)
         self.false_alarm, self.smallest_class = false_alarm, smallest_class
 
@@ -176,16 +217,19 @@ class EnvironmentClassifier(ClassifierMixin, _Net):
         self.classes_, index, size = np.unique(labels, return_inverse=True, return_counts=True)
         if len(self.classes_) < 2 or size.min() < self.smallest_class:
             counts = ", ".join(f"{c} {n}" for c, n in zip(self.classes_, size, strict=True))
-            raise ValueError(f"classes have these numbers of environments: {counts}; give more "
-                             f"than one class, at least two, each of {self.smallest_class} or "
-                             "more.")
+            raise ValueError(
+                f"classes have these numbers of environments: {counts}; give more "
+                f"than one class, at least two, each of {self.smallest_class} or "
+                "more."
+            )
         split = split_groups(len(X), groups, self.seed)
         self._train(self._scale(X), index, "cross_entropy", len(size), split)
         heat = temperature(self._evaluate(X[split[1]]), index[split[1]])
         weight, bias = self.weights_[-1]
         self.weights_[-1] = weight / np.float32(heat), bias / np.float32(heat)
         self.novelty_, self.false_alarm_, self.left_out_ = fit_novelty(
-            X, index, self.classes_, groups, self.false_alarm, self.seed)
+            X, index, self.classes_, groups, self.false_alarm, self.seed
+        )
         return self
 
     def predict_proba(self, X) -> np.ndarray:
@@ -208,8 +252,9 @@ class EnvironmentClassifier(ClassifierMixin, _Net):
         return self.is_novel(X)
 
 
-def load_model(path: str | Path, symmetry: Descriptor | None = None
-               ) -> ParametricMap | EnvironmentClassifier:
+def load_model(
+    path: str | Path, symmetry: Descriptor | None = None
+) -> ParametricMap | EnvironmentClassifier:
     """The fitted `ParametricMap` or `EnvironmentClassifier` of a file.
 
     The file is a .npz of plain arrays and a JSON description, with symmetry functions, scaling,
@@ -236,12 +281,15 @@ def load_model(path: str | Path, symmetry: Descriptor | None = None
 
 def _labels(labels, X):
     if labels is None:
-        raise ValueError("requires y to be passed, but the target y is None; give the class of "
-                         "each environment.")
+        raise ValueError(
+            "requires y to be passed, but the target y is None; give the class of "
+            "each environment."
+        )
     labels = column_or_1d(np.asarray(labels), warn=True)
     if len(labels) != len(X):
-        raise ValueError(f"labels {labels.shape} do not match {len(X)} environments; give one "
-                         "for each.")
+        raise ValueError(
+            f"labels {labels.shape} do not match {len(X)} environments; give one for each."
+        )
     check_classification_targets(labels)
     return labels
 
@@ -251,5 +299,7 @@ def _refuse_holes(X):
     if isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim == 2:
         bad = ~np.isfinite(X).all(axis=1)
         if bad.any():
-            raise ValueError(f"X has NaN or infinite features in {bad.sum()} of {len(X)} rows, "
-                             f"first in row {bad.argmax()}; check the positions of that atom.")
+            raise ValueError(
+                f"X has NaN or infinite features in {bad.sum()} of {len(X)} rows, "
+                f"first in row {bad.argmax()}; check the positions of that atom."
+            )

@@ -14,8 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 from .._progress import tqdm
 
-__all__ = ["Layers", "apply_layers", "import_torch", "split_groups", "temperature",
-           "train_layers"]
+__all__ = ["Layers", "apply_layers", "import_torch", "split_groups", "temperature", "train_layers"]
 
 #: Weight (n_in, n_out) and bias (n_out,) of each layer, float32.
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -35,13 +34,16 @@ def import_torch():
     try:
         return import_module("torch")
     except ImportError as err:
-        raise ImportError("fitting a net needs torch, which cannot be imported here "
-                          f"({err}); install it with `pip install torch`. Saved models load and "
-                          "predict without it.") from err
+        raise ImportError(
+            "fitting a net needs torch, which cannot be imported here "
+            f"({err}); install it with `pip install torch`. Saved models load and "
+            "predict without it."
+        ) from err
 
 
-def apply_layers(X: np.ndarray, layers: Layers, mean: np.ndarray, factor: np.ndarray,
-                 ) -> np.ndarray:
+def apply_layers(
+    X: np.ndarray, layers: Layers, mean: np.ndarray, factor: np.ndarray
+) -> np.ndarray:
     """What the net makes of features: (n, n_out) float64, ReLU between the layers.
 
     X             (n, n_features) features
@@ -55,14 +57,14 @@ def apply_layers(X: np.ndarray, layers: Layers, mean: np.ndarray, factor: np.nda
     out = np.empty((len(X), sizes[-1]))
     with _PRODUCTS, _blas().limit(limits=1, user_api="blas"):  # products too small to share
         for start in range(0, len(X), ROWS):
-            part = X[start:start + ROWS]
-            z = np.subtract(part, mean, out=rows[0][:len(part)], casting="unsafe")
+            part = X[start : start + ROWS]
+            z = np.subtract(part, mean, out=rows[0][: len(part)], casting="unsafe")
             for n, (weight, bias) in enumerate(layers, 1):
-                z = np.matmul(z, weight, out=rows[n][:len(part)])
+                z = np.matmul(z, weight, out=rows[n][: len(part)])
                 z += bias
                 if n < len(layers):
                     np.maximum(z, 0, out=z)
-            out[start:start + ROWS] = z
+            out[start : start + ROWS] = z
     return out
 
 
@@ -71,22 +73,36 @@ def split_groups(n: int, groups: Sequence | None, seed: int) -> tuple[np.ndarray
     few = groups is None
     groups = np.arange(n) if few else np.asarray(groups)
     if groups.shape != (n,):
-        raise ValueError(f"groups {groups.shape} do not match {n} environments; give one for "
-                         "each.")
+        raise ValueError(
+            f"groups {groups.shape} do not match {n} environments; give one for each."
+        )
     different = len(np.unique(groups))
     if different < 10 and not few:
-        raise ValueError(f"{different} groups are too few to keep a tenth for validation; give "
-                         "at least 10, or leave groups away.")
+        raise ValueError(
+            f"{different} groups are too few to keep a tenth for validation; give "
+            "at least 10, or leave groups away."
+        )
     if n < 2:
-        raise ValueError(f"n_samples={n} is too few to train and validate on; give at least 2 "
-                         "environments.")
-    return next(GroupShuffleSplit(1, test_size=0.1, random_state=seed).split(
-        np.zeros(n), groups=groups))
+        raise ValueError(
+            f"n_samples={n} is too few to train and validate on; give at least 2 environments."
+        )
+    return next(
+        GroupShuffleSplit(1, test_size=0.1, random_state=seed).split(np.zeros(n), groups=groups)
+    )
 
 
-def train_layers(Z: np.ndarray, target: np.ndarray, loss: str, n_out: int,
-                 split: tuple[np.ndarray, np.ndarray], hidden: Sequence[int], seed: int,
-                 max_epochs: int, patience: int, progress: bool | None) -> tuple[Layers, dict]:
+def train_layers(
+    Z: np.ndarray,
+    target: np.ndarray,
+    loss: str,
+    n_out: int,
+    split: tuple[np.ndarray, np.ndarray],
+    hidden: Sequence[int],
+    seed: int,
+    max_epochs: int,
+    patience: int,
+    progress: bool | None,
+) -> tuple[Layers, dict]:
     """Layers and loss curve of a net trained by Adam on minibatches.
 
     Training stops when the loss of the validation part has not improved for `patience` epochs;
@@ -108,13 +124,16 @@ def train_layers(Z: np.ndarray, target: np.ndarray, loss: str, n_out: int,
         layers = _start_layers(torch, [Z.shape[1], *hidden, n_out], seed)
         Z, target = torch.as_tensor(Z, dtype=torch.float32), torch.as_tensor(target)
         adam = torch.optim.Adam(layers, lr=3e-3, fused=True)
-        slower = torch.optim.lr_scheduler.ReduceLROnPlateau(adam, factor=0.4,
-                                                            patience=patience // 3)
+        slower = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            adam, factor=0.4, patience=patience // 3
+        )
         best, curve = (np.inf, None, 0), {"training": [], "validation": []}
-        for epoch in tqdm(range(max_epochs), desc="training", unit="epoch", delay=2,
-                          disable=progress is False):
-            curve["training"].append(_epoch(torch, layers, adam, loss, Z, target,
-                                            rng.permutation(known)))
+        for epoch in tqdm(
+            range(max_epochs), desc="training", unit="epoch", delay=2, disable=progress is False
+        ):
+            curve["training"].append(
+                _epoch(torch, layers, adam, loss, Z, target, rng.permutation(known))
+            )
             with torch.no_grad():
                 checked = loss(_forward(torch, layers, Z[kept]), target[kept]).item()
             curve["validation"].append(checked)
@@ -137,8 +156,11 @@ def temperature(logits: np.ndarray, index: np.ndarray) -> float:
     telling how sure the net may be.
     """
     rows = np.arange(len(index))
-    found = minimize_scalar(lambda t: -log_softmax(logits / np.exp(t), axis=1)[rows, index].mean(),
-                            bounds=(0.0, np.log(20.0)), method="bounded")
+    found = minimize_scalar(
+        lambda t: -log_softmax(logits / np.exp(t), axis=1)[rows, index].mean(),
+        bounds=(0.0, np.log(20.0)),
+        method="bounded",
+    )
     return float(np.exp(found.x))
 
 
@@ -172,7 +194,7 @@ def _start_layers(torch, sizes, seed):
     for n_in, n_out in zip(sizes, sizes[1:], strict=False):
         weight, bias = torch.empty(n_out, n_in), torch.empty(n_out)
         for tensor in (weight, bias):
-            tensor.uniform_(-(n_in ** -0.5), n_in ** -0.5, generator=drawn)
+            tensor.uniform_(-(n_in**-0.5), n_in**-0.5, generator=drawn)
             made.append(tensor.requires_grad_())
     return made
 

@@ -46,11 +46,11 @@ class Space:
         whiten = self.whiten.transpose(2, 0, 1, 3).reshape(d, -1)  # one product serves all
         out = np.empty((len(X), n_classes))
         for start in range(0, len(X), ROWS):
-            z = ((_bent(X[start:start + ROWS], self.scale) - self.centre) * self.factor) @ whiten
+            z = ((_bent(X[start : start + ROWS], self.scale) - self.centre) * self.factor) @ whiten
             z -= shift
             z = z.reshape(-1, n_classes, n_parts, d)
             parts = self.constant - 0.5 * np.einsum("nckd,nckd->nck", z, z)
-            out[start:start + ROWS] = logsumexp(parts, axis=2)
+            out[start : start + ROWS] = logsumexp(parts, axis=2)
         return out
 
 
@@ -78,15 +78,18 @@ def fit_novelty(X, index, names, groups, false_alarm, seed):
     for fit, kept in _folds(index, groups, seed):
         if len(np.unique(index[fit])) < n_classes:
             missing = names[np.setdiff1d(np.arange(n_classes), index[fit])[0]]
-            raise ValueError(f"class {missing!s} has environments in too few groups; add frames "
-                             "of it, or leave groups away.")
+            raise ValueError(
+                f"class {missing!s} has environments in too few groups; add frames "
+                "of it, or leave groups away."
+            )
         for densities, space in zip(known, _fitted(X[fit], index[fit], n_classes), strict=True):
             densities[kept] = space.log_densities(X[kept])
-    groups = (np.arange(len(X)) if groups is None
-              else np.unique(groups, return_inverse=True)[1])
+    groups = np.arange(len(X)) if groups is None else np.unique(groups, return_inverse=True)[1]
     thresholds = _thresholds(known, groups, false_alarm)
-    spaces = [Space(**vars(space) | {"threshold": float(t)}) for space, t in zip(
-        _fitted(X, index, n_classes), thresholds, strict=True)]
+    spaces = [
+        Space(**vars(space) | {"threshold": float(t)})
+        for space, t in zip(_fitted(X, index, n_classes), thresholds, strict=True)
+    ]
     left_out = {}
     for c in range(n_classes):
         others, own = [np.delete(d, c, axis=1) for d in known], index == c
@@ -101,7 +104,8 @@ def _folds(index, groups, seed):
         parts = [order[k::_FOLDS] for k in range(min(_FOLDS, len(order)))]
         return [(np.setdiff1d(order, part), part) for part in parts]
     return StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=seed).split(
-        index, index, groups)
+        index, index, groups
+    )
 
 
 def _bent(X, scale):
@@ -126,10 +130,12 @@ def _fitted(X, index, n_classes):
             whiten = np.linalg.cholesky((inverse + inverse.T) / 2)
             means.append([mean])
             whitens.append([whiten])
-            constants.append([np.log(np.diag(whiten)).sum()
-                              - 0.5 * len(mean) * np.log(2 * np.pi)])
-        made.append(Space(scale, centre, factor, np.array(means), np.array(whitens),
-                          np.array(constants), 0.0))
+            constants.append([np.log(np.diag(whiten)).sum() - 0.5 * len(mean) * np.log(2 * np.pi)])
+        made.append(
+            Space(
+                scale, centre, factor, np.array(means), np.array(whitens), np.array(constants), 0.0
+            )
+        )
     return made
 
 

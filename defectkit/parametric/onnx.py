@@ -21,19 +21,25 @@ def export_onnx(model, path: str | Path) -> None:
     try:
         onnx = import_module("onnx")
     except ImportError as err:
-        raise ImportError("export_onnx needs the package onnx; install it with "
-                          "`pip install onnx`.") from err
+        raise ImportError(
+            "export_onnx needs the package onnx; install it with `pip install onnx`."
+        ) from err
     from onnx import TensorProto, helper
 
     features = model.check_fitted().n_features_in_
     output = "probabilities" if hasattr(model, "classes_") else "coordinates"
     nodes, values = _nodes(helper, TensorProto, model, output)
     graph = helper.make_graph(
-        nodes, "defectkit",
+        nodes,
+        "defectkit",
         [helper.make_tensor_value_info("features", TensorProto.DOUBLE, ["n", features])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT,
-                                       ["n", model.weights_[-1][0].shape[1]])],
-        [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in values.items()])
+        [
+            helper.make_tensor_value_info(
+                output, TensorProto.FLOAT, ["n", model.weights_[-1][0].shape[1]]
+            )
+        ],
+        [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in values.items()],
+    )
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.checker.check_model(made)
     with atomic_write(path) as partial:
@@ -43,9 +49,11 @@ def export_onnx(model, path: str | Path) -> None:
 def _nodes(helper, types, model, output):
     """The net's operations in order, and its numbers by name."""
     values = {"mean": model.mean_, "factor": model.factor_}
-    nodes = [helper.make_node("Sub", ["features", "mean"], ["centred"]),
-             helper.make_node("Mul", ["centred", "factor"], ["scaled"]),
-             helper.make_node("Cast", ["scaled"], ["x0"], to=types.FLOAT)]
+    nodes = [
+        helper.make_node("Sub", ["features", "mean"], ["centred"]),
+        helper.make_node("Mul", ["centred", "factor"], ["scaled"]),
+        helper.make_node("Cast", ["scaled"], ["x0"], to=types.FLOAT),
+    ]
     last = len(model.weights_) - 1
     for n, (weight, bias) in enumerate(model.weights_):
         values |= {f"w{n}": weight, f"b{n}": bias}

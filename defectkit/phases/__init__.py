@@ -10,5 +10,16 @@ from .extended import ExtendedDefect, extended_defects
 from .liquid import Disorder, is_disordered
 from .regions import Region, regions
 
-__all__ = ["Disorder", "ExtendedDefect", "Prototype", "Region", "Structure", "common_elements",
-           "extended_defects", "is_disordered", "prototype", "regions", "structure_types"]
+__all__ = [
+    "Disorder",
+    "ExtendedDefect",
+    "Prototype",
+    "Region",
+    "Structure",
+    "common_elements",
+    "extended_defects",
+    "is_disordered",
+    "prototype",
+    "regions",
+    "structure_types",
+]

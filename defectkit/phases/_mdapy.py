@@ -9,8 +9,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-TEMPLATES = ("other", "fcc", "hcp", "bcc", "icosahedral", "simple cubic", "diamond",
-             "hexagonal diamond", "graphene")  # PTM's codes
+TEMPLATES = (
+    "other",
+    "fcc",
+    "hcp",
+    "bcc",
+    "icosahedral",
+    "simple cubic",
+    "diamond",
+    "hexagonal diamond",
+    "graphene",
+)  # PTM's codes
 SHORT = ("", "fcc", "hcp", "bcc", "ico", "sc", "dcub", "dhex", "graphene")
 NEIGHBOURS = 18  # what template matching looks at
 ICES = ("liquid water", "ice Ih", "ice Ic", "interfacial ice", "hydrate", "interfacial hydrate")
@@ -39,7 +48,7 @@ def frame(positions, cell, pbc, thickness=15.0):
     box = np.array(cell, float)
     if not pbc.all():
         held = box[pbc]
-        basis = np.linalg.svd(held)[2][len(held):] if len(held) else np.eye(3)
+        basis = np.linalg.svd(held)[2][len(held) :] if len(held) else np.eye(3)
         box[~pbc] = basis
     if np.linalg.det(box) < 0:  # mdapy takes the height of a left-handed box as negative
         box[2] *= -1
@@ -114,7 +123,7 @@ def common_neighbours(points, neighbours):
     number = np.full(len(neighbours), 14, np.int32)
     search = CommonNeighborAnalysis(*_table(points), neighbours, number)
     search.compute()
-    return search.pattern[:points.size]
+    return search.pattern[: points.size]
 
 
 def diamond_types(points, neighbours):
@@ -124,10 +133,9 @@ def diamond_types(points, neighbours):
     """
     from mdapy.identify_diamond_structure import IdentifyDiamondStructure
 
-    search = IdentifyDiamondStructure(*_table(points),
-                                      np.ascontiguousarray(neighbours[:, :4]))
+    search = IdentifyDiamondStructure(*_table(points), np.ascontiguousarray(neighbours[:, :4]))
     search.compute()
-    return search.pattern[:points.size]
+    return search.pattern[: points.size]
 
 
 def chill_plus(points, cutoff=3.5):
@@ -139,4 +147,4 @@ def chill_plus(points, cutoff=3.5):
 
     search = ChillPlus(*_table(points), cutoff)
     search.compute()
-    return search.pattern[:points.size]
+    return search.pattern[: points.size]

@@ -62,8 +62,16 @@ def grain_boundaries(structure, regions, min_angle=5.0, exclude=None):
         for wide in groups(n, i, j, grown):
             members = wide[flags[wide]]
             if len(members) >= 3:
-                found += _boundary(structure, regions[a], regions[b], wide, members,
-                                   (angle, axis), (i, j, vectors), grain)
+                found += _boundary(
+                    structure,
+                    regions[a],
+                    regions[b],
+                    wide,
+                    members,
+                    (angle, axis),
+                    (i, j, vectors),
+                    grain,
+                )
     _absorb(structure, found, (structure.codes == 0) & free)
     return sorted(found, key=lambda x: -len(x.atoms))
 
@@ -157,16 +165,21 @@ def _boundary(structure, one, other, wide, members, turn, pairs, owner):
         return []
     place = (structure.positions[wide[0]] + offset)[np.isin(wide, members)]
     centre = place.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov((place - centre).T)) if len(members) > 3 else (
-        np.zeros(3), np.eye(3))
+    values, vectors = (
+        np.linalg.eigh(np.cov((place - centre).T))
+        if len(members) > 3
+        else (np.zeros(3), np.eye(3))
+    )
     normal = vectors[:, 0]
     if len(ways) == 2:
         across = np.cross(*ways)
         normal = across / np.linalg.norm(across)
     if normal[int(np.abs(normal).argmax())] < 0:
         normal = -normal
-    planes = tuple(plane_name(normal, grain.rotation, grain.code, max_degrees=5.0)[0]
-                   for grain in (one, other))
+    planes = tuple(
+        plane_name(normal, grain.rotation, grain.code, max_degrees=5.0)[0]
+        for grain in (one, other)
+    )
     words = "" if axis is None else _axis_words(axis, one)
     flat = float(np.sqrt(max(np.var((place - centre) @ normal), 0)))
     atoms = loose if len(loose) >= 3 else members

@@ -8,8 +8,17 @@ from . import _mdapy
 from .crystals import water_oxygens
 
 CNA = np.array(["other", "fcc", "hcp", "bcc", "icosahedral"])
-DIAMOND = np.array(["other", "diamond", "diamond", "diamond", "hexagonal diamond",
-                    "hexagonal diamond", "hexagonal diamond"])
+DIAMOND = np.array(
+    [
+        "other",
+        "diamond",
+        "diamond",
+        "diamond",
+        "hexagonal diamond",
+        "hexagonal diamond",
+        "hexagonal diamond",
+    ]
+)
 
 
 def classical_types(atoms) -> dict[str, np.ndarray]:
@@ -32,7 +41,7 @@ def classical_types(atoms) -> dict[str, np.ndarray]:
         return {}
     neighbours = _mdapy.nearest(points)[0]
     codes, _, rmsd, _ = _mdapy.match_templates(points, neighbours, max_rmsd=0.15)
-    codes = np.where(rmsd > 0.15, 0, codes)[:points.size]
+    codes = np.where(rmsd > 0.15, 0, codes)[: points.size]
     result = {"polyhedral template matching": np.array(_mdapy.TEMPLATES)[codes]}
     cna = CNA[_mdapy.common_neighbours(points, neighbours)]
     diamond = DIAMOND[_mdapy.diamond_types(points, neighbours)]

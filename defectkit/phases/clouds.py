@@ -38,15 +38,21 @@ def clouds(atoms, structure, regions, exclude, min_size=20):
         for region in regions:
             small = len(region.atoms) >= min_size and region.fraction < 0.5
             if small and region.rotation is not None:
-                found.append(_cloud("nucleus", region.name, atoms, structure,
-                                    _grown(structure, region)))
+                found.append(
+                    _cloud("nucleus", region.name, atoms, structure, _grown(structure, region))
+                )
         return [c for c in found if c is not None]
     host = max(regions, key=lambda r: len(r.atoms), default=None)
     if host is None:
         return []
     for region in regions:
-        if (region is not host and region.code != host.code and len(region.atoms) >= min_size
-                and region.fraction < 0.3 and not exclude[region.atoms].mean() > 0.5):
+        if (
+            region is not host
+            and region.code != host.code
+            and len(region.atoms) >= min_size
+            and region.fraction < 0.3
+            and not exclude[region.atoms].mean() > 0.5
+        ):
             found.append(_cloud("precipitate", region.name, atoms, structure, region.atoms))
     i, j, _ = near_pairs(structure, 1.5)
     for members in groups(len(crystalline), i, j, ~crystalline & ~exclude):
@@ -69,8 +75,12 @@ def _grown(structure, region):
     inside[region.atoms] = True
     loose = structure.codes == 0
     rows = np.flatnonzero(loose)
-    on_step = np.isfinite(tree.query(structure.vectors[rows].reshape(-1, 3),
-                                     distance_upper_bound=ON_SITE * structure.spacing)[0])
+    on_step = np.isfinite(
+        tree.query(
+            structure.vectors[rows].reshape(-1, 3),
+            distance_upper_bound=ON_SITE * structure.spacing,
+        )[0]
+    )
     seen = on_step.reshape(len(rows), -1)
 
     def count():
@@ -120,5 +130,6 @@ def _cloud(kind, name, atoms, structure, members):
     if len(ways):
         return None
     measured = shape(atoms, members)
-    return Cloud(kind, name, members, measured["centre_A"], measured["radius_A"],
-                 measured["asphericity"])
+    return Cloud(
+        kind, name, members, measured["centre_A"], measured["radius_A"], measured["asphericity"]
+    )

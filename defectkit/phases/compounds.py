@@ -5,23 +5,35 @@ from functools import cache
 from itertools import permutations
 
 import numpy as np
-from ase import Atoms
-from ase.spacegroup import crystal
 
 from ..neighbours.lists import neighbour_pairs
 from . import _mdapy
+from .prototypes import prototypes
 
-NEIGHBOURS = 24     # of each element, per atom
+NEIGHBOURS = 24  # of each element, per atom
 UNKNOWN = "unknown crystal"
 LEAST_CONTENT = 0.05  # of an element that the crystal's name speaks of
-NEAR = 0.07         # rms difference of shells over the spacing: a thermal prototype is nearer
+NEAR = 0.07  # rms difference of shells over the spacing: a thermal prototype is nearer
 HEATS = (0.0, 0.04, 0.08)  # rattles (of the nearest distance) that prototypes are compared at
 # The crystal of all atoms together, where they fit one.
-BLIND = {"rock salt": "simple cubic", "zinc blende": "diamond", "wurtzite": "hexagonal diamond",
-         "caesium chloride (B2)": "bcc", "L1_2": "fcc", "L1_0": "fcc", "D0_3": "bcc",
-         "boron nitride sheet": "graphene"}
-EQUAL = ("rock salt", "zinc blende", "wurtzite", "caesium chloride (B2)", "L1_0",
-         "boron nitride sheet")
+BLIND = {
+    "rock salt": "simple cubic",
+    "zinc blende": "diamond",
+    "wurtzite": "hexagonal diamond",
+    "caesium chloride (B2)": "bcc",
+    "L1_2": "fcc",
+    "L1_0": "fcc",
+    "D0_3": "bcc",
+    "boron nitride sheet": "graphene",
+}
+EQUAL = (
+    "rock salt",
+    "zinc blende",
+    "wurtzite",
+    "caesium chloride (B2)",
+    "L1_0",
+    "boron nitride sheet",
+)
 
 
 @dataclass
@@ -56,60 +68,6 @@ class Prototype:
         return iter((self.name, self.margin))
 
 
-def _orthogonal(symbols, fraction, cell):
-    return Atoms(symbols, scaled_positions=fraction, cell=cell, pbc=True)
-
-
-@cache
-def prototypes():
-    """Ideal cells by name: {name: Atoms}."""
-    simple = {
-        "rock salt": crystal(("Na", "Cl"), [(0, 0, 0), (.5, .5, .5)], spacegroup=225,
-                             cellpar=[5.64] * 3 + [90] * 3),
-        "zinc blende": crystal(("Zn", "S"), [(0, 0, 0), (.25, .25, .25)], spacegroup=216,
-                               cellpar=[5.41] * 3 + [90] * 3),
-        "wurtzite": crystal(("Zn", "S"), [(1/3, 2/3, 0), (1/3, 2/3, .375)], spacegroup=186,
-                            cellpar=[3.82, 3.82, 3.82 * 1.633, 90, 90, 120]),
-        "caesium chloride (B2)": _orthogonal("CsCl", [(0, 0, 0), (.5, .5, .5)], [4.12] * 3),
-        "fluorite": crystal(("Ca", "F"), [(0, 0, 0), (.25, .25, .25)], spacegroup=225,
-                            cellpar=[5.46] * 3 + [90] * 3),
-        "perovskite": _orthogonal("SrTiO3", [(.5, .5, .5), (0, 0, 0), (.5, 0, 0), (0, .5, 0),
-                                             (0, 0, .5)], [3.9] * 3),
-        "rutile": crystal(("Ti", "O"), [(0, 0, 0), (.305, .305, 0)], spacegroup=136,
-                          cellpar=[4.594, 4.594, 2.959, 90, 90, 90]),
-        "anatase": crystal(("Ti", "O"), [(0, 0, 0), (0, 0, .208)], spacegroup=141,
-                           cellpar=[3.785, 3.785, 9.514, 90, 90, 90]),
-        "nickel arsenide": crystal(("Ni", "As"), [(0, 0, 0), (1/3, 2/3, .25)], spacegroup=194,
-                                   cellpar=[3.62, 3.62, 5.03, 90, 90, 120]),
-        "L1_2": _orthogonal("AuCu3", [(0, 0, 0), (.5, .5, 0), (.5, 0, .5), (0, .5, .5)],
-                            [3.75] * 3),
-        "L1_0": _orthogonal("AuCuAuCu", [(0, 0, 0), (.5, 0, .5), (.5, .5, 0), (0, .5, .5)],
-                            [3.96, 3.96, 3.68]),
-        "corundum": crystal(("Al", "O"), [(0, 0, .352), (.306, 0, .25)], spacegroup=167,
-                            cellpar=[4.758, 4.758, 12.99, 90, 90, 120]),
-        "spinel": crystal(("Mg", "Al", "O"), [(1/8, 1/8, 1/8), (.5, .5, .5),
-                                             (.262, .262, .262)], spacegroup=227, setting=2,
-                          cellpar=[8.08] * 3 + [90] * 3),
-        "alpha quartz": crystal(("Si", "O"), [(.47, 0, 2/3), (.414, .267, .786)],
-                                spacegroup=154, cellpar=[4.913, 4.913, 5.405, 90, 90, 120]),
-        "D0_3": crystal(("Al", "Fe", "Fe"), [(0, 0, 0), (.5, .5, .5), (.25, .25, .25)],
-                        spacegroup=225, cellpar=[5.79] * 3 + [90] * 3),
-        "A15": crystal(("Si", "Cr"), [(0, 0, 0), (.25, 0, .5)], spacegroup=223,
-                       cellpar=[4.56] * 3 + [90] * 3),
-        "2H molybdenite sheet": _sheet(),
-        "boron nitride sheet": Atoms("BN", [(0, 0, 0), (1.25, 0.7217, 0)],
-                                     cell=[[2.5, 0, 0], [-1.25, 2.165, 0], [0, 0, 12]],
-                                     pbc=[True, True, False]),
-    }
-    return simple
-
-
-def _sheet():
-    a, half = 3.16, 1.56
-    return Atoms("MoS2", [(0, 0, 0), (a / 2, a / 12**.5, half), (a / 2, a / 12**.5, -half)],
-                 cell=[[a, 0, 0], [-a / 2, a * 3**.5 / 2, 0], [0, 0, 12]], pbc=[True, True, False])
-
-
 def shells(atoms, count=NEIGHBOURS):
     """Mean sorted distances (Å) from each element to each: {(A, B): array (count,)}.
 
@@ -125,7 +83,7 @@ def shells(atoms, count=NEIGHBOURS):
     for other in kinds:
         chosen = np.flatnonzero(symbols == other)
         points = _mdapy.frame(atoms.positions, cell, pbc, 0.0)
-        place = points.positions[:len(atoms)]
+        place = points.positions[: len(atoms)]
         volume = abs(np.linalg.det(points.box)) / max(len(chosen), 1)
         reach = 1.25 * (3 * (count + 1) * volume / (4 * np.pi)) ** (1 / 3)
         tree, _ = periodic_tree(place[chosen], points.box, pbc, reach)
@@ -136,8 +94,11 @@ def shells(atoms, count=NEIGHBOURS):
             distance = np.sort(tree.query(_wrapped(place[centres], points.box, pbc), count + 1)[0])
             distance = distance[:, 1:] if one == other else distance[:, :-1]
             distance = np.where(np.isfinite(distance), distance, np.nan)
-            result[one, other] = np.nanmedian(distance, axis=0) if np.isfinite(
-                distance).any() else np.full(count, np.nan)
+            result[one, other] = (
+                np.nanmedian(distance, axis=0)
+                if np.isfinite(distance).any()
+                else np.full(count, np.nan)
+            )
     return result
 
 
@@ -189,8 +150,14 @@ def prototype(atoms, types=None):
     main, fraction = _main_crystal(types)
     if len(kinds) == 1:
         name = main if fraction >= 0.5 else UNKNOWN
-        return Prototype(name, float(fraction) if fraction >= 0.5 else 0.0, float("nan"),
-                         {}, "", f"{fraction:.0%} of the atoms are {main}" if main else "")
+        return Prototype(
+            name,
+            float(fraction) if fraction >= 0.5 else 0.0,
+            float("nan"),
+            {},
+            "",
+            f"{fraction:.0%} of the atoms are {main}" if main else "",
+        )
     place = atoms.copy()
     blind = ""
     if types is not None and len(types.positions) == len(atoms) and not types.sublattice.any():
@@ -204,17 +171,30 @@ def prototype(atoms, types=None):
         following = next((s for s in scores if s[1] != name), None)
         margin = 1 - misfit / following[0] if following else 1.0
         second = following[1] if following else ""
-        words = (f"shells of neighbours as in {name} within {misfit:.1%} of the spacing"
-                 + (f"; next {second} ({following[0]:.1%})" if following else
-                    "; no other prototype of this composition and packing is compared"))
+        words = f"shells of neighbours as in {name} within {misfit:.1%} of the spacing" + (
+            f"; next {second} ({following[0]:.1%})"
+            if following
+            else "; no other prototype of this composition and packing is compared"
+        )
         return Prototype(name, float(margin), float(misfit), sites, second, words)
     if alloy:
-        return Prototype(f"{main} random alloy", float(fraction), float("nan"), {}, "",
-                         f"{fraction:.0%} of the atoms are {main}, elements without order")
+        return Prototype(
+            f"{main} random alloy",
+            float(fraction),
+            float("nan"),
+            {},
+            "",
+            f"{fraction:.0%} of the atoms are {main}, elements without order",
+        )
     near = f"; nearest {scores[0][1]} ({scores[0][0]:.1%} of the spacing)" if scores else ""
-    return Prototype(UNKNOWN, 0.0, scores[0][0] if scores else float("nan"), {},
-                     scores[0][1] if scores else "", f"no prototype fits{near}; "
-                     + coordination_words(atoms))
+    return Prototype(
+        UNKNOWN,
+        0.0,
+        scores[0][0] if scores else float("nan"),
+        {},
+        scores[0][1] if scores else "",
+        f"no prototype fits{near}; " + coordination_words(atoms),
+    )
 
 
 def _main_crystal(types):
@@ -233,7 +213,7 @@ def _alloy(atoms, types, main, fraction):
 def short_range_order(atoms, types):
     """Largest |Warren-Cowley parameter| of the first shell among pairs of common elements."""
     numbers = atoms.numbers
-    near = numbers[types.neighbours[:, :8 if (types.codes == 3).mean() > 0.5 else 12]]
+    near = numbers[types.neighbours[:, : 8 if (types.codes == 3).mean() > 0.5 else 12]]
     kinds, count = np.unique(numbers, return_counts=True)
     worst = 0.0
     for a in kinds[count >= 0.03 * len(numbers)]:
@@ -260,8 +240,10 @@ def _scores(atoms, kinds, measured, blind):
             pairing = dict(zip(theirs, order, strict=True))
             if any(abs(formula[t] - part[k]) > 0.06 for t, k in pairing.items()):
                 continue
-            misfit = min(_misfit(measured, _ideal_shells(name, heat), _ideal_shells(name), pairing)
-                         for heat in HEATS)
+            misfit = min(
+                _misfit(measured, _ideal_shells(name, heat), _ideal_shells(name), pairing)
+                for heat in HEATS
+            )
             yield misfit, name, {} if name in EQUAL else {str(k): t for t, k in pairing.items()}
 
 

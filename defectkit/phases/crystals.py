@@ -12,8 +12,8 @@ from .graph import groups
 NAMES = (*_mdapy.TEMPLATES, *_mdapy.ICES)
 OTHER, FCC, HCP, BCC, ICOSAHEDRAL, SIMPLE_CUBIC, DIAMOND, HEXAGONAL_DIAMOND, GRAPHENE = range(9)
 LIQUID_WATER = len(_mdapy.TEMPLATES)
-COLD = 0.03      # rmsd: below it no heat need be taken out
-COHERENT = 0.5   # fraction of neighbours that share the orientation
+COLD = 0.03  # rmsd: below it no heat need be taken out
+COHERENT = 0.5  # fraction of neighbours that share the orientation
 
 
 @dataclass(repr=False)
@@ -85,8 +85,11 @@ class Structure:
     def fractions(self):
         """Fraction of the atoms in each crystal that occurs, largest first: dict of name."""
         count = np.bincount(self.codes, minlength=len(self.names))
-        return {self.names[code]: count[code] / len(self.codes)
-                for code in np.argsort(-count, kind="stable") if count[code]}
+        return {
+            self.names[code]: count[code] / len(self.codes)
+            for code in np.argsort(-count, kind="stable")
+            if count[code]
+        }
 
     def __repr__(self):
         parts = ", ".join(f"{name} {part:.1%}" for name, part in self.fractions().items())
@@ -148,7 +151,7 @@ def water_oxygens(atoms, low=2.5, high=3.0):
     if 1 in numbers and len(atoms) != 3 * len(oxygen):
         return None
     points, _ = _frame(atoms[oxygen])
-    distance = _mdapy.nearest(points, 4)[1][:points.size]
+    distance = _mdapy.nearest(points, 4)[1][: points.size]
     return oxygen if low < np.median(distance[:, 0]) and np.median(distance) < high + 0.2 else None
 
 
@@ -173,7 +176,7 @@ def _frame(atoms):
             return points, None
         points = _mdapy.frame(atoms.positions, cell, atoms.pbc, 40.0)
     neighbours, distance = _mdapy.nearest(points)
-    reach = np.percentile(distance[:points.size, -1], 99)
+    reach = np.percentile(distance[: points.size, -1], 99)
     if 2.2 * reach > 15.0:
         points = _mdapy.frame(atoms.positions, cell, atoms.pbc, 2.2 * reach)
         neighbours, _ = _mdapy.nearest(points)
@@ -227,8 +230,9 @@ def _stray(matched, codes, min_size=12):
     count = np.bincount(codes, minlength=len(_mdapy.TEMPLATES))
     count[OTHER] = 0
     host = int(count.argmax())
-    stacked = next((pair for pair in ((FCC, HCP), (DIAMOND, HEXAGONAL_DIAMOND)) if host in pair),
-                   (host,))
+    stacked = next(
+        (pair for pair in ((FCC, HCP), (DIAMOND, HEXAGONAL_DIAMOND)) if host in pair), (host,)
+    )
     flags = (codes > 0) & ~np.isin(codes, stacked)
     if not flags.any():
         return flags
@@ -268,30 +272,51 @@ def _structure(codes, raw, final, hot, positions):
     if fitted.any():
         rotation[fitted] = Rotation.from_quat(final.quaternion[:n][fitted]).as_matrix()
     points, neighbours = final.points, final.neighbours[:n]
-    vectors = kernels.neighbour_vectors(points.positions, points.box, np.linalg.inv(points.box),
-                                        points.pbc, final.neighbours, n)
+    vectors = kernels.neighbour_vectors(
+        points.positions, points.box, np.linalg.inv(points.box), points.pbc, final.neighbours, n
+    )
     crystalline = codes > 0
-    spacing = np.median(final.scale[:n][crystalline] if (crystalline & fitted).any()
-                        else np.linalg.norm(vectors[:, 0], axis=1))
+    spacing = np.median(
+        final.scale[:n][crystalline]
+        if (crystalline & fitted).any()
+        else np.linalg.norm(vectors[:, 0], axis=1)
+    )
     if not 0.5 < spacing < 8.0:  # Å: no atoms are bonded so
         codes = np.zeros_like(codes)
     return Structure(
-        codes=codes.astype(np.int8), rmsd=np.where(raw.codes[:n] > 0, raw.rmsd[:n], np.inf),
+        codes=codes.astype(np.int8),
+        rmsd=np.where(raw.codes[:n] > 0, raw.rmsd[:n], np.inf),
         residual=np.where(fitted, final.rmsd[:n], np.inf),
-        rotation=rotation, coherent=final.coherent[:n], template=final.codes[:n],
-        ordering=raw.ordering[:n], spacing=float(spacing), positions=positions,
-        neighbours=neighbours % n, vectors=vectors,
-        sublattice=np.zeros(n, bool), smoothed=hot)
+        rotation=rotation,
+        coherent=final.coherent[:n],
+        template=final.codes[:n],
+        ordering=raw.ordering[:n],
+        spacing=float(spacing),
+        positions=positions,
+        neighbours=neighbours % n,
+        vectors=vectors,
+        sublattice=np.zeros(n, bool),
+        smoothed=hot,
+    )
 
 
 def _nothing(atoms):
     n = len(atoms)
     zero = np.zeros(n, np.int8)
-    return Structure(zero, np.full(n, np.inf), np.full(n, np.inf),
-                     np.full((n, 3, 3), np.nan, np.float32),
-                     np.zeros(n), zero.copy(), zero.copy(), float("nan"),
-                     atoms.positions.copy(), np.zeros((n, 0), int), np.zeros((n, 0, 3)),
-                     np.zeros(n, bool))
+    return Structure(
+        zero,
+        np.full(n, np.inf),
+        np.full(n, np.inf),
+        np.full((n, 3, 3), np.nan, np.float32),
+        np.zeros(n),
+        zero.copy(),
+        zero.copy(),
+        float("nan"),
+        atoms.positions.copy(),
+        np.zeros((n, 0), int),
+        np.zeros((n, 0, 3)),
+        np.zeros(n, bool),
+    )
 
 
 def _of_element(atoms, structure, element):
@@ -319,19 +344,37 @@ def _water(atoms, oxygen):
     periodic = whole.pbc.all() and np.allclose(whole.box, np.diag(np.diag(whole.box)))
     owner = _owners(whole, oxygen, periodic)
     neighbours = oxygen[molecules.neighbours]
-    take = {name: getattr(molecules, name)[owner] for name in
-            ("codes", "rmsd", "residual", "rotation", "coherent", "template", "ordering",
-             "sublattice")}
-    return Structure(**take, spacing=molecules.spacing, positions=atoms.positions.copy(),
-                     neighbours=neighbours[owner], vectors=molecules.vectors[owner],
-                     smoothed=molecules.smoothed)
+    take = {
+        name: getattr(molecules, name)[owner]
+        for name in (
+            "codes",
+            "rmsd",
+            "residual",
+            "rotation",
+            "coherent",
+            "template",
+            "ordering",
+            "sublattice",
+        )
+    }
+    return Structure(
+        **take,
+        spacing=molecules.spacing,
+        positions=atoms.positions.copy(),
+        neighbours=neighbours[owner],
+        vectors=molecules.vectors[owner],
+        smoothed=molecules.smoothed,
+    )
 
 
 def _owners(points, oxygen, orthogonal):
     """Which oxygen (its rank among them) each atom of the frame is nearest to."""
-    place = points.positions[:points.size]
-    images = [np.zeros(3)] if orthogonal else [
-        np.array(shift) @ points.box for shift in np.ndindex(3, 3, 3)]
+    place = points.positions[: points.size]
+    images = (
+        [np.zeros(3)]
+        if orthogonal
+        else [np.array(shift) @ points.box for shift in np.ndindex(3, 3, 3)]
+    )
     if orthogonal:
         length = np.diag(points.box)
         tree = cKDTree(place[oxygen] % length, boxsize=length)

@@ -117,18 +117,22 @@ def _surfaces(atoms, structure, grains):
             words, kind = f"{side.name} surface of {name}, {len(side.atoms)} atoms", "surface"
         place = structure.positions[side.atoms].mean(axis=0)
         sure = float(np.clip(side.flat, 0, 1)) * (1.0 if side.name else 0.7)
-        found.append(ExtendedDefect(kind, side.atoms, words, side.normal, place, sure,
-                                    {"plane": side.name, "off_degrees": side.off,
-                                     "layers": len(side.layers), "full_layer": side.full}))
+        more = {
+            "plane": side.name,
+            "off_degrees": side.off,
+            "layers": len(side.layers),
+            "full_layer": side.full,
+        }
+        found.append(ExtendedDefect(kind, side.atoms, words, side.normal, place, sure, more))
         for kind, members, at, words in surfaces.features(atoms, structure, side):
-            found.append(ExtendedDefect(kind, members, f"{words} of the {side.name or ''} surface",
-                                        side.normal, at, 0.9))
+            words = f"{words} of the {side.name or ''} surface"
+            found.append(ExtendedDefect(kind, members, words, side.normal, at, 0.9))
             if kind != "surface vacancy":
                 flags[members] = True
     for centre, volume, members in cavities:
         flags[members] = True
-        found.append(ExtendedDefect("cavity", members, f"closed cavity lined by {len(members)} "
-                                    f"atoms", None, centre, 0.8, {"volume_A3": volume}))
+        words, more = f"closed cavity lined by {len(members)} atoms", {"volume_A3": volume}
+        found.append(ExtendedDefect("cavity", members, words, None, centre, 0.8, more))
     return found, _grown(structure, flags) if len(sides) or len(cavities) else flags
 
 
@@ -144,8 +148,9 @@ def _faults(structure, grains, at_surface, cell):
     found = []
     flags, ribbons = np.zeros(len(structure.codes), bool), np.zeros(len(structure.codes), bool)
     for fault in planar.faults(structure, grains, at_surface):
-        host = max((g for g in grains if g.code == fault.host), default=None,
-                   key=lambda g: len(g.atoms))
+        host = max(
+            (g for g in grains if g.code == fault.host), default=None, key=lambda g: len(g.atoms)
+        )
         if host is None or fault.kind == "lamella" and fault.layers > 12:
             continue
         (flags if fault.endless else ribbons)[fault.atoms] = True
@@ -157,8 +162,11 @@ def _faults(structure, grains, at_surface, cell):
 
 def _axis(fault, grains, largest):
     """A fault's <111> in one of the crystals beside it, of two as large the one written first."""
-    names = [planar.turned(g.rotation, fault.normal) for g in grains
-             if g.code == fault.host and g.rotation is not None and 2 * len(g.atoms) > largest]
+    names = [
+        planar.turned(g.rotation, fault.normal)
+        for g in grains
+        if g.code == fault.host and g.rotation is not None and 2 * len(g.atoms) > largest
+    ]
     return min(names, key=lambda name: (name.count("-"), name), default="[111]")
 
 
@@ -168,8 +176,10 @@ def _fault(cell, fault, host, axis):
     axis = axis if plane == "(111)" else plane
     height = _height(cell, fault.centre, fault.normal)
     layers = {1: "one", 2: "two", 3: "three"}.get(fault.layers, str(fault.layers))
-    words = (f"{layers} {which} layer{'s' * (fault.layers > 1)} in {host.name}, normal to {axis} "
-             f"(in the cell {_vector(fault.normal)}) at {height:.1f} Å, {len(fault.atoms)} atoms")
+    words = (
+        f"{layers} {which} layer{'s' * (fault.layers > 1)} in {host.name}, normal to {axis} "
+        f"(in the cell {_vector(fault.normal)}) at {height:.1f} Å, {len(fault.atoms)} atoms"
+    )
     if not fault.endless:
         words += ", ends inside the crystal"
     kind, sure = fault.kind, 0.95 if fault.endless else 0.8
@@ -181,9 +191,15 @@ def _fault(cell, fault, host, axis):
             words += "; the crystals on its sides have one orientation"
         else:
             sure = 0.6
-    return ExtendedDefect(kind, fault.atoms, words, fault.normal, fault.centre, sure,
-                          {"layers": fault.layers, "height_A": height, "plane": plane,
-                           "tilt_degrees": fault.tilt})
+    return ExtendedDefect(
+        kind,
+        fault.atoms,
+        words,
+        fault.normal,
+        fault.centre,
+        sure,
+        {"layers": fault.layers, "height_A": height, "plane": plane, "tilt_degrees": fault.tilt},
+    )
 
 
 def _boundaries(structure, grains, used, cell):
@@ -195,18 +211,34 @@ def _boundaries(structure, grains, used, cell):
         place = f"normal to {_vector(wall.normal)} at {height:.1f} Å"
         if np.isfinite(wall.angle):
             kind = "grain boundary"
-            words = (f"between two {wall.phases[0]} grains turned by {wall.angle:.1f} degrees "
-                     f"about {wall.axis}, {place}, plane {planes}, {len(wall.atoms)} atoms")
+            words = (
+                f"between two {wall.phases[0]} grains turned by {wall.angle:.1f} degrees "
+                f"about {wall.axis}, {place}, plane {planes}, {len(wall.atoms)} atoms"
+            )
             if abs(wall.angle - 60) < 3 and wall.axis == "<111>":
                 words += "; this is the twin relation (Sigma 3)"
         else:
             kind = "phase boundary"
-            words = (f"between {wall.phases[0]} and {wall.phases[1]}, {place}, "
-                     f"{len(wall.atoms)} atoms")
+            words = (
+                f"between {wall.phases[0]} and {wall.phases[1]}, {place}, {len(wall.atoms)} atoms"
+            )
         sure = 0.9 if wall.flat < 1.2 * structure.spacing else 0.6
-        found.append(ExtendedDefect(kind, wall.atoms, words, wall.normal, wall.centre, sure,
-                                    {"angle_degrees": wall.angle, "axis": wall.axis,
-                                     "planes": wall.planes, "rms_A": wall.flat}))
+        found.append(
+            ExtendedDefect(
+                kind,
+                wall.atoms,
+                words,
+                wall.normal,
+                wall.centre,
+                sure,
+                {
+                    "angle_degrees": wall.angle,
+                    "axis": wall.axis,
+                    "planes": wall.planes,
+                    "rms_A": wall.flat,
+                },
+            )
+        )
     return found, flags
 
 
@@ -216,14 +248,30 @@ def _lines(atoms, structure, grains, used, ribbons):
         along = line.along or _vector(line.direction)
         name = line.burgers_name
         sure = 0.9 if name else 0.5
-        rests = (f"Burgers vector {name} by a circuit" if name
-                 else "no Burgers circuit could be drawn")
+        rests = (
+            f"Burgers vector {name} by a circuit" if name else "no Burgers circuit could be drawn"
+        )
         kind = f"{line.character} dislocation" if name else "dislocation"
-        words = (f"{kind} along {along}, {line.length:.1f} Å long, {rests}, "
-                 f"{len(line.atoms)} core atoms")
-        found.append(ExtendedDefect("dislocation", line.atoms, words, line.direction, line.centre,
-                                    sure, {"burgers": name, "character": line.character,
-                                           "along": line.along, "length_A": line.length}))
+        words = (
+            f"{kind} along {along}, {line.length:.1f} Å long, {rests}, "
+            f"{len(line.atoms)} core atoms"
+        )
+        found.append(
+            ExtendedDefect(
+                "dislocation",
+                line.atoms,
+                words,
+                line.direction,
+                line.centre,
+                sure,
+                {
+                    "burgers": name,
+                    "character": line.character,
+                    "along": line.along,
+                    "length_A": line.length,
+                },
+            )
+        )
     return found
 
 
@@ -231,20 +279,41 @@ def _clouds(atoms, structure, grains, used):
     found = []
     for cloud in clouds.clouds(atoms, structure, grains, used):
         at = ", ".join(f"{x:.1f}" for x in cloud.centre)
-        within = {"nucleus": "in a disordered surrounding", "precipitate": "in the crystal",
-                  "disordered region": "in the crystal"}[cloud.kind]
-        words = (f"{len(cloud.atoms)} atoms of {cloud.name} {within}, radius {cloud.radius:.1f} Å "
-                 f"around ({at}) Å")
+        within = {
+            "nucleus": "in a disordered surrounding",
+            "precipitate": "in the crystal",
+            "disordered region": "in the crystal",
+        }[cloud.kind]
+        words = (
+            f"{len(cloud.atoms)} atoms of {cloud.name} {within}, radius {cloud.radius:.1f} Å "
+            f"around ({at}) Å"
+        )
         sure = 0.9 if len(cloud.atoms) >= 50 else 0.6
-        found.append(ExtendedDefect(cloud.kind, cloud.atoms, words, None, cloud.centre, sure,
-                                    {"radius_A": cloud.radius, "name": cloud.name,
-                                     "asphericity": cloud.asphericity}))
+        found.append(
+            ExtendedDefect(
+                cloud.kind,
+                cloud.atoms,
+                words,
+                None,
+                cloud.centre,
+                sure,
+                {"radius_A": cloud.radius, "name": cloud.name, "asphericity": cloud.asphericity},
+            )
+        )
     for symbol, cloud in clouds.element_clusters(atoms, structure):
         at = ", ".join(f"{x:.1f}" for x in cloud.centre)
-        found.append(ExtendedDefect(
-            "precipitate", cloud.atoms, f"{len(cloud.atoms)} {symbol} atoms gathered, radius "
-            f"{cloud.radius:.1f} Å around ({at}) Å", None, cloud.centre, 0.7,
-            {"radius_A": cloud.radius, "name": symbol}))
+        found.append(
+            ExtendedDefect(
+                "precipitate",
+                cloud.atoms,
+                f"{len(cloud.atoms)} {symbol} atoms gathered, radius "
+                f"{cloud.radius:.1f} Å around ({at}) Å",
+                None,
+                cloud.centre,
+                0.7,
+                {"radius_A": cloud.radius, "name": symbol},
+            )
+        )
     return found
 
 
@@ -261,4 +330,3 @@ def _height(cell, centre, normal):
 
 def _vector(v):
     return "(" + ", ".join(f"{x:.2f}" for x in np.round(v, 2) + 0.0) + ")"
-

@@ -44,8 +44,11 @@ def unwrapped(members, i, j, vectors, start=None, loop=1.0):
     seen[begin], queue = True, np.array([begin])
     while len(queue):
         count = first[queue + 1] - first[queue]
-        edge = np.repeat(first[queue], count) + np.arange(count.sum()) - np.repeat(
-            np.cumsum(count) - count, count)
+        edge = (
+            np.repeat(first[queue], count)
+            + np.arange(count.sum())
+            - np.repeat(np.cumsum(count) - count, count)
+        )
         source = np.repeat(queue, count)
         fresh = ~seen[b[edge]]
         edge, source = edge[fresh], source[fresh]

@@ -25,8 +25,15 @@ def neighbour_vectors(positions, box, inverse, pbc, neighbours, n):
     for i in range(n):
         for k in range(neighbours.shape[1]):
             j = neighbours[i, k]
-            shortest(positions[j, 0] - positions[i, 0], positions[j, 1] - positions[i, 1],
-                     positions[j, 2] - positions[i, 2], box, inverse, pbc, out)
+            shortest(
+                positions[j, 0] - positions[i, 0],
+                positions[j, 1] - positions[i, 1],
+                positions[j, 2] - positions[i, 2],
+                box,
+                inverse,
+                pbc,
+                out,
+            )
             for c in range(3):
                 result[i, k, c] = out[c]
     return result
@@ -38,8 +45,15 @@ def _gather(positions, box, inverse, pbc, order, i, count, own, out):
     mean = np.zeros(3)
     for k in range(count):
         j = order[i, k]
-        shortest(positions[j, 0] - positions[i, 0], positions[j, 1] - positions[i, 1],
-                 positions[j, 2] - positions[i, 2], box, inverse, pbc, out)
+        shortest(
+            positions[j, 0] - positions[i, 0],
+            positions[j, 1] - positions[i, 1],
+            positions[j, 2] - positions[i, 2],
+            box,
+            inverse,
+            pbc,
+            out,
+        )
         for c in range(3):
             own[k, c] = out[c]
             mean[c] += out[c] / count
@@ -104,8 +118,11 @@ def agree(positions, box, inverse, pbc, order, codes, chosen, ideal, counts, inv
             j = order[i, k]
             number[j] += 1
             for b in range(3):
-                laid = (ideal[code, k, 0] * strain[0, b] + ideal[code, k, 1] * strain[1, b]
-                        + ideal[code, k, 2] * strain[2, b])
+                laid = (
+                    ideal[code, k, 0] * strain[0, b]
+                    + ideal[code, k, 1] * strain[1, b]
+                    + ideal[code, k, 2] * strain[2, b]
+                )
                 total[j, b] += laid - own[k, b]
     for j in range(n):
         if number[j] > 0:

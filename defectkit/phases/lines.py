@@ -12,8 +12,12 @@ from .graph import groups, near_pairs, unwrapped
 from .orientation import direction_name
 
 # length of the cubic edge over the interatomic distance, steps of the lattice per edge
-LATTICE = {FCC: (np.sqrt(2), 2), BCC: (2 / np.sqrt(3), 2), DIAMOND: (4 / np.sqrt(3), 4),
-           SIMPLE_CUBIC: (1.0, 1)}
+LATTICE = {
+    FCC: (np.sqrt(2), 2),
+    BCC: (2 / np.sqrt(3), 2),
+    DIAMOND: (4 / np.sqrt(3), 4),
+    SIMPLE_CUBIC: (1.0, 1),
+}
 
 
 @dataclass
@@ -110,15 +114,24 @@ def _line(atoms, structure, regions, members, own, pairs, others):
     along = direction_name(direction, region.rotation, region.code)[0]
     burgers = None
     if region.code in LATTICE:
-        burgers = burgers_vector(atoms, structure, region, members, centre, direction, ways,
-                                 others)
+        burgers = burgers_vector(
+            atoms, structure, region, members, centre, direction, ways, others
+        )
     if burgers is not None and not burgers.any():
         return None
     if burgers is None and (region.code in LATTICE or length < 5 * structure.spacing):
         return None
     steps = LATTICE.get(region.code, (1.0, 1))[1]
-    return Line(own, direction, centre, along, burgers, steps,
-                _character(burgers, direction, region), length)
+    return Line(
+        own,
+        direction,
+        centre,
+        along,
+        burgers,
+        steps,
+        _character(burgers, direction, region),
+        length,
+    )
 
 
 def _around(structure, regions, members):
@@ -165,8 +178,11 @@ def burgers_vector(atoms, structure, region, core, centre, direction, ways, othe
         return None
     cross = (y[i] < 0).astype(int) - (y[j] < 0)
     # A step from below to above the half-line x > 0 goes to the next turn.
-    jump = np.where((cross != 0) & (x[i] + (x[j] - x[i]) * y[i] / np.where(
-        y[i] == y[j], 1, y[i] - y[j]) > 0), cross, 0)
+    jump = np.where(
+        (cross != 0) & (x[i] + (x[j] - x[i]) * y[i] / np.where(y[i] == y[j], 1, y[i] - y[j]) > 0),
+        cross,
+        0,
+    )
     return _circuit(len(sound), i, j, vectors, ideal, jump, distance, ways, region, unit)
 
 
@@ -214,12 +230,12 @@ def _circuit(n, i, j, vectors, ideal, jump, distance, ways, region, unit):
     edges = np.tile(np.arange(len(i)), 3)[keep]
     rows, columns = rows[keep], columns[keep]
     graph = coo_array((np.ones(len(rows)), (rows, columns)), shape=(3 * n, 3 * n)).tocsr()
-    of = dict(zip(zip(rows.tolist(), columns.tolist(), strict=True), edges.tolist(),
-                  strict=True))
+    of = dict(zip(zip(rows.tolist(), columns.tolist(), strict=True), edges.tolist(), strict=True))
     votes = {}
     for start in starts[np.argsort(distance[starts])][:12]:
-        cost, before = dijkstra(graph, indices=start, unweighted=True, return_predecessors=True,
-                                limit=400)
+        cost, before = dijkstra(
+            graph, indices=start, unweighted=True, return_predecessors=True, limit=400
+        )
         goal = start + n
         if not np.isfinite(cost[goal]):
             continue

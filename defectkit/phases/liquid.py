@@ -7,7 +7,7 @@ import numpy as np
 from .crystals import LIQUID_WATER, Structure, structure_types
 
 CRYSTALLINE = 0.35  # fraction of crystalline atoms below which a frame counts as disordered
-LINDEMANN = 0.4     # of the spacing; an atom of a solid stays within 0.2
+LINDEMANN = 0.4  # of the spacing; an atom of a solid stays within 0.2
 
 
 @dataclass
@@ -68,27 +68,37 @@ def is_disordered(frames, structure: Structure | None = None, dt: float | None =
     ordered &= structure.codes != LIQUID_WATER
     part = float(ordered.mean())
     if part >= CRYSTALLINE:
-        return Disorder(False, "crystalline", part, float("nan"),
-                        f"{part:.0%} of the atoms are crystalline")
+        return Disorder(
+            False, "crystalline", part, float("nan"), f"{part:.0%} of the atoms are crystalline"
+        )
     words = f"{part:.0%} of the atoms are crystalline"
     if water.any():
         return Disorder(True, "liquid water", part, float("nan"), words + " (CHILL+)")
     if dt is None or len(frames) < 3:
-        return Disorder(True, "liquid or amorphous", part, float("nan"),
-                        words + "; one frame cannot tell a liquid from a glass")
+        return Disorder(
+            True,
+            "liquid or amorphous",
+            part,
+            float("nan"),
+            words + "; one frame cannot tell a liquid from a glass",
+        )
     diffusion, moved = _diffusion(frames, dt)
     flows = moved > (LINDEMANN * structure.spacing) ** 2 and diffusion > 1e-7
     name = "liquid" if flows else "amorphous"
-    words += (f"; mean square displacement {moved:.2f} Å^2 after {dt * (len(frames) - 1):g} ps, "
-              f"diffusion {diffusion:.1e} cm^2/s")
+    words += (
+        f"; mean square displacement {moved:.2f} Å^2 after {dt * (len(frames) - 1):g} ps, "
+        f"diffusion {diffusion:.1e} cm^2/s"
+    )
     return Disorder(True, name, part, diffusion, words)
 
 
 def _diffusion(frames, dt):
     """cm^2/s from the second half of the mean square displacement, and its last value (Å^2)."""
     if len({len(f) for f in frames}) > 1:
-        raise ValueError("The frames differ in their number of atoms; diffusion needs the same "
-                         "atoms in every frame. Leave out dt, or give such frames.")
+        raise ValueError(
+            "The frames differ in their number of atoms; diffusion needs the same "
+            "atoms in every frame. Leave out dt, or give such frames."
+        )
     total = np.zeros_like(frames[0].positions)
     moved = [0.0]
     for before, after in zip(frames, frames[1:], strict=False):

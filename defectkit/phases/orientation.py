@@ -9,8 +9,19 @@ from scipy.spatial.transform import Rotation
 from .crystals import BCC, DIAMOND, FCC, GRAPHENE, HCP, HEXAGONAL_DIAMOND, SIMPLE_CUBIC
 from .templates import CUBIC, SYSTEM, symmetries
 
-__all__ = ["BCC", "DIAMOND", "FCC", "GRAPHENE", "HCP", "HEXAGONAL_DIAMOND", "SIMPLE_CUBIC",
-           "direction_name", "mean_orientation", "misorientation", "plane_name"]
+__all__ = [
+    "BCC",
+    "DIAMOND",
+    "FCC",
+    "GRAPHENE",
+    "HCP",
+    "HEXAGONAL_DIAMOND",
+    "SIMPLE_CUBIC",
+    "direction_name",
+    "mean_orientation",
+    "misorientation",
+    "plane_name",
+]
 
 #: Of the equivalent rotations of a crystal the one nearest to this (rotation vector) is taken. No
 #: usual orientation, such as [111] or [110] along an axis of the cell, is as near by another one.
@@ -73,8 +84,10 @@ def direction_name(direction, rotation, code, max_index=3, max_degrees=6.0):
 def _name(vector, code, max_index, max_degrees, plane):
     vector = vector / np.linalg.norm(vector)
     best = None
-    for indices in sorted((t for t in product(range(-max_index, max_index + 1), repeat=3)
-                           if gcd(*t) == 1), key=lambda t: (sum(x * x for x in t), t)):
+    for indices in sorted(
+        (t for t in product(range(-max_index, max_index + 1), repeat=3) if gcd(*t) == 1),
+        key=lambda t: (sum(x * x for x in t), t),
+    ):
         axis = _cartesian(indices, code, plane)
         angle = np.degrees(np.arccos(np.clip(abs(axis @ vector), 0, 1)))
         if angle < max_degrees and (best is None or angle < best[1] - 1.5):

@@ -71,8 +71,11 @@ def faults(structure, regions, exclude=None):
             continue
         host, guest = (cubic, hexagonal) if one >= other else (hexagonal, cubic)
         layer = distance * structure.spacing
-        sheets = [s for g in _families(structure, guest, usable)
-                  for s in _sheets(structure, g, guest, layer, planes)]
+        sheets = [
+            s
+            for g in _families(structure, guest, usable)
+            for s in _sheets(structure, g, guest, layer, planes)
+        ]
         found += _joined(structure, regions, sheets, host, layer)
     return sorted(found, key=lambda f: -len(f.atoms))
 
@@ -112,10 +115,18 @@ def _sheets(structure, members, guest, layer, planes):
     cuts = np.flatnonzero(np.diff(z[order]) > gap) + 1
     start = structure.positions[members[0]]
     place = start + offset
-    return [{"atoms": members[part], "normal": normal,
-             "centre": place[part].mean(axis=0), "ways": ways, "z": z[part] - z[part].mean(),
-             "thick": _layers(z[part], layer, planes)}
-            for part in np.split(order, cuts) if len(part) >= 3]
+    return [
+        {
+            "atoms": members[part],
+            "normal": normal,
+            "centre": place[part].mean(axis=0),
+            "ways": ways,
+            "z": z[part] - z[part].mean(),
+            "thick": _layers(z[part], layer, planes),
+        }
+        for part in np.split(order, cuts)
+        if len(part) >= 3
+    ]
 
 
 def _layers(z, layer, planes):
@@ -187,8 +198,11 @@ def _fault(structure, regions, stack, host, layer):
     elif layers == 1:
         kind = "twin boundary"
     elif layers == 2:
-        kind = ("extrinsic stacking fault" if len(gaps) and abs(gaps[0]) > 1.5
-                else "intrinsic stacking fault")
+        kind = (
+            "extrinsic stacking fault"
+            if len(gaps) and abs(gaps[0]) > 1.5
+            else "intrinsic stacking fault"
+        )
     else:
         kind = "lamella"
     if normal[int(np.abs(normal).argmax())] < 0:

@@ -76,6 +76,7 @@ def regions(atoms, structure, angle=8.0, min_size=None):
         fitted = members[np.isfinite(q[members, 0]) & (structure.template[members] == code)]
         if code in SYSTEM and len(fitted):
             rotation, spread = mean_orientation(structure.rotation[fitted], code)
-        found.append(Region(structure.names[code], code, members, len(members) / n, rotation,
-                            spread))
+        found.append(
+            Region(structure.names[code], code, members, len(members) / n, rotation, spread)
+        )
     return found

@@ -44,11 +44,21 @@ def match(points, templates=EVERY, max_rmsd=0.3, kinds=None, neighbours=None):
     """
     if neighbours is None:
         neighbours, _ = _mdapy.nearest(points)
-    codes, ordering, rmsd, order = _mdapy.match_templates(points, neighbours, templates, max_rmsd,
-                                                          kinds)
+    codes, ordering, rmsd, order = _mdapy.match_templates(
+        points, neighbours, templates, max_rmsd, kinds
+    )
     ideal, counts, square, _ = template_tables()
-    rotation, scale = kernels.lay(points.positions, points.box, np.linalg.inv(points.box),
-                                  points.pbc, order, codes, ideal, counts, square)
+    rotation, scale = kernels.lay(
+        points.positions,
+        points.box,
+        np.linalg.inv(points.box),
+        points.pbc,
+        order,
+        codes,
+        ideal,
+        counts,
+        square,
+    )
     quaternion, chosen = np.zeros((len(codes), 4)), codes > 0
     if chosen.any():
         quaternion[chosen] = Rotation.from_matrix(rotation[chosen]).as_quat()
@@ -70,8 +80,18 @@ def smooth(matched, max_rmsd, rounds=2):
     positions = points.positions.copy()
     for k in range(rounds):
         chosen = (matched.rmsd < max_rmsd) & (matched.coherent >= (0.5 if k else 0.3))
-        positions += kernels.agree(positions, points.box, inverse, points.pbc, matched.order,
-                                   matched.codes, chosen, ideal, counts, inverses)
+        positions += kernels.agree(
+            positions,
+            points.box,
+            inverse,
+            points.pbc,
+            matched.order,
+            matched.codes,
+            chosen,
+            ideal,
+            counts,
+            inverses,
+        )
     inside = positions @ inverse
     return points._replace(positions=positions - (np.floor(inside) * points.pbc) @ points.box)
 
@@ -84,19 +104,21 @@ def families(points, neighbours, kinds=None, min_fraction=0.02, min_size=8):
     eight balls of 1000 atoms are looked at, and no match comes back.
     """
     if points.size > MANY:
-        parts = [match(_ball(points, at)) for at in
-                 np.linspace(0, points.size - 1, 8).astype(int)]
+        parts = [match(_ball(points, at)) for at in np.linspace(0, points.size - 1, 8).astype(int)]
         codes = np.concatenate([p.codes[:1000] for p in parts])
         coherent, matched = np.concatenate([p.coherent[:1000] for p in parts]), None
     else:
         matched = match(points, kinds=kinds, neighbours=neighbours)
-        codes, coherent = matched.codes[:points.size], matched.coherent[:points.size]
+        codes, coherent = matched.codes[: points.size], matched.coherent[: points.size]
     sound = codes[coherent >= 0.5]
     count = [int(np.isin(sound, family).sum()) for family in FAMILIES]
     # Six or three neighbours are soon found by chance, at surfaces and in a melt.
     need = [min_fraction, 0.2, min_fraction, 0.2]
-    kept = [family for family, number, part in zip(FAMILIES, count, need, strict=True)
-            if number and (number == max(count) or number >= max(part * len(codes), min_size))]
+    kept = [
+        family
+        for family, number, part in zip(FAMILIES, count, need, strict=True)
+        if number and (number == max(count) or number >= max(part * len(codes), min_size))
+    ]
     return tuple(code for family in kept or FAMILIES for code in family), matched
 
 
@@ -112,8 +134,15 @@ def _ball(points, centre, inner=1000, outer=2500):
 def aligned(quaternion, codes, i, j, angle):
     """Whether the crystals of atoms i and j agree within `angle` degrees: array of bool."""
     table, start = _relation_table()
-    return kernels.pairs_aligned(quaternion, codes, np.asarray(i), np.asarray(j), table, start,
-                                 np.cos(np.radians(angle) / 2))
+    return kernels.pairs_aligned(
+        quaternion,
+        codes,
+        np.asarray(i),
+        np.asarray(j),
+        table,
+        start,
+        np.cos(np.radians(angle) / 2),
+    )
 
 
 @cache

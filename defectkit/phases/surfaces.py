@@ -136,7 +136,7 @@ def _layers(structure, atoms, normal, members):
     cut = 0.16 * structure.spacing
     parts = np.split(order, np.flatnonzero(gap > cut) + 1)
     sizes = np.array([len(p) for p in parts])
-    inner = sizes[len(parts) // 4: max(len(parts) - len(parts) // 4, len(parts) // 4 + 1)]
+    inner = sizes[len(parts) // 4 : max(len(parts) - len(parts) // 4, len(parts) // 4 + 1)]
     full = int(np.median(inner)) if len(parts) >= 3 else 0
     return [(float(z[p].mean()), p) for p in parts], full
 
@@ -164,8 +164,10 @@ def features(atoms, structure, side):
 
 def _layer_reach(structure, side):
     """Spacings up to which atoms of one layer are neighbours: 1.45, in open layers more."""
-    inner = min(side.layers[len(side.layers) // 3:][: len(side.layers) // 3 + 1],
-                key=lambda layer: abs(len(layer[1]) - side.full))[1]
+    inner = min(
+        side.layers[len(side.layers) // 3 :][: len(side.layers) // 3 + 1],
+        key=lambda layer: abs(len(layer[1]) - side.full),
+    )[1]
     inside = np.zeros(len(structure.codes), bool)
     inside[inner] = True
     distance = np.linalg.norm(structure.vectors[inner], axis=-1)
@@ -192,9 +194,15 @@ def _partial_layer(atoms, structure, side, rank, members, pairs):
             found.append((kind, part, centre, f"{words} {level}"))
         elif len(ways) == 1:
             along = ways[0] / np.linalg.norm(ways[0])
-            found.append(("step", _edge(part, i, j, structure), centre,
-                          f"a terrace of {len(part)} atoms ({len(part) / side.full:.0%} of a full "
-                          f"layer) {level} ends in two steps along {_vector(along)}"))
+            found.append(
+                (
+                    "step",
+                    _edge(part, i, j, structure),
+                    centre,
+                    f"a terrace of {len(part)} atoms ({len(part) / side.full:.0%} of a full "
+                    f"layer) {level} ends in two steps along {_vector(along)}",
+                )
+            )
         else:
             found += _holes(atoms, structure, side, part, missing, level, i, j, vectors)
     return found
@@ -233,7 +241,7 @@ def _holes(atoms, structure, side, part, missing, level, i, j, vectors):
         away = empty[near[k]] - empty[k]
         holes.append(empty[k] + find_mic(away, atoms.cell, atoms.pbc)[0].mean(axis=0))
     found = []
-    for hole in holes[:max(missing, 1)]:
+    for hole in holes[: max(missing, 1)]:
         away = find_mic(place - hole, atoms.cell, atoms.pbc)[1]
         ring = part[away < 1.2 * np.median(np.linalg.norm(shell, axis=1))]
         found.append(("surface vacancy", ring, hole, f"one atom is missing {level}"))

@@ -23,12 +23,14 @@ def ideal_crystal(code):
     if code == 8:
         sheet = graphene(a=np.sqrt(3), vacuum=5)
         return Atoms(sheet.numbers, sheet.positions, cell=sheet.cell, pbc=[True, True, False])
-    return {1: lambda: bulk("Cu", "fcc", a=np.sqrt(2), cubic=True),
-            2: lambda: bulk("Mg", "hcp", a=1.0, c=root),
-            3: lambda: bulk("Fe", "bcc", a=2 / np.sqrt(3), cubic=True),
-            5: lambda: bulk("Po", "sc", a=1.0),
-            6: lambda: bulk("C", "diamond", a=4 / np.sqrt(3), cubic=True),
-            7: lambda: bulk("ZnS", "wurtzite", a=root, c=8 / 3, u=0.375)}[code]()
+    return {
+        1: lambda: bulk("Cu", "fcc", a=np.sqrt(2), cubic=True),
+        2: lambda: bulk("Mg", "hcp", a=1.0, c=root),
+        3: lambda: bulk("Fe", "bcc", a=2 / np.sqrt(3), cubic=True),
+        5: lambda: bulk("Po", "sc", a=1.0),
+        6: lambda: bulk("C", "diamond", a=4 / np.sqrt(3), cubic=True),
+        7: lambda: bulk("ZnS", "wurtzite", a=root, c=8 / 3, u=0.375),
+    }[code]()
 
 
 @cache
@@ -65,8 +67,11 @@ def relations(one, other):
         return symmetries(first)
     x, z = np.array([1, -1, 0]) / np.sqrt(2), np.array([1, 1, 1]) / np.sqrt(3)
     lay = Rotation.from_matrix(np.stack([x, np.cross(z, x), z], axis=1))
-    every = [(Rotation.from_quat(o) * lay * Rotation.from_quat(h)).as_quat()
-             for o in symmetries(CUBIC) for h in symmetries(HEXAGONAL)]
+    every = [
+        (Rotation.from_quat(o) * lay * Rotation.from_quat(h)).as_quat()
+        for o in symmetries(CUBIC)
+        for h in symmetries(HEXAGONAL)
+    ]
     if first == HEXAGONAL:
         every = [Rotation.from_quat(q).inv().as_quat() for q in every]
     every = np.array(every)
@@ -86,6 +91,6 @@ def template_tables():
     for code in SYSTEM:
         points = template(code)
         counts[code] = len(points)
-        ideal[code, :len(points)] = points - points.mean(axis=0)
-        inverses[code, :, :len(points)] = np.linalg.pinv(ideal[code, :len(points)])
+        ideal[code, : len(points)] = points - points.mean(axis=0)
+        inverses[code, :, : len(points)] = np.linalg.pinv(ideal[code, : len(points)])
     return ideal, counts, (ideal**2).sum(axis=(1, 2)), inverses

@@ -191,5 +191,6 @@ def exposed(atoms, structure, spaces, radius=None, directions=200):
 def _sphere(n):
     k = np.arange(n) + 0.5
     polar, turn = np.arccos(1 - 2 * k / n), np.pi * (1 + 5**0.5) * k
-    return np.stack([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar),
-                     np.cos(polar)], axis=1)
+    return np.stack(
+        [np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)], axis=1
+    )

@@ -17,13 +17,34 @@ Names = Sequence[str] | dict[int, str] | None
 STYLE = Path(__file__).with_name("defectkit.mplstyle")
 #: Colours by cluster number, from Okabe and Ito's and Paul Tol's sets, in an order chosen so that
 #: neighbours and noise stay apart also with red-green colour vision deficiency.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#882255", "#56B4E9", "#E69F00", "#332288", "#DDCC77",
-           "#A0522D", "#CC79A7", "#EE6677", "#999933")
+PALETTE = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#882255",
+    "#56B4E9",
+    "#E69F00",
+    "#332288",
+    "#DDCC77",
+    "#A0522D",
+    "#CC79A7",
+    "#EE6677",
+    "#999933",
+)
 NOISE = "#C8C8C8"
 #: One colour for each phase, whatever number its cluster has in a figure.
-PHASES = {"diamond": "#0072B2", "beta-Sn": "#D55E00", "simple hexagonal": "#009E73",
-          "liquid": "#882255", "water": "#332288", "ice": "#56B4E9", "bulk ice": "#DDCC77",
-          "interface": "#D55E00", "vacuum side": "#E69F00", "unlike": "#555555"}
+PHASES = {
+    "diamond": "#0072B2",
+    "beta-Sn": "#D55E00",
+    "simple hexagonal": "#009E73",
+    "liquid": "#882255",
+    "water": "#332288",
+    "ice": "#56B4E9",
+    "bulk ice": "#DDCC77",
+    "interface": "#D55E00",
+    "vacuum side": "#E69F00",
+    "unlike": "#555555",
+}
 #: Colour and marker of each method in curves.
 METHODS = {"pca": ("#555555", "s"), "umap": ("#D55E00", "o"), "pacmap": ("#0072B2", "^")}
 #: Of the lines along a cell's edges.
@@ -46,6 +67,7 @@ def styled(function: Callable) -> Callable:
             return function(*args, **kwargs)
         finally:
             plt.rcParams.update(before)
+
     return drawn
 
 
@@ -69,8 +91,10 @@ def colours(labels: ArrayLike, names: Names = None) -> np.ndarray:
     """
     labels = np.asarray(labels)
     if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
-        raise ValueError(f"labels must be a list of integers, got {labels.dtype} of shape "
-                         f"{labels.shape}; give names separately.")
+        raise ValueError(
+            f"labels must be a list of integers, got {labels.dtype} of shape "
+            f"{labels.shape}; give names separately."
+        )
     palette = _palette(names)
     table = np.array([to_rgb(c) for c in (*palette, NOISE)])
     return table[np.where(labels < 0, len(palette), labels % len(palette))]
@@ -108,8 +132,9 @@ def pale(rgb: ArrayLike) -> np.ndarray:
 def check_names(labels: np.ndarray, names: Names) -> None:
     """Raises ValueError where a list of names does not reach to the last label."""
     if names is not None and not isinstance(names, dict) and labels.max() >= len(names):
-        raise ValueError(f"{len(names)} names are too few for cluster {labels.max()}; name them "
-                         "all or none.")
+        raise ValueError(
+            f"{len(names)} names are too few for cluster {labels.max()}; name them all or none."
+        )
 
 
 def count(n: int) -> str:
@@ -139,8 +164,17 @@ def legend_handles(labels: ArrayLike, names: Names, counted: bool = True) -> lis
         text = cluster_name(label, names).replace("$", r"\$")  # a name is text, not TeX
         if counted:
             text += f" ({count(np.sum(np.asarray(labels) == label))})"
-        handles.append(Line2D([], [], linestyle="", marker="o", markersize=6, label=text,
-                              color=colours([label], names)[0]))
+        handles.append(
+            Line2D(
+                [],
+                [],
+                linestyle="",
+                marker="o",
+                markersize=6,
+                label=text,
+                color=colours([label], names)[0],
+            )
+        )
     return handles
 
 
@@ -153,6 +187,7 @@ def cell_edges(cell: ArrayLike) -> np.ndarray:
     ((12, 2, 3), (8, 2, 3))
     """
     corners = [np.array(corner) for corner in product((0, 1), repeat=3)]
-    pairs = np.array([(a, b) for a in corners for b in corners
-                      if (b - a).sum() == 1 and (b >= a).all()]) @ np.asarray(cell)
+    pairs = np.array(
+        [(a, b) for a in corners for b in corners if (b - a).sum() == 1 and (b >= a).all()]
+    ) @ np.asarray(cell)
     return pairs[np.linalg.norm(pairs[:, 1] - pairs[:, 0], axis=1) > 1e-9]

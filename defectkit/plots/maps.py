@@ -17,9 +17,16 @@ RARE = 0.05  # of all environments: clusters below are drawn larger
 
 
 @styled
-def embedding(Y: ArrayLike, labels: ArrayLike | None = None, names: Names = None,
-              ax: Axes | None = None, title: str | None = None, size: float | None = None,
-              legend: bool = True, variance: ArrayLike | None = None) -> Axes:
+def embedding(
+    Y: ArrayLike,
+    labels: ArrayLike | None = None,
+    names: Names = None,
+    ax: Axes | None = None,
+    title: str | None = None,
+    size: float | None = None,
+    legend: bool = True,
+    variance: ArrayLike | None = None,
+) -> Axes:
     """One map, coloured by cluster or known phase, with the number of environments of each.
 
     Points are drawn in a shuffled order, so that no cluster hides another, and rasterised; those
@@ -49,27 +56,44 @@ def embedding(Y: ArrayLike, labels: ArrayLike | None = None, names: Names = None
     area = _areas(labels) if size is None else np.full(len(labels), size)
     order = np.random.default_rng(0).permutation(len(points))
     order = order[np.argsort(area[order], kind="stable")]
-    ax.scatter(points[order, 0], points[order, 1], c=colours(labels, names)[order], linewidths=0,
-               rasterized=True, s=area[order])
+    ax.scatter(
+        points[order, 0],
+        points[order, 1],
+        c=colours(labels, names)[order],
+        linewidths=0,
+        rasterized=True,
+        s=area[order],
+    )
     ax.set_aspect("equal", adjustable="datalim")
     ax.set(xticks=[], yticks=[], title=title)
     if variance is not None:
         first, second = np.asarray(variance, dtype=float)
         ax.set(xlabel=f"PC 1 ({first:.0%} of the variance)", ylabel=f"PC 2 ({second:.0%})")
-    ax.spines[:].set(color=plt.rcParams["axes.edgecolor"],
-                     linewidth=plt.rcParams["axes.linewidth"])
+    ax.spines[:].set(
+        color=plt.rcParams["axes.edgecolor"], linewidth=plt.rcParams["axes.linewidth"]
+    )
     if legend and np.ptp(labels) > 0:
         handles = legend_handles(labels, names)
-        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.01),
-                  ncols=min(2, len(handles)), fontsize="small",
-                  handletextpad=0.1, columnspacing=1.0)
+        ax.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.01),
+            ncols=min(2, len(handles)),
+            fontsize="small",
+            handletextpad=0.1,
+            columnspacing=1.0,
+        )
     return ax
 
 
 @styled
-def embeddings(maps: dict[str, ArrayLike], labels: ArrayLike | dict | None = None,
-               names: Names = None, axes: np.ndarray | None = None,
-               variance: ArrayLike | dict | None = None) -> np.ndarray:
+def embeddings(
+    maps: dict[str, ArrayLike],
+    labels: ArrayLike | dict | None = None,
+    names: Names = None,
+    axes: np.ndarray | None = None,
+    variance: ArrayLike | dict | None = None,
+) -> np.ndarray:
     """Several maps of the same environments side by side, with one legend below.
 
     Parameters
@@ -91,32 +115,51 @@ def embeddings(maps: dict[str, ArrayLike], labels: ArrayLike | dict | None = Non
         n = len(maps)
         rows = 1 if n <= 5 else -(-n // 4)
         columns = -(-n // rows)
-        axes = plt.subplots(rows, columns, figsize=(2.9 * columns, 2.95 * rows + 0.45),
-                            layout="constrained", squeeze=False)[1]
+        axes = plt.subplots(
+            rows,
+            columns,
+            figsize=(2.9 * columns, 2.95 * rows + 0.45),
+            layout="constrained",
+            squeeze=False,
+        )[1]
     axes = np.atleast_1d(axes)
     if axes.size < len(maps):
         raise ValueError(f"{axes.size} axes are too few for {len(maps)} maps.")
     of = labels if isinstance(labels, dict) else dict.fromkeys(maps, labels)
-    shares = variance if isinstance(variance, dict) else {
-        title: variance for title in maps if title.lower().startswith("pca")}
+    shares = (
+        variance
+        if isinstance(variance, dict)
+        else {title: variance for title in maps if title.lower().startswith("pca")}
+    )
     for ax, (title, Y) in zip(axes.flat, maps.items(), strict=False):
-        embedding(Y, of.get(title), names, ax=ax, title=title, legend=False,
-                  variance=shares.get(title))
-    for ax in axes.flat[len(maps):]:
+        embedding(
+            Y, of.get(title), names, ax=ax, title=title, legend=False, variance=shares.get(title)
+        )
+    for ax in axes.flat[len(maps) :]:
         ax.set_axis_off()
     given = [np.asarray(part) for part in of.values() if part is not None]
     if given:
         same = all(np.array_equal(given[0], g) for g in given)
-        handles = legend_handles(given[0] if same else np.unique(np.concatenate(given)), names,
-                                 same)
-        axes.flat[0].figure.legend(handles=handles, loc="outside lower center",
-                                   ncols=min(6, len(handles)), handletextpad=0.1)
+        handles = legend_handles(
+            given[0] if same else np.unique(np.concatenate(given)), names, same
+        )
+        axes.flat[0].figure.legend(
+            handles=handles,
+            loc="outside lower center",
+            ncols=min(6, len(handles)),
+            handletextpad=0.1,
+        )
     return axes
 
 
 @styled
-def snapshots(states: np.ndarray, iterations: Sequence[int], labels: ArrayLike | None = None,
-              names: Names = None, axes: np.ndarray | None = None) -> np.ndarray:
+def snapshots(
+    states: np.ndarray,
+    iterations: Sequence[int],
+    labels: ArrayLike | None = None,
+    names: Names = None,
+    axes: np.ndarray | None = None,
+) -> np.ndarray:
     """PaCMAP's map at several iterations of its optimisation (the paper's Fig. S6).
 
     Parameters
@@ -131,16 +174,24 @@ def snapshots(states: np.ndarray, iterations: Sequence[int], labels: ArrayLike |
     array of axes
     """
     if len(states) != len(iterations):
-        raise ValueError(f"{len(states)} maps do not match {len(iterations)} iterations; give the "
-                         "list that embed was given.")
-    return embeddings({f"iteration {i}": Y for i, Y in zip(iterations, states, strict=True)},
-                      labels, names, axes)
+        raise ValueError(
+            f"{len(states)} maps do not match {len(iterations)} iterations; give the "
+            "list that embed was given."
+        )
+    return embeddings(
+        {f"iteration {i}": Y for i, Y in zip(iterations, states, strict=True)}, labels, names, axes
+    )
 
 
 @styled
-def error_curve(x: ArrayLike, errors: dict[str, ArrayLike], xlabel: str = "averaging window (ps)",
-                chosen: float | dict | None = None, log: bool = False,
-                ax: Axes | None = None) -> Axes:
+def error_curve(
+    x: ArrayLike,
+    errors: dict[str, ArrayLike],
+    xlabel: str = "averaging window (ps)",
+    chosen: float | dict | None = None,
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
     """Misclassified environments against temperature or averaging window, one line a method.
 
     Parameters
@@ -165,12 +216,14 @@ def error_curve(x: ArrayLike, errors: dict[str, ArrayLike], xlabel: str = "avera
     for n, (name, values) in enumerate(errors.items()):
         values = 100 * np.atleast_2d(np.asarray(values, dtype=float))
         if values.shape[1:] != x.shape:
-            raise ValueError(f"{name} has {values.shape[1]} errors for {len(x)} values of x; give "
-                             "one for each.")
+            raise ValueError(
+                f"{name} has {values.shape[1]} errors for {len(x)} values of x; give one for each."
+            )
         colour, marker = METHODS.get(name.split()[0].lower(), (PALETTE[n % len(PALETTE)], "o"))
         ax.plot(x, values.mean(axis=0), marker=marker, color=colour, label=name)
-        ax.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2,
-                        linewidth=0)
+        ax.fill_between(
+            x, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.2, linewidth=0
+        )
         if chosen.get(name) is not None:
             ax.axvline(chosen[name], color=colour, linestyle=":", linewidth=1.2)
     if chosen.get(None) is not None:
@@ -198,7 +251,8 @@ def _points(Y, labels, names):
         raise ValueError(f"a map must have shape (n, 2) with n > 0, got {Y.shape}.")
     labels = np.zeros(len(Y), int) if labels is None else np.asarray(labels)
     if labels.shape != (len(Y),):
-        raise ValueError(f"labels {labels.shape} do not match a map of {len(Y)} points; give one "
-                         "for each.")
+        raise ValueError(
+            f"labels {labels.shape} do not match a map of {len(Y)} points; give one for each."
+        )
     check_names(labels, names)
     return Y, labels

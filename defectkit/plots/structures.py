@@ -15,11 +15,20 @@ from .colours import EDGE, Names, cell_edges, colours, legend_handles, pale, sty
 
 
 @styled
-def atoms3d(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None,
-            ax: Axes | None = None, faint: Sequence[int] = (), bonds: float | None = None,
-            radius: float = 0.75, rotation: str = "12z,-78x", resolution: int = 900,
-            legend: bool = True, rgb: ArrayLike | None = None,
-            sites: ArrayLike | None = None) -> Axes:
+def atoms3d(
+    atoms: Atoms,
+    labels: ArrayLike | None = None,
+    names: Names = None,
+    ax: Axes | None = None,
+    faint: Sequence[int] = (),
+    bonds: float | None = None,
+    radius: float = 0.75,
+    rotation: str = "12z,-78x",
+    resolution: int = 900,
+    legend: bool = True,
+    rgb: ArrayLike | None = None,
+    sites: ArrayLike | None = None,
+) -> Axes:
     """Atoms as shaded spheres coloured by cluster: the static figure of a scene in the viewer.
 
     Parallel projection with true occlusion, drawn without OpenGL.
@@ -57,8 +66,9 @@ def atoms3d(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None,
         raise ValueError("there are no atoms to draw; check the selection.")
     labels = np.zeros(len(atoms), int) if labels is None else np.asarray(labels)
     if labels.shape != (len(atoms),):
-        raise ValueError(f"labels {labels.shape} do not match {len(atoms)} atoms; give one for "
-                         "each.")
+        raise ValueError(
+            f"labels {labels.shape} do not match {len(atoms)} atoms; give one for each."
+        )
     turn = rotate(rotation)
     small = np.isin(labels, faint)
     colour = colours(labels, names) if rgb is None else np.asarray(rgb)
@@ -75,8 +85,14 @@ def atoms3d(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None,
     ax.set_axis_off()
     if legend and np.ptp(labels) > 0:
         handles = legend_handles(labels, names)
-        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0),
-                  ncols=_columns(handles), fontsize="small", handletextpad=0.1)
+        ax.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.0),
+            ncols=_columns(handles),
+            fontsize="small",
+            handletextpad=0.1,
+        )
     return ax
 
 
@@ -124,8 +140,10 @@ def _bonds(atoms, position, colour, cutoff, radius):
     i, j, shift = neighbour_pairs("ijS", atoms, cutoff)
     inside = ~shift.any(axis=1)
     # Each atom draws its half of the bond in its own colour.
-    return [(position[a], (position[a] + position[b]) / 2, 0.18 * radius, colour[a])
-            for a, b in zip(i[inside], j[inside], strict=True)]
+    return [
+        (position[a], (position[a] + position[b]) / 2, 0.18 * radius, colour[a])
+        for a, b in zip(i[inside], j[inside], strict=True)
+    ]
 
 
 def _render(position, radii, colour, sticks, resolution):
@@ -168,11 +186,24 @@ def _render(position, radii, colour, sticks, resolution):
         out = np.sqrt(np.clip(r**2 - side**2, 0, None))
         w = (u + out * rise) * length / flat  # distance along the axis of the point we see
         z = a[2] + w * rise + out * flat / length
-        n = np.stack([-side * along[1] - out * rise * along[0],
-                      side * along[0] - out * rise * along[1], out * flat / length], axis=2) / r
+        n = (
+            np.stack(
+                [
+                    -side * along[1] - out * rise * along[0],
+                    side * along[0] - out * rise * along[1],
+                    out * flat / length,
+                ],
+                axis=2,
+            )
+            / r
+        )
         draw(box, (np.abs(side) < r) & (w >= 0) & (w <= length), z, n, rgb)
-    return _shade(depth, normal, base), (low[0], low[0] + width / scale,
-                                         low[1], low[1] + height / scale)
+    return _shade(depth, normal, base), (
+        low[0],
+        low[0] + width / scale,
+        low[1],
+        low[1] + height / scale,
+    )
 
 
 def _pieces(sticks, longest):
@@ -190,8 +221,8 @@ def _shade(depth, normal, base):
     light = np.array([-0.45, 0.55, 0.70], np.float32)
     half = (light + [0, 0, 1]) / np.linalg.norm(light + [0, 0, 1])
     diffuse = np.clip(normal @ light, 0, None)
-    gloss = np.clip(normal @ half.astype(np.float32), 0, 1)**40
-    rim = np.clip(normal[:, 2] / 0.35, 0, 1)**0.5
+    gloss = np.clip(normal @ half.astype(np.float32), 0, 1) ** 40
+    rim = np.clip(normal[:, 2] / 0.35, 0, 1) ** 0.5
     rgb = rgb * (0.48 + 0.58 * diffuse)[:, None] + 0.30 * gloss[:, None]
     rgb *= (0.45 + 0.55 * rim)[:, None]
     haze = (0.45 * (depth[seen].max() - depth[seen]) / max(np.ptp(depth[seen]), 1e-9))[:, None]

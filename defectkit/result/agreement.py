@@ -37,11 +37,19 @@ def check(result, frame=None) -> pd.DataFrame:
     for method, parts in found.items():
         labels = np.concatenate([p[0] for p in parts])
         types = np.concatenate([p[1] for p in parts])
-        right = sum(np.unique(types[labels == c], return_counts=True)[1].max()
-                    for c in np.unique(labels))
-        common = ", ".join(f"{t} {k}" for t, k in zip(*np.unique(types, return_counts=True),
-                                                      strict=True))
-        rows.append({"method": method, "what": common, "atoms": len(labels),
-                     "agreement": right / len(labels),
-                     "adjusted_rand": agreement(labels, types)})
+        right = sum(
+            np.unique(types[labels == c], return_counts=True)[1].max() for c in np.unique(labels)
+        )
+        common = ", ".join(
+            f"{t} {k}" for t, k in zip(*np.unique(types, return_counts=True), strict=True)
+        )
+        rows.append(
+            {
+                "method": method,
+                "what": common,
+                "atoms": len(labels),
+                "agreement": right / len(labels),
+                "adjusted_rand": agreement(labels, types),
+            }
+        )
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -35,12 +35,16 @@ def to_ovito(result) -> Callable:
 
     def modify(frame, data):
         if not 0 <= frame < len(parts):
-            raise ValueError(f"the result has {len(parts)} frames and OVITO asks for frame "
-                             f"{frame}; give the pipeline the frames that identify was given.")
+            raise ValueError(
+                f"the result has {len(parts)} frames and OVITO asks for frame "
+                f"{frame}; give the pipeline the frames that identify was given."
+            )
         labels = parts[frame]
         if data.particles.count != len(labels):
-            raise ValueError(f"frame {frame} has {data.particles.count} particles and the result "
-                             f"{len(labels)}; append the modifier where none was deleted yet.")
+            raise ValueError(
+                f"frame {frame} has {data.particles.count} particles and the result "
+                f"{len(labels)}; append the modifier where none was deleted yet."
+            )
         if "Particle Identifier" in data.particles:
             place = np.argsort(np.argsort(np.asarray(data.particles["Particle Identifier"])))
             labels = labels[place]
@@ -59,13 +63,22 @@ def to_mdanalysis(result, universe, frame: int = 0):
 
     labels = frame_labels(result, frame)
     if len(universe.atoms) != len(labels):
-        raise ValueError(f"the universe has {len(universe.atoms)} atoms and the result "
-                         f"{len(labels)}; give the Universe that identify was given.")
+        raise ValueError(
+            f"the universe has {len(universe.atoms)} atoms and the result "
+            f"{len(labels)}; give the Universe that identify was given."
+        )
     if not hasattr(universe.atoms, OF_MDANALYSIS):
-        kind = _attributes.get("kind") or type("DefectkitClusters", (AtomAttr,), {
-            "attrname": OF_MDANALYSIS, "singular": OF_MDANALYSIS[:-1], "per_object": "atom",
-            "dtype": int, "_gen_initial_values": staticmethod(
-                lambda na, nr, ns: np.full(na, NOT_LABELLED))})
+        kind = _attributes.get("kind") or type(
+            "DefectkitClusters",
+            (AtomAttr,),
+            {
+                "attrname": OF_MDANALYSIS,
+                "singular": OF_MDANALYSIS[:-1],
+                "per_object": "atom",
+                "dtype": int,
+                "_gen_initial_values": staticmethod(lambda na, nr, ns: np.full(na, NOT_LABELLED)),
+            },
+        )
         _attributes["kind"] = kind
         universe.add_TopologyAttr(kind(labels))
     universe.atoms.defectkit_clusters = labels

@@ -13,20 +13,25 @@ from PIL import Image
 from ..io.atomic_write import atomic_write, user_path
 
 MOST_ROWS = 30
-STYLE = ("body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em;"
-         "color:#222}table{border-collapse:collapse;margin:1em 0;font-size:90%}"
-         "th,td{border-bottom:1px solid #ccc;padding:.25em .6em;text-align:left;"
-         "vertical-align:top}img{max-width:100%}pre{white-space:pre-wrap;background:#f6f6f6;"
-         "padding:1em}")
+STYLE = (
+    "body{font-family:sans-serif;max-width:60em;margin:2em auto;padding:0 1em;"
+    "color:#222}table{border-collapse:collapse;margin:1em 0;font-size:90%}"
+    "th,td{border-bottom:1px solid #ccc;padding:.25em .6em;text-align:left;"
+    "vertical-align:top}img{max-width:100%}pre{white-space:pre-wrap;background:#f6f6f6;"
+    "padding:1em}"
+)
 HIDDEN = ("atoms", "positions_A", "orientation", "evidence")
 
 
 def fragment(result) -> str:
     """Summary, map, one frame and the tables, for a notebook."""
-    picture = "".join(f'<img alt="{alt}" src="data:image/png;base64,{data}" '
-                      'style="max-height:330px">' for alt, data in pictures(result))
-    return (f"<pre>{escape(result.summary())}</pre>{picture}"
-            + "".join(_table(title, table) for title, table in _tables(result)))
+    picture = "".join(
+        f'<img alt="{alt}" src="data:image/png;base64,{data}" style="max-height:330px">'
+        for alt, data in pictures(result)
+    )
+    return f"<pre>{escape(result.summary())}</pre>{picture}" + "".join(
+        _table(title, table) for title, table in _tables(result)
+    )
 
 
 def page(result, path) -> Path:
@@ -34,10 +39,12 @@ def page(result, path) -> Path:
     path = user_path(path)
     if path.suffix.lower() not in (".html", ".htm"):
         raise ValueError(f"{path} is not a name for a page; end it in .html.")
-    text = ("<!doctype html><html lang='en'><meta charset='utf-8'>"
-            "<title>defectkit: what the atoms are</title>"
-            f"<style>{STYLE}</style><body><h1>What the atoms are</h1>{fragment(result)}"
-            "</body></html>")
+    text = (
+        "<!doctype html><html lang='en'><meta charset='utf-8'>"
+        "<title>defectkit: what the atoms are</title>"
+        f"<style>{STYLE}</style><body><h1>What the atoms are</h1>{fragment(result)}"
+        "</body></html>"
+    )
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
     return path
@@ -60,8 +67,11 @@ def pictures(result):
 def _small(png):
     """The picture in 256 colours that are spread widely, rare ones too; a third of the size."""
     small = io.BytesIO()
-    picture = Image.open(png).convert("RGB").quantize(
-        256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    picture = (
+        Image.open(png)
+        .convert("RGB")
+        .quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    )
     picture.save(small, "PNG", optimize=True)
     return small.getvalue()
 
@@ -77,8 +87,13 @@ def _table(title, table):
     if not len(table):
         return ""
     shown = table.head(MOST_ROWS)
-    shown = shown[[c for c in shown.columns if c not in HIDDEN or c == "atoms"
-                   and shown[c].dtype.kind == "i"]]
-    more = (f"<p>{len(table) - MOST_ROWS} more rows.</p>" if len(table) > MOST_ROWS else "")
+    shown = shown[
+        [
+            c
+            for c in shown.columns
+            if c not in HIDDEN or c == "atoms" and shown[c].dtype.kind == "i"
+        ]
+    ]
+    more = f"<p>{len(table) - MOST_ROWS} more rows.</p>" if len(table) > MOST_ROWS else ""
     rows = shown.to_html(index=False, border=0, float_format=lambda x: f"{x:.3g}", escape=True)
     return f"<h3>{escape(title)}</h3>{rows}{more}"

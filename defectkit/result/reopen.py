@@ -8,7 +8,8 @@ import ase.io
 import numpy as np
 import pandas as pd
 
-from ..io.archive import read_archive, unpack_frames
+from ..io.archive import read_archive
+from ..io.packed_frames import unpack_frames
 from .result import Result
 from .saved import FORMAT, MARK, TABLES
 
@@ -26,8 +27,9 @@ def open_result(path):
         newer = header.get("mark") in (MARK, None) and header["format"] > FORMAT
         result = None if newer else _restored(values, header)
     except Exception as err:  # ASE's readers and changed descriptions raise every kind
-        raise ValueError(f"{path} is not a saved result or is damaged ({type(err).__name__}); "
-                         "save it again.") from None
+        raise ValueError(
+            f"{path} is not a saved result or is damaged ({type(err).__name__}); save it again."
+        ) from None
     if newer:
         raise ValueError(f"{path} was written by a newer version; update defectkit.")
     return result
@@ -43,21 +45,32 @@ def _restored(values, header):
         frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
     arrays = [values[name] for name in ("labels", "frame", "atom")]
     labels, frame, atom = arrays
-    fits = (all(a.dtype.kind == "i" and a.shape == labels.shape for a in arrays)
-            and labels.ndim == 1 and labels.min() >= -1 and values["map"].dtype == float
-            and values["map"].shape == (len(labels), 2) and frame.min() >= 0 and atom.min() >= 0
-            and np.all(atom < np.array([len(atoms) for atoms in frames])[frame])
-            and isinstance(info["centres"], str) and info["window"] >= 1
-            and 0 < float(info["cutoff"]) < FARTHEST
-            and (info["sampled"] is None or 0 < info["sampled"] <= 1))
+    fits = (
+        all(a.dtype.kind == "i" and a.shape == labels.shape for a in arrays)
+        and labels.ndim == 1
+        and labels.min() >= -1
+        and values["map"].dtype == float
+        and values["map"].shape == (len(labels), 2)
+        and frame.min() >= 0
+        and atom.min() >= 0
+        and np.all(atom < np.array([len(atoms) for atoms in frames])[frame])
+        and isinstance(info["centres"], str)
+        and info["window"] >= 1
+        and 0 < float(info["cutoff"]) < FARTHEST
+        and (info["sampled"] is None or 0 < info["sampled"] <= 1)
+    )
     if not fits:
         raise ValueError("arrays")
     if header["format"] < 3:
         return Result(frames, labels, values["map"], frame, atom, info)
     group, structure = values["group"], values["structure"]
-    if not (group.shape == structure.shape == labels.shape and group.dtype.kind == "i"
-            and structure.dtype.kind == "U" and 0 <= group.min()
-            and group.max() < len(info["groups"])):
+    if not (
+        group.shape == structure.shape == labels.shape
+        and group.dtype.kind == "i"
+        and structure.dtype.kind == "U"
+        and 0 <= group.min()
+        and group.max() < len(info["groups"])
+    ):
         raise ValueError("groups")
     followers = None
     if header["follows"]:
@@ -66,8 +79,9 @@ def _restored(values, header):
         if [len(f) for f in followers] != sizes or values["followers"].max() >= max(sizes):
             raise ValueError("followers")
     tables = {name: _table(header["tables"][name]) for name in TABLES}
-    return Result(frames, labels, values["map"], frame, atom, info, group, structure, followers,
-                  **tables)
+    return Result(
+        frames, labels, values["map"], frame, atom, info, group, structure, followers, **tables
+    )
 
 
 def _table(described):

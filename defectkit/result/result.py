@@ -84,8 +84,12 @@ class Result:
         if "kind" not in self.extended:
             return self.extended
         kind = self.extended["kind"].str
-        return self.extended[kind.contains("surface") | kind.contains("adatom")
-                             | kind.contains("step") | kind.contains("terrace")]
+        return self.extended[
+            kind.contains("surface")
+            | kind.contains("adatom")
+            | kind.contains("step")
+            | kind.contains("terrace")
+        ]
 
     @property
     def steps(self) -> list[str]:
@@ -97,8 +101,9 @@ class Result:
         """{cluster: name}."""
         if "name" not in self.phases:
             return {}
-        return {int(c): n for c, n in zip(self.phases["cluster"], self.phases["name"],
-                                          strict=True)}
+        return {
+            int(c): n for c, n in zip(self.phases["cluster"], self.phases["name"], strict=True)
+        }
 
     @property
     def captions(self) -> dict[int, str]:
@@ -106,10 +111,17 @@ class Result:
         if "name" not in self.phases:
             return {}
         shared = self.phases["name"].duplicated(keep=False)
-        rows = zip(self.phases["cluster"], self.phases["name"], self.phases["elements"], shared,
-                   strict=True)
-        return {int(c): f"{name}: {elements}, cluster {c}" if several else name
-                for c, name, elements, several in rows}
+        rows = zip(
+            self.phases["cluster"],
+            self.phases["name"],
+            self.phases["elements"],
+            shared,
+            strict=True,
+        )
+        return {
+            int(c): f"{name}: {elements}, cluster {c}" if several else name
+            for c, name, elements, several in rows
+        }
 
     def summary(self) -> str:
         """The answer in some lines: phases, defects, surfaces, and what they rest on."""
@@ -152,13 +164,21 @@ class Result:
         cutoff, sampled = self.info["cutoff"], self.info["sampled"]
         frames, labels = self._heavy()
         table = describe(np.concatenate(labels), frames, cutoff)
-        parts = [float("nan") if sampled else sum(
-            len(nucleus.connected(atoms, of_frame == label, 1.7 * cutoff))
-            for atoms, of_frame in zip(frames, labels, strict=True)) for label in table["label"]]
+        parts = [
+            float("nan")
+            if sampled
+            else sum(
+                len(nucleus.connected(atoms, of_frame == label, 1.7 * cutoff))
+                for atoms, of_frame in zip(frames, labels, strict=True)
+            )
+            for label in table["label"]
+        ]
         sites = places(frames, labels, table["label"].tolist())
-        return table.assign(per_frame=table["per_frame"] / (sampled or 1.0),
-                            place=[at.tolist() for at in sites],
-                            group=table["size"] / np.array(parts, float))
+        return table.assign(
+            per_frame=table["per_frame"] / (sampled or 1.0),
+            place=[at.tolist() for at in sites],
+            group=table["size"] / np.array(parts, float),
+        )
 
     def _heavy(self):
         """Frames, and labels of each; of water without the hydrogens."""
@@ -166,8 +186,10 @@ class Result:
         if self.followers is None:
             return self.frames, labels
         kept = [atoms.numbers != 1 for atoms in self.frames]
-        return ([atoms[k] for atoms, k in zip(self.frames, kept, strict=True)],
-                [of_frame[k] for of_frame, k in zip(labels, kept, strict=True)])
+        return (
+            [atoms[k] for atoms, k in zip(self.frames, kept, strict=True)],
+            [of_frame[k] for of_frame, k in zip(labels, kept, strict=True)],
+        )
 
     def figure(self, **options):
         """The map of each group of atoms, coloured by cluster; matplotlib axes.

@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 
-from ..io.archive import pack_frames, write_archive
+from ..io.archive import write_archive
 from ..io.atomic_write import user_path
+from ..io.packed_frames import pack_frames
 
 FORMAT = 3
 MARK = "defectkit result"
@@ -20,12 +21,23 @@ def save(result, path) -> None:
     if path.suffix != ".npz":
         raise ValueError(f"{path} is not a name for a result; end it in .npz.")
     described, arrays = pack_frames(result.frames)
-    tables = {name: json.loads(getattr(result, name).to_json(orient="split"))
-              for name in TABLES}
-    header = {"mark": MARK, "format": FORMAT, "info": result.info, "frames": described,
-              "tables": tables, "follows": result.followers is not None}
-    arrays |= {"labels": result.labels, "map": result.map, "frame": result.frame,
-               "atom": result.atom, "group": result.group, "structure": result.structure}
+    tables = {name: json.loads(getattr(result, name).to_json(orient="split")) for name in TABLES}
+    header = {
+        "mark": MARK,
+        "format": FORMAT,
+        "info": result.info,
+        "frames": described,
+        "tables": tables,
+        "follows": result.followers is not None,
+    }
+    arrays |= {
+        "labels": result.labels,
+        "map": result.map,
+        "frame": result.frame,
+        "atom": result.atom,
+        "group": result.group,
+        "structure": result.structure,
+    }
     if result.followers is not None:
         arrays["followers"] = np.concatenate(result.followers)
     write_archive(path, header, arrays)

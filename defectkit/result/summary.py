@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import numpy as np
 
-CRYSTALS = ("fcc", "hcp", "bcc", "diamond", "hexagonal diamond", "simple cubic", "graphene",
-            "icosahedral")
+CRYSTALS = (
+    "fcc",
+    "hcp",
+    "bcc",
+    "diamond",
+    "hexagonal diamond",
+    "simple cubic",
+    "graphene",
+    "icosahedral",
+)
 MOST_LINES = 12  # of one kind before the rest is counted
 
 
 def text(result) -> str:
     """Phases, defects, surfaces in some lines; then what was done."""
-    lines = [*_phase_lines(result), *_extended_lines(result), *_defect_lines(result),
-             *_track_lines(result)]
+    lines = [
+        *_phase_lines(result),
+        *_extended_lines(result),
+        *_defect_lines(result),
+        *_track_lines(result),
+    ]
     lines += [f"  {step}" for step in result.steps]
     return "\n".join(lines)
 
@@ -20,12 +32,15 @@ def text(result) -> str:
 def _phase_lines(result):
     table = result.phases
     if "name" not in table or not len(table):
-        return [f"cluster {c}: {n} environments" for c, n in
-                zip(*np.unique(result.labels, return_counts=True), strict=True)]
+        return [
+            f"cluster {c}: {n} environments"
+            for c, n in zip(*np.unique(result.labels, return_counts=True), strict=True)
+        ]
     lines, n_frames = [], len(result.frames)
     named = table[table["cluster"] >= 0]
-    for name, rows in sorted(named.groupby("name", sort=False),
-                             key=lambda item: -item[1]["fraction"].sum()):
+    for name, rows in sorted(
+        named.groupby("name", sort=False), key=lambda item: -item[1]["fraction"].sum()
+    ):
         elements = " ".join(dict.fromkeys(" ".join(rows["elements"]).split()))
         atoms, fraction = int(rows["atoms"].sum()), rows["fraction"].sum()
         count = f"{atoms} atoms" if n_frames == 1 else f"{atoms / n_frames:.1f} atoms per frame"
@@ -57,15 +72,19 @@ def _extended_lines(result):
     if "kind" not in table or not len(table):
         return []
     first = table[table["frame"] == table["frame"].iloc[0]]
-    lines = [_described(kind, words) for kind, words in
-             zip(first["kind"], first["description"], strict=True)][:MOST_LINES]
+    lines = [
+        _described(kind, words)
+        for kind, words in zip(first["kind"], first["description"], strict=True)
+    ][:MOST_LINES]
     if len(first) > MOST_LINES:
         lines.append(f"... and {len(first) - MOST_LINES} more planes, lines or surfaces")
     frames = table["frame"].nunique()
     analysed = len(result.info.get("analysed_frames", [0]))
     if analysed > 1:
-        lines.append(f"(planes, lines and surfaces of frame {first['frame'].iloc[0]}; such were "
-                     f"found in {frames} of {analysed} frames)")
+        lines.append(
+            f"(planes, lines and surfaces of frame {first['frame'].iloc[0]}; such were "
+            f"found in {frames} of {analysed} frames)"
+        )
     return lines
 
 
@@ -81,8 +100,10 @@ def _defect_lines(result):
     if not len(table):
         decided = len(result.info.get("decided_frames", []))
         if 0 < decided < len(analysed):
-            return [f"no point defect in the {decided} of {len(analysed)} frames that have a "
-                    "crystal to look in"]
+            return [
+                f"no point defect in the {decided} of {len(analysed)} frames that have a "
+                "crystal to look in"
+            ]
         return ["no point defect"] if decided else []
     if len(analysed) == 1:
         rows = [_site(row) for _, row in table.iterrows()]
@@ -91,9 +112,11 @@ def _defect_lines(result):
     lines = []
     for (kind, element), rows in table.groupby(["kind", "element"], sort=False):
         seen = rows["frame"].nunique()
-        lines.append(f"{_label(kind, element)}: in {seen} of {len(analysed)} frames, "
-                     f"{len(rows) / len(analysed):.2f} per frame; first at "
-                     f"{_place(rows['position_A'].iloc[0])} in frame {rows['frame'].iloc[0]}")
+        lines.append(
+            f"{_label(kind, element)}: in {seen} of {len(analysed)} frames, "
+            f"{len(rows) / len(analysed):.2f} per frame; first at "
+            f"{_place(rows['position_A'].iloc[0])} in frame {rows['frame'].iloc[0]}"
+        )
     return lines
 
 
@@ -138,6 +161,11 @@ def figure(result, **options):
     axes = plt.subplots(1, len(groups), figsize=(4 * len(groups), 4.4), layout="constrained")[1]
     for g, ax in zip(groups, axes, strict=True):
         here = drawn & (result.group == g)
-        plots.embedding(result.map[here], result.labels[here], ax=ax, title=titles[g],
-                        **{k: v for k, v in options.items() if k not in ("ax", "title")})
+        plots.embedding(
+            result.map[here],
+            result.labels[here],
+            ax=ax,
+            title=titles[g],
+            **{k: v for k, v in options.items() if k not in ("ax", "title")},
+        )
     return axes

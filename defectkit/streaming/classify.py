@@ -22,11 +22,20 @@ __all__ = ["classify_trajectory", "label_observer"]
 NOT_A_CENTRE = -2
 
 
-def classify_trajectory(source, model, window: int | None = None,
-                        output: str | os.PathLike = "labelled.extxyz", topology=None,
-                        elements=None, length_unit: float = Bohr, defect=None, client=None,
-                        chunk: int | None = None, progress: bool | None = None,
-                        trust_order: bool = False) -> pd.DataFrame:
+def classify_trajectory(
+    source,
+    model,
+    window: int | None = None,
+    output: str | os.PathLike = "labelled.extxyz",
+    topology=None,
+    elements=None,
+    length_unit: float = Bohr,
+    defect=None,
+    client=None,
+    chunk: int | None = None,
+    progress: bool | None = None,
+    trust_order: bool = False,
+) -> pd.DataFrame:
     """Table of the classes in each frame; labels of its atoms go to `output`.
 
     Frame by frame: features, their running average, classes. Memory does not grow with the
@@ -78,21 +87,31 @@ def classify_trajectory(source, model, window: int | None = None,
     defect = _flagged(model, defect)
     task = (model, window, defect, trust_order)
     raws = raw_frames(source, topology, elements, length_unit)
-    with Writer(output, run_description(source, model, window, defect, topology, elements,
-                                        length_unit)) as writer:
+    with Writer(
+        output, run_description(source, model, window, defect, topology, elements, length_unit)
+    ) as writer:
         read = ReadFrames(raws, writer.state, window, writer.output)
         if client is None:
             push = _labeller(*task, writer.done)
             done = (made for raw in read if (made := push(parse(raw))) is not None)
         else:
-            done = _distributed(client, read, task, writer.done,
-                                chunk or max(16, 8 * (window - 1)))
-        for frame in tqdm(done, desc="classify", unit="frame", delay=2, initial=writer.done,
-                          disable=progress is False):
+            done = _distributed(
+                client, read, task, writer.done, chunk or max(16, 8 * (window - 1))
+            )
+        for frame in tqdm(
+            done,
+            desc="classify",
+            unit="frame",
+            delay=2,
+            initial=writer.done,
+            disable=progress is False,
+        ):
             writer.write(*frame, *read.up_to(writer.done + window))
         if writer.done == 0:
-            raise ValueError(f"the trajectory has fewer frames than window={window}; use a "
-                             "shorter window or load more frames.")
+            raise ValueError(
+                f"the trajectory has fewer frames than window={window}; use a "
+                "shorter window or load more frames."
+            )
     return read_table(writer.table)
 
 
@@ -124,11 +143,14 @@ def _model(model):
 
     model = load_model(model) if isinstance(model, str | os.PathLike) else model
     if not hasattr(model, "classes_"):
-        raise ValueError(f"a {type(model).__name__} names no classes here; give a fitted "
-                         "EnvironmentClassifier.")
+        raise ValueError(
+            f"a {type(model).__name__} names no classes here; give a fitted EnvironmentClassifier."
+        )
     if model.symmetry is None:
-        raise ValueError("this model holds no symmetry functions; fit it as "
-                         "EnvironmentClassifier(symmetry=...).")
+        raise ValueError(
+            "this model holds no symmetry functions; fit it as "
+            "EnvironmentClassifier(symmetry=...)."
+        )
     return model
 
 
@@ -140,8 +162,9 @@ def _flagged(model, defect):
     known = model.classes_.tolist()
     for name in names:
         if name not in known:
-            raise ValueError(f"the model has no class {name!r}; it has "
-                             f"{', '.join(map(_shown, known))}.")
+            raise ValueError(
+                f"the model has no class {name!r}; it has {', '.join(map(_shown, known))}."
+            )
     return tuple(known.index(name) for name in names)
 
 
@@ -151,8 +174,10 @@ def _shown(name):
 
 def _window(window):
     if isinstance(window, bool) or not isinstance(window, int | np.integer) or window < 1:
-        raise ValueError(f"window={window!r} has to be a whole number of frames, at least 1; "
-                         "averaging.window_from_ps converts a time.")
+        raise ValueError(
+            f"window={window!r} has to be a whole number of frames, at least 1; "
+            "averaging.window_from_ps converts a time."
+        )
     return int(window)
 
 
@@ -170,10 +195,12 @@ def _labeller(model, window, defect, trust_order, first):
     def push(atoms):
         found = check(atoms) if window > 1 and not trust_order else None
         if found is not None:
-            raise ValueError(f"{found}. An average over time takes frames that follow one "
-                             f"another: label those before frame {found.frame} and those from it "
-                             "on apart, or use window=1; where atoms just move far between "
-                             "frames, trust_order=True.")
+            raise ValueError(
+                f"{found}. An average over time takes frames that follow one "
+                f"another: label those before frame {found.frame} and those from it "
+                "on apart, or use window=1; where atoms just move far between "
+                "frames, trust_order=True."
+            )
         queue.append(model.symmetry(atoms, model.centres))
         frames.append(atoms.copy())
         if len(frames) < window:
@@ -192,13 +219,19 @@ def _labelled(atoms, mean, model, defect, frame):
     counts = np.bincount(label, minlength=len(model.classes_)).tolist()
     row = {"frame": frame} | dict(zip(class_columns(model.classes_), counts, strict=True))
     row["novel"] = int(novel.sum())
-    centre = (slice(None) if model.centres is None
-              else np.array(atoms.get_chemical_symbols()) == model.centres)
+    centre = (
+        slice(None)
+        if model.centres is None
+        else np.array(atoms.get_chemical_symbols()) == model.centres
+    )
     if defect is not None:
         row |= _sites(atoms[centre], np.isin(label, defect))
     columns = {}
-    for name, values, other in (("label", label, NOT_A_CENTRE), ("novel", novel.astype(int), 0),
-                                ("probability", chances.max(axis=1).round(4), 0.0)):
+    for name, values, other in (
+        ("label", label, NOT_A_CENTRE),
+        ("novel", novel.astype(int), 0),
+        ("probability", chances.max(axis=1).round(4), 0.0),
+    ):
         columns[name] = np.full(len(atoms), other)
         columns[name][centre] = values
     return frame_text(atoms, columns, frame), row
@@ -212,13 +245,15 @@ def _sites(atoms, flagged):
     except ValueError:  # half of the atoms flagged, as while it melts: no point defects
         found = []
     vacant = sum(site.kind in VACANT for site in found)
-    return {"vacancies": vacant, "interstitials": len(found) - vacant,
-            "sites": json.dumps([[s.kind, *s.position.round(3).tolist()] for s in found])}
+    return {
+        "vacancies": vacant,
+        "interstitials": len(found) - vacant,
+        "sites": json.dumps([[s.kind, *s.position.round(3).tolist()] for s in found]),
+    }
 
 
 def _label_chunk(raws, task, first):
-    """What a Dask worker does: all labelled frames of a few raw ones, and the error that ends it.
-    """
+    """What a Dask worker does: labelled frames of a few raw ones, and the error that ends it."""
     push, made = _labeller(*task, first), []
     try:
         for raw in raws:

@@ -18,10 +18,13 @@ def run_description(source, model, window, defect, topology, elements, length_un
     options = hashlib.sha256()
     for part in (_topology(topology), elements, float(length_unit)):
         options.update(repr(part).encode() + b";")
-    return {"source": _named(source) if isinstance(source, str | os.PathLike) else "frames",
-            "model": fingerprint(model), "window": window,
-            "defect": defect if defect is None else list(defect),
-            "options": options.hexdigest()[:16]}
+    return {
+        "source": _named(source) if isinstance(source, str | os.PathLike) else "frames",
+        "model": fingerprint(model),
+        "window": window,
+        "defect": defect if defect is None else list(defect),
+        "options": options.hexdigest()[:16],
+    }
 
 
 class ReadFrames:
@@ -59,8 +62,10 @@ class ReadFrames:
         return n, self._known[n]
 
     def _other(self, what):
-        return ValueError(f"{self._output} was made from other frames ({what} not the same); give "
-                          "another output, or delete it with its .csv and .progress files.")
+        return ValueError(
+            f"{self._output} was made from other frames ({what} not the same); give "
+            "another output, or delete it with its .csv and .progress files."
+        )
 
 
 def _digest(raw):

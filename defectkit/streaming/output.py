@@ -28,8 +28,13 @@ _GO_ON = "the same call goes on from the last whole frame"
 _KEYWORDS = ("lattice", "properties", "pbc", "cell", "species", "pos", "frame")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 #: What the run that made an output differs in, in words.
-_DIFFERS = {"source": "file", "model": "model (its net, symmetry functions or classes)",
-            "window": "window", "defect": "defect", "options": "topology, elements or unit"}
+_DIFFERS = {
+    "source": "file",
+    "model": "model (its net, symmetry functions or classes)",
+    "window": "window",
+    "defect": "defect",
+    "options": "topology, elements or unit",
+}
 
 
 def frame_text(atoms, columns: dict, frame: int) -> str:
@@ -63,8 +68,9 @@ def _fits_column(name, values):
         return False
     if values.dtype.kind in "biuf":
         return True
-    return values.dtype.kind == "U" and all(text.isprintable() and len(text.split()) == 1
-                                            for text in values.ravel())
+    return values.dtype.kind == "U" and all(
+        text.isprintable() and len(text.split()) == 1 for text in values.ravel()
+    )
 
 
 def read_progress(path):
@@ -72,12 +78,19 @@ def read_progress(path):
     try:
         state = parse_json(path.read_bytes())
         numbers = state["done"], *state["bytes"], state["read"]
-        if ([type(n) for n in (*numbers, state["run"], state["frames"])]
-                != [int, int, int, int, dict, str] or min(numbers) < 0):
+        if [type(n) for n in (*numbers, state["run"], state["frames"])] != [
+            int,
+            int,
+            int,
+            int,
+            dict,
+            str,
+        ] or min(numbers) < 0:
             raise ValueError
     except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{path} is damaged; delete it and the output it belongs to, and run "
-                         "again.") from None
+        raise ValueError(
+            f"{path} is damaged; delete it and the output it belongs to, and run again."
+        ) from None
     return state
 
 
@@ -105,8 +118,10 @@ class Writer:
         return self.state["done"]
 
     def _exists(self):
-        return ValueError(f"{self.output} exists; give another output, or delete it with its "
-                          ".csv and .progress files.")
+        return ValueError(
+            f"{self.output} exists; give another output, or delete it with its "
+            ".csv and .progress files."
+        )
 
     def __enter__(self):
         with clear_errors(self.output, _GO_ON):
@@ -120,8 +135,10 @@ class Writer:
                 self.files.append(open(self.table, "ab"))
                 for file, size in zip(self.files, self.state["bytes"], strict=True):
                     if file.seek(0, 2) < size:
-                        raise ValueError(f"{file.name} is shorter than its .progress file says; "
-                                         "delete both and run again.")
+                        raise ValueError(
+                            f"{file.name} is shorter than its .progress file says; "
+                            "delete both and run again."
+                        )
                     file.truncate(size)  # what a killed run wrote beyond its last record
             self._record()
         except BaseException:
@@ -141,19 +158,26 @@ class Writer:
         except OSError as err:
             if err.errno not in (errno.EAGAIN, errno.EACCES, errno.EDEADLK):
                 return  # a disk that knows no locks
-            raise ValueError(f"{self.output} is being written by another call at this moment; "
-                             "wait for it to end, or give another output.") from None
+            raise ValueError(
+                f"{self.output} is being written by another call at this moment; "
+                "wait for it to end, or give another output."
+            ) from None
 
     def _continue(self):
         """Takes over what an earlier run has recorded; refuses what another call made."""
         if self.progress.is_file() and not self.fresh:
             run, self.state = self.state["run"], read_progress(self.progress)
             if self.state["run"] != run:
-                other = [words for name, words in _DIFFERS.items()
-                         if self.state["run"].get(name) != run.get(name)]
-                raise ValueError(f"{self.output} was made by another call: another "
-                                 f"{' and another '.join(other) or 'version'}; give another "
-                                 "output, or delete it with its .csv and .progress files.")
+                other = [
+                    words
+                    for name, words in _DIFFERS.items()
+                    if self.state["run"].get(name) != run.get(name)
+                ]
+                raise ValueError(
+                    f"{self.output} was made by another call: another "
+                    f"{' and another '.join(other) or 'version'}; give another "
+                    "output, or delete it with its .csv and .progress files."
+                )
         elif self.files[0].seek(0, 2) > 0 or self.progress.is_file():
             raise self._exists()
 
@@ -163,8 +187,12 @@ class Writer:
             self._append(1, table_head(row))
         self._append(0, text)
         self._append(1, table_line(row.values()))
-        self.state |= {"done": self.done + 1, "bytes": [file.tell() for file in self.files],
-                       "read": read, "frames": frames}
+        self.state |= {
+            "done": self.done + 1,
+            "bytes": [file.tell() for file in self.files],
+            "read": read,
+            "frames": frames,
+        }
         if time.monotonic() - self.recorded >= RECORD_EVERY:
             self._record()
 

@@ -51,8 +51,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
         with open(path, newline="", encoding="utf-8", errors="surrogatepass") as file:
             return pd.DataFrame(list(table_rows(csv.reader(file))))
     except (ValueError, csv.Error, RecursionError) as err:
-        raise ValueError(f"{path} is not a table of labels or is damaged; label the trajectory "
-                         "again.") from err
+        raise ValueError(
+            f"{path} is not a table of labels or is damaged; label the trajectory again."
+        ) from err
 
 
 def table_rows(lines):
@@ -60,8 +61,10 @@ def table_rows(lines):
     lines = iter(lines)
     names = [_plain(name) for name in next(lines, [])]
     for line in lines:
-        yield Row((name, json.loads(value) if name == "sites" else int(value))
-                  for name, value in zip(names, line, strict=True))
+        yield Row(
+            (name, json.loads(value) if name == "sites" else int(value))
+            for name, value in zip(names, line, strict=True)
+        )
 
 
 def table_head(row: dict) -> str:

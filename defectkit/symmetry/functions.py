@@ -36,8 +36,11 @@ class SymmetryFunctions(Shown):
         self.cutoff_type, self.inner = cutoff_type, inner
         self.scaling = scaling or {}
         self.cutoff = max(f.rc for fs in self.functions.values() for f in fs)
-        self._plans = {e: make_plan(fs, self.elements, cutoff_type, inner)
-                       for e, fs in self.functions.items() if fs}
+        self._plans = {
+            e: make_plan(fs, self.elements, cutoff_type, inner)
+            for e, fs in self.functions.items()
+            if fs
+        }
 
     @classmethod
     def from_n2p2(cls, path, length_unit=Bohr, scaling=None):
@@ -67,8 +70,11 @@ class SymmetryFunctions(Shown):
             functions[function.centre].append(function)
         made = cls(functions, kind, inner, elements)
         if scaling is not None:
-            made.scaling = {e: read_scaling(scaling, keywords, n, made.n2p2_order(e), e)
-                            for n, e in enumerate(made.elements, 1) if made.functions[e]}
+            made.scaling = {
+                e: read_scaling(scaling, keywords, n, made.n2p2_order(e), e)
+                for n, e in enumerate(made.elements, 1)
+                if made.functions[e]
+            }
         return made
 
     @classmethod
@@ -87,8 +93,11 @@ class SymmetryFunctions(Shown):
         (2, 35)
         """
         lines = [f"Si 2 Si {0.5 / 0.2**2} {1.8 + 0.15 * n} 5.0" for n in range(20)]
-        lines += [f"Si 22 Si Si {-rc} {rc} {centre - 45} {centre + 45} p2"
-                  for rc in (3.0, 4.0, 5.0) for centre in (0, 45, 90, 135, 180)]
+        lines += [
+            f"Si 22 Si Si {-rc} {rc} {centre - 45} {centre + 45} p2"
+            for rc in (3.0, 4.0, 5.0)
+            for centre in (0, 45, 90, 135, 180)
+        ]
         return cls._from_lines(lines, ["Si"], 1.0)
 
     @classmethod
@@ -104,13 +113,22 @@ class SymmetryFunctions(Shown):
         if not 0.0 < cutoff < np.inf:
             raise ValueError(f"cutoff={cutoff} Å must be positive; the potential's own is 6.35 Å.")
         rc = repr(float(cutoff) / Bohr)
-        lines = [f"O 2 {e} {eta} {rs if eta > 0.1 else 0.0} {rc}"
-                 for e, rs in (("H", 0.9), ("O", 4.0))
-                 for eta in (0.001, 0.01, 0.03, 0.06, 0.15, 0.3, 0.6, 1.5)]
-        grid = {"H H": ((0.07, 1), (0.03, 1), (0.01, 4)), "O H": ((0.03, 1), (0.001, 4)),
-                "O O": ((0.03, 1), (0.001, 4))}
-        lines += [f"O 3 {pair} {eta} {lam} {zeta} {rc}" for pair, rows in grid.items()
-                  for eta, zeta in rows for lam in (1.0, -1.0)]
+        lines = [
+            f"O 2 {e} {eta} {rs if eta > 0.1 else 0.0} {rc}"
+            for e, rs in (("H", 0.9), ("O", 4.0))
+            for eta in (0.001, 0.01, 0.03, 0.06, 0.15, 0.3, 0.6, 1.5)
+        ]
+        grid = {
+            "H H": ((0.07, 1), (0.03, 1), (0.01, 4)),
+            "O H": ((0.03, 1), (0.001, 4)),
+            "O O": ((0.03, 1), (0.001, 4)),
+        }
+        lines += [
+            f"O 3 {pair} {eta} {lam} {zeta} {rc}"
+            for pair, rows in grid.items()
+            for eta, zeta in rows
+            for lam in (1.0, -1.0)
+        ]
         return cls._from_lines(lines, ["H", "O"], Bohr)
 
     @classmethod
@@ -144,10 +162,18 @@ class SymmetryFunctions(Shown):
         if len(elements) > 4:
             return cls._of_all_elements(elements, cutoff, ("1", "Z"))
         pairs = [(a, b) for n, a in enumerate(elements) for b in elements[n:]]
-        lines = [f"{e} 2 {other} {shell}" for e in elements for other in elements
-                 for shell in _shells(cutoff)]
-        lines += [f"{e} 22 {a} {b} {window}" for e in elements for a, b in pairs
-                  for window in _windows(cutoff)]
+        lines = [
+            f"{e} 2 {other} {shell}"
+            for e in elements
+            for other in elements
+            for shell in _shells(cutoff)
+        ]
+        lines += [
+            f"{e} 22 {a} {b} {window}"
+            for e in elements
+            for a, b in pairs
+            for window in _windows(cutoff)
+        ]
         return cls._from_lines(lines, elements, 1.0)
 
     @classmethod
@@ -171,12 +197,17 @@ class SymmetryFunctions(Shown):
 
     @classmethod
     def _of_all_elements(cls, elements, cutoff, weights):
-        lines = [f"{e} {kind} {rest}" for e in elements
-                 for kind, grid in ((12, _shells(cutoff)), (25, _windows(cutoff)))
-                 for rest in grid]
+        lines = [
+            f"{e} {kind} {rest}"
+            for e in elements
+            for kind, grid in ((12, _shells(cutoff)), (25, _windows(cutoff)))
+            for rest in grid
+        ]
         made = cls._from_lines(lines, elements, 1.0)
-        functions = {e: [replace(f, weight=weight) for weight in weights for f in fs]
-                     for e, fs in made.functions.items()}
+        functions = {
+            e: [replace(f, weight=weight) for weight in weights for f in fs]
+            for e, fs in made.functions.items()
+        }
         return cls(functions, made.cutoff_type, made.inner, elements)
 
     @classmethod
@@ -195,8 +226,10 @@ class SymmetryFunctions(Shown):
             text = f"{len(fs)} functions, {radial} radial and {len(fs) - radial} angular"
             text += ", scaled" if e in self.scaling else ""
             kinds.setdefault(text if fs else "none of its own", []).append(e)
-        title = (f"SymmetryFunctions of {', '.join(self.elements)}, cutoff {self.cutoff:.4g} Å, "
-                 f"cutoff function {self.cutoff_type}")
+        title = (
+            f"SymmetryFunctions of {', '.join(self.elements)}, cutoff {self.cutoff:.4g} Å, "
+            f"cutoff function {self.cutoff_type}"
+        )
         return title, [(", ".join(names), text) for text, names in kinds.items()]
 
     def names(self, element):
@@ -231,13 +264,21 @@ class SymmetryFunctions(Shown):
         sizes = {e: len(self._of(e)) for e in names}
         if len(set(sizes.values())) > 1:
             counts = ", ".join(f"{e} {n}" for e, n in sizes.items())
-            raise ValueError(f"these centres have different numbers of features ({counts}); "
-                             f"choose one element, for instance centres='{names[0]}', "
-                             "or call by_element.")
+            raise ValueError(
+                f"these centres have different numbers of features ({counts}); "
+                f"choose one element, for instance centres='{names[0]}', "
+                "or call by_element."
+            )
         out = np.zeros((len(index), sizes[names[0]]))
-        for part, ids, own in tqdm(slabs(atoms, self.cutoff), "features of one frame",
-                                   -(-len(atoms) // MOST), unit="slab", delay=2, leave=False,
-                                   disable=not progress or len(atoms) <= MOST):
+        for part, ids, own in tqdm(
+            slabs(atoms, self.cutoff),
+            "features of one frame",
+            -(-len(atoms) // MOST),
+            unit="slab",
+            delay=2,
+            leave=False,
+            disable=not progress or len(atoms) <= MOST,
+        ):
             place = np.full(len(atoms), -1)
             place[ids[own]] = own
             here = place[index]
@@ -269,8 +310,10 @@ class SymmetryFunctions(Shown):
         out = np.zeros((len(centres), len(self.functions[element])))
         geometry = self.geometry(atoms, centres, first, neigh, shift)
         kernel, plan = kernels.features_kernel(), self.plan(element)
-        _threads.run_parts(lambda begin, end: kernel(begin, end, *geometry, plan, out,
-                                                     kernels.new_work()), len(centres))
+        _threads.run_parts(
+            lambda begin, end: kernel(begin, end, *geometry, plan, out, kernels.new_work()),
+            len(centres),
+        )
         self.check_finite(element, out, centres, ids)
         return self.scaled(element, out) if element in self.scaling else out
 
@@ -288,16 +331,25 @@ class SymmetryFunctions(Shown):
         if np.isnan(values[row]).all():
             raise ValueError(f"atom {atom} coincides with another atom; remove one of them.")
         name = self.names(element)[int(np.flatnonzero(bad[row])[0])]
-        raise ValueError(f"function {name} is not finite at atom {atom}; its parameters are "
-                         "outside what double precision holds: change or drop that function.")
+        raise ValueError(
+            f"function {name} is not finite at atom {atom}; its parameters are "
+            "outside what double precision holds: change or drop that function."
+        )
 
     def geometry(self, atoms, centres, first, neigh, shift):
         """The arrays that the compiled loops take before the plan."""
         lookup = np.full(119, -1)
         lookup[[atomic_numbers[e] for e in self.elements]] = np.arange(len(self.elements))
-        return (np.asarray(centres, np.int64), first, neigh, shift,
-                np.ascontiguousarray(atoms.positions), np.ascontiguousarray(atoms.cell.array),
-                lookup[atoms.numbers], np.array([float(atomic_numbers[e]) for e in self.elements]))
+        return (
+            np.asarray(centres, np.int64),
+            first,
+            neigh,
+            shift,
+            np.ascontiguousarray(atoms.positions),
+            np.ascontiguousarray(atoms.cell.array),
+            lookup[atoms.numbers],
+            np.array([float(atomic_numbers[e]) for e in self.elements]),
+        )
 
     def scaled(self, element, raw):
         """Raw features (columns of input.nn) scaled and centred as `scaling.data` says."""
@@ -307,8 +359,10 @@ class SymmetryFunctions(Shown):
     def _of(self, element):
         if not self.functions.get(element):
             known = ", ".join(e for e, fs in self.functions.items() if fs)
-            raise ValueError(f"there are no symmetry functions for {element} centres; "
-                             f"choose centres of {known}.")
+            raise ValueError(
+                f"there are no symmetry functions for {element} centres; "
+                f"choose centres of {known}."
+            )
         return self.functions[element]
 
     def _centres(self, atoms, centres):
@@ -336,5 +390,8 @@ def _shells(cutoff):
 
 def _windows(cutoff):
     """Compact angular functions of the general grid, as in input.nn."""
-    return [f"{-share * cutoff} {share * cutoff} {angle - 45} {angle + 45} p2"
-            for share in (0.6, 0.8, 1.0) for angle in (0, 45, 90, 135, 180)]
+    return [
+        f"{-share * cutoff} {share * cutoff} {angle - 45} {angle + 45} p2"
+        for share in (0.6, 0.8, 1.0)
+        for angle in (0, 45, 90, 135, 180)
+    ]

@@ -45,16 +45,26 @@ class Function:
         if value.get("eta", 0.0) < 0.0:
             raise ValueError(f"{where}: eta = {value['eta']:g} is negative; the Gaussian grows.")
         if not 0.0 <= value.get("zeta", 1.0) <= 1000.0:
-            raise ValueError(f"{where}: zeta = {value['zeta']:g} is outside 0 to 1000, what "
-                             "double precision can hold.")
+            raise ValueError(
+                f"{where}: zeta = {value['zeta']:g} is outside 0 to 1000, what "
+                "double precision can hold."
+            )
         if kind >= 20 and value["rl"] >= value["rc"]:
-            raise ValueError(f"{where}: the left boundary {value['rl']:g} is not below the "
-                             f"right one, {value['rc']:g}.")
+            raise ValueError(
+                f"{where}: the left boundary {value['rl']:g} is not below the "
+                f"right one, {value['rc']:g}."
+            )
         middle = 0.5 * (left + right)
-        if (left >= right or right - left > 360.0 or (left < 0.0 and middle != 0.0)
-                or (right > 180.0 and middle != 180.0)):
-            raise ValueError(f"{where}: the angles {left:g} to {right:g} must rise, lie in 0 to "
-                             "180 degrees, or be centred on 0 or 180.")
+        if (
+            left >= right
+            or right - left > 360.0
+            or (left < 0.0 and middle != 0.0)
+            or (right > 180.0 and middle != 180.0)
+        ):
+            raise ValueError(
+                f"{where}: the angles {left:g} to {right:g} must rise, lie in 0 to "
+                "180 degrees, or be centred on 0 or 180."
+            )
         for name in ("rc", "rl", "rs"):
             if name in value:
                 value[name] *= unit
@@ -67,11 +77,14 @@ class Function:
         every = "all, weighted by Z" if self.weighted else "all alike"
         with_ = "-".join(self.neighbours) or every
         if self.kind in (2, 12):
-            return (f"G{self.kind} {with_} eta={self.eta:.4g}/Å² rs={self.rs:.4g} "
-                    f"rc={self.rc:.4g} Å")
+            return (
+                f"G{self.kind} {with_} eta={self.eta:.4g}/Å² rs={self.rs:.4g} rc={self.rc:.4g} Å"
+            )
         if self.kind in (3, 9, 13):
-            return (f"G{self.kind} {with_} eta={self.eta:.4g}/Å² lambda={self.lam:g} "
-                    f"zeta={self.zeta:g} rs={self.rs:.4g} rc={self.rc:.4g} Å")
+            return (
+                f"G{self.kind} {with_} eta={self.eta:.4g}/Å² lambda={self.lam:g} "
+                f"zeta={self.zeta:g} rs={self.rs:.4g} rc={self.rc:.4g} Å"
+            )
         text = f"G{self.kind} {with_} {self.sub} {self.rl:.4g} to {self.rc:.4g} Å"
         return text if self.kind in RADIAL_KINDS else f"{text}, {self.left:g} to {self.right:g}°"
 
@@ -125,9 +138,13 @@ def make_plan(functions, elements, cutoff_type, inner):
     return Plan(
         cutoffs=np.array(cuts, CUTOFF),
         radials=np.array([(*r, n in need) for n, r in enumerate(rads)], RADIAL),
-        pairs=np.array(pairs, PAIR), channels=np.array(channel, CHANNEL),
-        factors=np.array(factors, np.int64), angles=np.array(angles, ANGLE),
-        members=np.array(members, MEMBER), rc=np.array([max(f.rc for f in functions)]))
+        pairs=np.array(pairs, PAIR),
+        channels=np.array(channel, CHANNEL),
+        factors=np.array(factors, np.int64),
+        angles=np.array(angles, ANGLE),
+        members=np.array(members, MEMBER),
+        rc=np.array([max(f.rc for f in functions)]),
+    )
 
 
 def _bare_cutoff(key, rows, rads):
@@ -153,7 +170,16 @@ def _add_channel(key, rows, base, channel, factors, angles, members):
             factors.append(row)
         if angular not in angles[g0:]:
             angles.append(angular)
-        members.append((f0 + factors[f0:].index(row), g0 + angles[g0:].index(angular), column,
-                        norm))
-    channel.append((*key, max(r[4] for r in rows), (f0, len(factors)), (g0, len(angles)),
-                    (m0, len(members)), base))
+        members.append(
+            (f0 + factors[f0:].index(row), g0 + angles[g0:].index(angular), column, norm)
+        )
+    channel.append(
+        (
+            *key,
+            max(r[4] for r in rows),
+            (f0, len(factors)),
+            (g0, len(angles)),
+            (m0, len(members)),
+            base,
+        )
+    )

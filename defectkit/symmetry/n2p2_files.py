@@ -11,26 +11,63 @@ from .kernel_tables import Function
 
 # Arguments of a symfunction_short line after centre and type; e1, e2 are neighbour elements.
 ARGUMENTS = {
-    2: "e1 eta rs rc", 3: "e1 e2 eta lam zeta rc [rs]", 9: "e1 e2 eta lam zeta rc [rs]",
-    12: "eta rs rc", 13: "eta rs lam zeta rc",
-    20: "e1 rl rc sub", 21: "e1 e2 rl rc left right sub", 22: "e1 e2 rl rc left right sub",
-    23: "rl rc sub", 24: "rl rc left right sub", 25: "rl rc left right sub",
+    2: "e1 eta rs rc",
+    3: "e1 e2 eta lam zeta rc [rs]",
+    9: "e1 e2 eta lam zeta rc [rs]",
+    12: "eta rs rc",
+    13: "eta rs lam zeta rc",
+    20: "e1 rl rc sub",
+    21: "e1 e2 rl rc left right sub",
+    22: "e1 e2 rl rc left right sub",
+    23: "rl rc sub",
+    24: "rl rc left right sub",
+    25: "rl rc left right sub",
 }
-_READ = {"number_of_elements", "elements", "cutoff_type", "symfunction_short", "symfunction",
-         "scale_symmetry_functions", "center_symmetry_functions", "scale_min_short",
-         "scale_max_short", "scale_symmetry_functions_sigma", "nnp_type", "nnp_generation",
-         "nnp_gen", "nnp_type_gen", "mean_energy", "conv_energy", "conv_length", "atom_energy",
-         "normalize_nodes", "global_hidden_layers_short", "global_nodes_short",
-         "global_activation_short", "element_hidden_layers_short", "element_nodes_short",
-         "element_activation_short"}
-_REPEATED = {"symfunction_short", "atom_energy", "element_hidden_layers_short",
-             "element_nodes_short", "element_activation_short"}
-_UNSUPPORTED = {"symfunction_electrostatic", "element_symfunction_short",
-                "global_symfunction_short", "element_symfunction_electrostatic",
-                "global_symfunction_electrostatic", "element_pairsymfunction_short",
-                "global_pairsymfunction_short", "use_electrostatics"}
-SUBTYPES = {"p1": 1, "p2": 2, "p3": 3, "p4": 4, "e": 5,
-             "p1a": 11, "p2a": 12, "p3a": 13, "p4a": 14}
+_READ = {
+    "number_of_elements",
+    "elements",
+    "cutoff_type",
+    "symfunction_short",
+    "symfunction",
+    "scale_symmetry_functions",
+    "center_symmetry_functions",
+    "scale_min_short",
+    "scale_max_short",
+    "scale_symmetry_functions_sigma",
+    "nnp_type",
+    "nnp_generation",
+    "nnp_gen",
+    "nnp_type_gen",
+    "mean_energy",
+    "conv_energy",
+    "conv_length",
+    "atom_energy",
+    "normalize_nodes",
+    "global_hidden_layers_short",
+    "global_nodes_short",
+    "global_activation_short",
+    "element_hidden_layers_short",
+    "element_nodes_short",
+    "element_activation_short",
+}
+_REPEATED = {
+    "symfunction_short",
+    "atom_energy",
+    "element_hidden_layers_short",
+    "element_nodes_short",
+    "element_activation_short",
+}
+_UNSUPPORTED = {
+    "symfunction_electrostatic",
+    "element_symfunction_short",
+    "global_symfunction_short",
+    "element_symfunction_electrostatic",
+    "global_symfunction_electrostatic",
+    "element_pairsymfunction_short",
+    "global_pairsymfunction_short",
+    "use_electrostatics",
+}
+SUBTYPES = {"p1": 1, "p2": 2, "p3": 3, "p4": 4, "e": 5, "p1a": 11, "p2a": 12, "p3a": 13, "p4a": 14}
 
 
 def read_input_nn(path):
@@ -55,16 +92,22 @@ def read_input_nn(path):
             name = "symfunction_short" if words[0] == "symfunction" else words[0]
             keywords.setdefault(name, []).append((number, words[1:]))
     if "elements" not in keywords or "symfunction_short" not in keywords:
-        raise ValueError(f"{path} has no 'elements' or no 'symfunction_short' line: it is not an "
-                         "n2p2 input.nn; give the path of one.")
+        raise ValueError(
+            f"{path} has no 'elements' or no 'symfunction_short' line: it is not an "
+            "n2p2 input.nn; give the path of one."
+        )
     for name, entries in keywords.items():
         if name in _UNSUPPORTED:
-            raise ValueError(f"{path}, line {entries[0][0]}: '{name}' is not supported; write out "
-                             "the functions as 'symfunction_short' lines.")
+            raise ValueError(
+                f"{path}, line {entries[0][0]}: '{name}' is not supported; write out "
+                "the functions as 'symfunction_short' lines."
+            )
         near = [] if name in _READ else get_close_matches(name, _READ - {name}, 1, 0.9)
         if near and not _is_known_elsewhere(name):
-            raise ValueError(f"{path}, line {entries[0][0]}: unknown keyword '{name}'; "
-                             f"did you mean '{near[0]}'?")
+            raise ValueError(
+                f"{path}, line {entries[0][0]}: unknown keyword '{name}'; "
+                f"did you mean '{near[0]}'?"
+            )
         if name in _READ - _REPEATED and len(entries) > 1:
             raise ValueError(f"{path}, line {entries[1][0]}: a second '{name}'; keep one.")
     return keywords
@@ -95,8 +138,10 @@ def read_elements(path, keywords):
             raise ValueError(f"{path}: 'elements' names {e} twice; name each element once.")
     number = read_number(keywords, "number_of_elements", len(elements))
     if number != len(elements):
-        raise ValueError(f"{path}: 'number_of_elements' is {number:g} but 'elements' names "
-                         f"{len(elements)} ({', '.join(elements)}); correct one of them.")
+        raise ValueError(
+            f"{path}: 'number_of_elements' is {number:g} but 'elements' names "
+            f"{len(elements)} ({', '.join(elements)}); correct one of them."
+        )
     return elements
 
 
@@ -108,8 +153,10 @@ def read_cutoff(path, keywords):
         if not 0 <= kind <= 8 or not 0.0 <= inner < 1.0:
             raise ValueError
     except (ValueError, IndexError):
-        raise ValueError(f"{path}, line {number}: 'cutoff_type' needs a type from 0 to 8 and, "
-                         "optionally, an inner radius in [0, 1).") from None
+        raise ValueError(
+            f"{path}, line {number}: 'cutoff_type' needs a type from 0 to 8 and, "
+            "optionally, an inner radius in [0, 1)."
+        ) from None
     return kind, inner
 
 
@@ -119,30 +166,36 @@ def read_function(words, elements, number, where, unit):
         centre, kind = words[0], int(words[1])
         names = ARGUMENTS[kind].split()
     except (IndexError, ValueError, KeyError):
-        raise ValueError(f"{where}: not a symmetry function of a known type "
-                         f"({', '.join(map(str, ARGUMENTS))}).") from None
+        raise ValueError(
+            f"{where}: not a symmetry function of a known type ({', '.join(map(str, ARGUMENTS))})."
+        ) from None
     required = [n for n in names if not n.startswith("[")]
     if len(words) - 2 < len(required):
         raise ValueError(f"{where}: type {kind} needs '{ARGUMENTS[kind]}' after the type.")
     given = dict(zip([n.strip("[]") for n in names], words[2:], strict=False))
     for e in (centre, given.get("e1", centre), given.get("e2", centre)):
         if e not in elements:
-            raise ValueError(f"{where}: element {e} is not among the file's elements "
-                             f"({', '.join(elements)}); add it to 'elements' or drop the line.")
+            raise ValueError(
+                f"{where}: element {e} is not among the file's elements "
+                f"({', '.join(elements)}); add it to 'elements' or drop the line."
+            )
     sub = given.pop("sub", "")
-    neighbours = tuple(sorted((given.pop(e) for e in ("e1", "e2") if e in given),
-                              key=atomic_numbers.__getitem__))
+    neighbours = tuple(
+        sorted((given.pop(e) for e in ("e1", "e2") if e in given), key=atomic_numbers.__getitem__)
+    )
     if kind >= 20 and sub not in SUBTYPES:
-        raise ValueError(f"{where}: '{sub}' is not a compact function; "
-                         f"choose one of {', '.join(SUBTYPES)}.")
+        raise ValueError(
+            f"{where}: '{sub}' is not a compact function; choose one of {', '.join(SUBTYPES)}."
+        )
     try:
         value = {n: float(v) for n, v in given.items()}
         if not np.isfinite(list(value.values())).all():
             raise ValueError
     except ValueError:
         raise ValueError(f"{where}: a parameter is not a finite number.") from None
-    return Function.checked(where, centre, kind, neighbours, number, sub, SUBTYPES.get(sub, 0),
-                            value, unit)
+    return Function.checked(
+        where, centre, kind, neighbours, number, sub, SUBTYPES.get(sub, 0), value, unit
+    )
 
 
 def read_scaling(path, keywords, index, order, element):
@@ -154,20 +207,29 @@ def read_scaling(path, keywords, index, order, element):
     """
     path = user_path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; give the path of scaling.data, or "
-                                "scaling=None for raw values.")
+        raise FileNotFoundError(
+            f"{path} does not exist; give the path of scaling.data, or "
+            "scaling=None for raw values."
+        )
     try:
-        rows = [[float(w) for w in line.split()] for line in path.read_text().splitlines()
-                if line.strip() and not line.lstrip().startswith("#")]
+        rows = [
+            [float(w) for w in line.split()]
+            for line in path.read_text().splitlines()
+            if line.strip() and not line.lstrip().startswith("#")
+        ]
         rows = {(int(r[0]), int(r[1])): (r[2:] + [np.nan])[:4] for r in rows if len(r) >= 5}
     except ValueError:
-        raise ValueError(f"{path} holds something that is not a number: it is not the "
-                         "scaling.data of this potential.") from None
+        raise ValueError(
+            f"{path} holds something that is not a number: it is not the "
+            "scaling.data of this potential."
+        ) from None
     try:
         table = np.array([rows[index, m] for m in range(1, len(order) + 1)])
     except KeyError:
-        raise ValueError(f"{path} lacks lines for the {len(order)} symmetry functions of "
-                         f"{element}: it belongs to another input.nn.") from None
+        raise ValueError(
+            f"{path} lacks lines for the {len(order)} symmetry functions of "
+            f"{element}: it belongs to another input.nn."
+        ) from None
     column = np.empty_like(table)
     column[order] = table
     lo, hi, mean, width = column.T
@@ -186,8 +248,10 @@ def read_scaling(path, keywords, index, order, element):
     elif scale:
         offset = lo
     if not np.isfinite(factor).all() or not np.isfinite(offset).all():
-        raise ValueError(f"{path}: a function of {element} has no spread (minimum equals maximum, "
-                         "or sigma is missing or 0); scale with other data or drop the function.")
+        raise ValueError(
+            f"{path}: a function of {element} has no spread (minimum equals maximum, "
+            "or sigma is missing or 0); scale with other data or drop the function."
+        )
     return Scaling(offset, factor, low, lo, hi)
 
 

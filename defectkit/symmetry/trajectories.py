@@ -51,8 +51,7 @@ def features_of_each(pairs, symmetry, n_jobs, progress):
     pairs = iter(pairs)
     begun = list(islice(pairs, n_jobs))
     ours = isinstance(symmetry, SymmetryFunctions)
-    apart = (n_jobs if ours and len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST
-             else 1)
+    apart = n_jobs if ours and len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST else 1
 
     def one(numbered):
         n, (atoms, centres) = numbered
@@ -64,8 +63,15 @@ def features_of_each(pairs, symmetry, n_jobs, progress):
         except ValueError as error:
             raise ValueError(f"frame {n}: {error}") from None
 
-    rows = list(tqdm(_in_order(one, iter(enumerate(chain(begun, pairs))), apart), desc="features",
-                     unit="frame", delay=2, disable=progress is False))
+    rows = list(
+        tqdm(
+            _in_order(one, iter(enumerate(chain(begun, pairs))), apart),
+            desc="features",
+            unit="frame",
+            delay=2,
+            disable=progress is False,
+        )
+    )
     if not rows:
         raise ValueError("there are no frames; check the file or the selection.")
     return np.stack(rows) if len({len(r) for r in rows}) == 1 else rows
@@ -75,8 +81,10 @@ def _rows(values):
     """Features as float64; ValueError where they are no row for each centre."""
     values = np.asarray(values)
     if values.ndim != 2 or values.dtype.kind not in "fiub":
-        raise ValueError(f"the descriptor returned {values.dtype} of shape {values.shape}; it has "
-                         "to return one row of numbers for each centre.")
+        raise ValueError(
+            f"the descriptor returned {values.dtype} of shape {values.shape}; it has "
+            "to return one row of numbers for each centre."
+        )
     return values.astype(float, copy=False)
 
 

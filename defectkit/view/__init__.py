@@ -4,9 +4,4 @@ from .choosers import chooser
 from .explorer_app.start import explorer
 from .scenes import recolour, scene
 
-__all__ = [
-    "chooser",
-    "explorer",
-    "recolour",
-    "scene",
-]
+__all__ = ["chooser", "explorer", "recolour", "scene"]

@@ -49,8 +49,15 @@ class PictureBox(VBox):
         bundle = self._repr_mimebundle_()
         display(bundle, raw=True)
         width, height = struct.unpack(">II", base64.b64decode(bundle["image/png"][:32])[16:24])
-        still = _STILL.format(gone=_GONE, cut_off=_CUT_OFF, id=f"still{uuid.uuid4().hex}",
-                              width=width, height=height, png=bundle["image/png"], line=_RUN)
+        still = _STILL.format(
+            gone=_GONE,
+            cut_off=_CUT_OFF,
+            id=f"still{uuid.uuid4().hex}",
+            width=width,
+            height=height,
+            png=bundle["image/png"],
+            line=_RUN,
+        )
         display({"text/html": still}, raw=True)
 
 

@@ -44,16 +44,22 @@ def chooser(options: dict[str, Sequence], draw: Callable, precompute: bool = Fal
     """
     options = {name: list(values) for name, values in options.items()}
     if not options or not all(options.values()):
-        raise ValueError('there is nothing to choose from; give options with at least one value '
-                         'each, such as {"method": ["pca", "umap"]}.')
+        raise ValueError(
+            "there is nothing to choose from; give options with at least one value "
+            'each, such as {"method": ["pca", "umap"]}.'
+        )
     widgets = require("ipywidgets")
-    controls = {name: _control(widgets, name, values, precompute)
-                for name, values in options.items()}
+    controls = {
+        name: _control(widgets, name, values, precompute) for name, values in options.items()
+    }
     from .boxes import PictureBox
 
     menus = widgets.HBox(list(controls.values()), layout={"flex_flow": "row wrap"})
-    box = PictureBox(lambda: box.image.value, f"menu of figures by {' and '.join(options)}",
-                     children=[menus, _image(widgets), widgets.HTML()])
+    box = PictureBox(
+        lambda: box.image.value,
+        f"menu of figures by {' and '.join(options)}",
+        children=[menus, _image(widgets), widgets.HTML()],
+    )
     _, box.image, box.status = box.children
     box.controls, box.options, box.draw, box.drawn = controls, options, draw, {}
     box.render = partial(_render, box)
@@ -78,9 +84,11 @@ def require(name):
         with capture_output(stdout=False, stderr=False, display=True):
             return __import__(name)
     except ImportError as error:
-        raise ImportError(f"3D views and menus need {name}: pip install nglview==4.0 ipywidgets "
-                          "jupyter-scatter jupyterlab; plots.atoms3d and plots.embedding draw "
-                          "without it.") from error
+        raise ImportError(
+            f"3D views and menus need {name}: pip install nglview==4.0 ipywidgets "
+            "jupyter-scatter jupyterlab; plots.atoms3d and plots.embedding draw "
+            "without it."
+        ) from error
 
 
 def _image(widgets):
@@ -89,11 +97,15 @@ def _image(widgets):
 
 def _control(widgets, name, values, precompute):
     numbers = len(values) > 1 and all(
-        isinstance(value, Number) and not isinstance(value, bool) for value in values)
+        isinstance(value, Number) and not isinstance(value, bool) for value in values
+    )
     kind = widgets.SelectionSlider if numbers else widgets.Dropdown
-    return kind(options=[(str(value), value) for value in values], description=name,
-                style={"description_width": "initial"},
-                **({"continuous_update": precompute} if numbers else {}))
+    return kind(
+        options=[(str(value), value) for value in values],
+        description=name,
+        style={"description_width": "initial"},
+        **({"continuous_update": precompute} if numbers else {}),
+    )
 
 
 def _render(box, **choice):
@@ -101,8 +113,10 @@ def _render(box, **choice):
         if name not in box.options:
             raise ValueError(f"unknown option {name!r}; choose from {', '.join(box.options)}.")
         if value not in box.options[name]:
-            raise ValueError(f"{name}={value!r} is not offered; choose from "
-                             f"{', '.join(map(str, box.options[name]))}.")
+            raise ValueError(
+                f"{name}={value!r} is not offered; choose from "
+                f"{', '.join(map(str, box.options[name]))}."
+            )
     choice = {name: control.value for name, control in box.controls.items()} | choice
     try:
         png, text = _drawn(box, choice)
@@ -110,8 +124,9 @@ def _render(box, **choice):
         box.image.layout.display = ""
     except Exception as error:
         box.error, box.image.layout.display = error, "none"  # no figure of another choice
-        box.status.value = (f'<b style="color: #b00020">{type(error).__name__}: '
-                            f"{html.escape(str(error))}</b>")
+        box.status.value = (
+            f'<b style="color: #b00020">{type(error).__name__}: {html.escape(str(error))}</b>'
+        )
         raise
     box.following = False  # one control after the other would draw choices nobody made
     for name, value in choice.items():
@@ -139,8 +154,10 @@ def _png(drawing):
     else:
         figure = getattr(drawing, "figure", drawing)
     if not isinstance(figure, Figure):
-        raise ValueError(f"draw returned {type(drawing).__name__}; let it return a matplotlib "
-                         "figure, axes, or (Y, labels).")
+        raise ValueError(
+            f"draw returned {type(drawing).__name__}; let it return a matplotlib "
+            "figure, axes, or (Y, labels)."
+        )
     from .boxes import png
 
     return png(figure, 110)

@@ -29,10 +29,20 @@ _NOT_METALS = set("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At R
 _CODE = 0x100  # first character of the string that gives each atom's colour
 
 
-def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, style: str = "auto",
-          cell: bool = True, sites: ArrayLike | None = None, max_atoms: int = 50_000, *,
-          faint: Sequence[int] | None = None, radius: float = 0.75, rotation: str = "12z,-78x",
-          height: str = "420px"):
+def scene(
+    atoms: Atoms,
+    labels: ArrayLike | None = None,
+    names: Names = None,
+    style: str = "auto",
+    cell: bool = True,
+    sites: ArrayLike | None = None,
+    max_atoms: int = 50_000,
+    *,
+    faint: Sequence[int] | None = None,
+    radius: float = 0.75,
+    rotation: str = "12z,-78x",
+    height: str = "420px",
+):
     """One frame in three dimensions, its atoms coloured by cluster, in a notebook.
 
     The colours are those of :func:`defectkit.plots.colours`. Beyond `max_atoms` only a part is
@@ -85,16 +95,17 @@ def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, st
     shown, left_out = reduced(atoms, of_atoms, names, places, max_atoms)
     if style == "auto":
         bonded = len(shown) <= _BONDS and set(atoms.symbols[shown]) <= _NOT_METALS
-        style = ("ball+stick" if bonded else
-                 "spacefill" if len(shown) <= _SPHERES else "point")
+        style = "ball+stick" if bonded else "spacefill" if len(shown) <= _SPHERES else "point"
     # Without its cell: ASE turns a periodic frame when it writes PDB, which nglview asks for.
     part = Atoms(atoms.numbers[shown], atoms.positions[shown])
     view = nglview.NGLWidget(nglview.ASEStructure(part), default_representation=False)
     view.camera = "orthographic"
     view.stage.set_parameters(fog_near=70)  # NGL's own 50 turns half of the atoms pale
-    box = PictureBox(lambda: _picture(box, atoms, places, radius, rotation),
-                     f"3D view of {plots.count(len(atoms))} atoms",
-                     children=[view, widgets.HTML()])
+    box = PictureBox(
+        lambda: _picture(box, atoms, places, radius, rotation),
+        f"3D view of {plots.count(len(atoms))} atoms",
+        children=[view, widgets.HTML()],
+    )
     box.view, box.caption = box.children
     box.shown, box.left_out, box.faint, box.n_atoms = shown, left_out, tuple(faint), len(atoms)
     colour = {} if of_atoms is None else {"color": _add_scheme(box, of_atoms, names)}
@@ -104,8 +115,11 @@ def scene(atoms: Atoms, labels: ArrayLike | None = None, names: Names = None, st
     edges = plots.cell_edges(atoms.cell.array).tolist() if cell else []
     _add_shape(view, [["cylinder", a, b, [0.35] * 3, 0.06] for a, b in edges])
     if places is not None:
-        _add_shape(view, [["sphere", site, [0.1] * 3, 1.6 * radius] for site in places.tolist()],
-                   opacity=0.4)
+        _add_shape(
+            view,
+            [["sphere", site, [0.1] * 3, 1.6 * radius] for site in places.tolist()],
+            opacity=0.4,
+        )
     view._set_size("100%", height)
     _look(view, np.vstack([part.positions, *edges]), rotation)
     return box
@@ -149,12 +163,26 @@ def _picture(box, atoms, places, radius, rotation):
     rgb = np.vstack([plots.colours(labels, box.names), np.full((n, 3), 0.1)])
     part += Atoms(f"X{n}" if n else "", positions=places)
     labels = np.append(labels, np.full(n, max(labels) + 1))  # no cluster, so not faint
-    ax = plots.atoms3d(part, labels, box.names, faint=box.faint, radius=radius, rotation=rotation,
-                       resolution=500, legend=False, rgb=rgb)
+    ax = plots.atoms3d(
+        part,
+        labels,
+        box.names,
+        faint=box.faint,
+        radius=radius,
+        rotation=rotation,
+        resolution=500,
+        legend=False,
+        rgb=rgb,
+    )
     if box.labels is not None:
         handles = legend_handles(box.labels, box.names)
-        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2,
-                  fontsize="small")
+        ax.legend(
+            handles=handles,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.0),
+            ncols=2,
+            fontsize="small",
+        )
     return png(ax.figure, 110)
 
 
@@ -162,8 +190,10 @@ def _check(atoms, labels, names, style, sites, max_atoms):
     if len(atoms) == 0:
         raise ValueError("there are no atoms to show; check the selection.")
     if not np.isfinite(atoms.positions).all():
-        raise ValueError("some positions are NaN or infinite; show an earlier frame, from before "
-                         "the simulation failed.")
+        raise ValueError(
+            "some positions are NaN or infinite; show an earlier frame, from before "
+            "the simulation failed."
+        )
     if style not in _STYLES:
         raise ValueError(f"unknown style {style!r}; choose from {', '.join(_STYLES)}.")
     if max_atoms < 1:
@@ -171,18 +201,23 @@ def _check(atoms, labels, names, style, sites, max_atoms):
     if sites is not None:
         sites = np.asarray(sites, float)
         if sites.size and (sites.ndim != 2 or sites.shape[1] != 3):
-            raise ValueError(f"sites must have shape (n, 3), got {sites.shape}; give positions "
-                             "in Å.")
-    return (None if labels is None else _check_labels(labels, names, len(atoms)),
-            sites if sites is not None and len(sites) else None)
+            raise ValueError(
+                f"sites must have shape (n, 3), got {sites.shape}; give positions in Å."
+            )
+    return (
+        None if labels is None else _check_labels(labels, names, len(atoms)),
+        sites if sites is not None and len(sites) else None,
+    )
 
 
 def _check_labels(labels, names, n_atoms):
     labels = np.asarray(labels)
     plots.colours(labels)
     if len(labels) != n_atoms:
-        raise ValueError(f"{len(labels)} labels do not match {n_atoms} atoms; give one for each, "
-                         "or show the labelled atoms only, such as atoms[atoms.symbols == 'O'].")
+        raise ValueError(
+            f"{len(labels)} labels do not match {n_atoms} atoms; give one for each, "
+            "or show the labelled atoms only, such as atoms[atoms.symbols == 'O']."
+        )
     plots.check_names(labels, names)
     return labels
 
@@ -225,20 +260,26 @@ def colour_function(rgb):
     palette, code = np.unique(rgb, axis=0, return_inverse=True)
     text = "".join(chr(_CODE + c) for c in code.ravel())
     numbers = [int(to_hex(colour)[1:], 16) for colour in palette]
-    return (f"const colours = {numbers}, codes = {json.dumps(text, ensure_ascii=False)};\n"
-            f"const colourOf = i => colours[codes.charCodeAt(i) - {_CODE}];\n")
+    return (
+        f"const colours = {numbers}, codes = {json.dumps(text, ensure_ascii=False)};\n"
+        f"const colourOf = i => colours[codes.charCodeAt(i) - {_CODE}];\n"
+    )
 
 
 def _add_scheme(box, labels, names):
     """Register the labels' colours in the browser under a fresh name, as NGL caches by name."""
     name = f"clusters{uuid.uuid4().hex}"
     # By way of the view: nglview's own registry works only if its first import was displayed.
-    box.view._js(colour_function(_colour_of(labels[box.shown], box.faint, names)) + f"""
+    box.view._js(
+        colour_function(_colour_of(labels[box.shown], box.faint, names))
+        + f"""
         const id = NGL.ColormakerRegistry.addScheme(function () {{
             this.atomColor = atom => colourOf(atom.index);
         }});
         NGL.ColormakerRegistry.add("{name}", NGL.ColormakerRegistry.userSchemes[id]);
-        NGL.ColormakerRegistry.removeScheme(id);""", fire_embed=True)
+        NGL.ColormakerRegistry.removeScheme(id);""",
+        fire_embed=True,
+    )
     return name
 
 
@@ -276,10 +317,11 @@ def _look(view, points, rotation):
 def _show_legend(box, labels, names):
     box.labels, box.names = labels, names
     values, counts = np.unique(np.empty(0, int) if labels is None else labels, return_counts=True)
-    parts = [f'<span style="color: {to_hex(colour)}">\u25cf</span> '
-             f"{html.escape(plots.cluster_name(value, names))} ({plots.count(number)})"
-             for value, number, colour in zip(values, counts, plots.colours(values, names),
-                                             strict=True)]
+    parts = [
+        f'<span style="color: {to_hex(colour)}">\u25cf</span> '
+        f"{html.escape(plots.cluster_name(value, names))} ({plots.count(number)})"
+        for value, number, colour in zip(values, counts, plots.colours(values, names), strict=True)
+    ]
     noise = sum(values < 0)
     lines = ["&emsp;".join(parts[noise:] + parts[:noise]), html.escape(box.left_out)]
     box.caption.value = "<br>".join(filter(None, lines))

@@ -20,18 +20,26 @@ from .refine import refined
 from .sheets import edges, is_sheet
 from .site_groups import WATER
 
-MOST_ATOMS = 2_000_000     # of all frames in which names and defects are looked for
+MOST_ATOMS = 2_000_000  # of all frames in which names and defects are looked for
 SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one layer has not
 ON_SHEETS = (*SURFACES, "adatom", "adatom island", "step", "surface vacancy")
-DISTURBED = (*SURFACES, "step", "edge", "grain boundary", "phase boundary", "dislocation",
-             "disordered region", "adatom island")
-ALL = 0.95    # of the atoms at a surface: a tube or a layer, which has no surface of its own
+DISTURBED = (
+    *SURFACES,
+    "step",
+    "edge",
+    "grain boundary",
+    "phase boundary",
+    "dislocation",
+    "disordered region",
+    "adatom island",
+)
+ALL = 0.95  # of the atoms at a surface: a tube or a layer, which has no surface of its own
 CRYSTALLINE = 0.3  # of the atoms in a crystal: they are no molecules
 WHOLE = 0.99  # of the atoms: one lattice explains the frame
 STRAINED = ("step", "grain boundary", "phase boundary", "dislocation")  # three shells further
 ON_ITS_SITE = ("antisite", "substitutional")
-SAME_PLACE = 1.5           # Å
-LEAST_WATER = 150          # atoms of water in a frame that has a surface
+SAME_PLACE = 1.5  # Å
+LEAST_WATER = 150  # atoms of water in a frame that has a surface
 
 
 @dataclass(frozen=True)
@@ -62,8 +70,7 @@ def why_not_a_trajectory(frames) -> str | None:
     return None if found is None else str(found)
 
 
-def named(frames, means, made, groups, info, connected, max_frames=50,
-          progress=True) -> Result:
+def named(frames, means, made, groups, info, connected, max_frames=50, progress=True) -> Result:
     """The `Result`: clusters with names, defects, surfaces and paths.
 
     frames, means  atoms of each window's middle frame, and at their mean positions
@@ -72,10 +79,17 @@ def named(frames, means, made, groups, info, connected, max_frames=50,
     analyses = _analysed(frames, means, made, groups[0].name == WATER, max_frames, progress)
     made, notes = refined(made | {"water": groups[0].name == WATER}, analyses, frames)
     followers = names.followers(frames, groups)
-    result = Result(frames=frames, labels=made["labels"], map=made["map"], frame=made["frame"],
-                    atom=made["atom"], info=info, group=made["group"],
-                    structure=names.structure_of_environments(made, analyses),
-                    followers=followers)
+    result = Result(
+        frames=frames,
+        labels=made["labels"],
+        map=made["map"],
+        frame=made["frame"],
+        atom=made["atom"],
+        info=info,
+        group=made["group"],
+        structure=names.structure_of_environments(made, analyses),
+        followers=followers,
+    )
     phases = tables.phases(result, analyses, made, connected)
     defects = tables.defects(analyses)
     extended = tables.extended(analyses)
@@ -91,8 +105,9 @@ def _analysed(frames, means, made, water, max_frames, progress):
     most = int(np.clip(MOST_ATOMS // max(map(len, frames)), 1, max_frames))
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))
     found = []
-    for n in tqdm(chosen, desc="names and defects", unit="frame", delay=2, leave=False,
-                  disable=not progress):
+    for n in tqdm(
+        chosen, desc="names and defects", unit="frame", delay=2, leave=False, disable=not progress
+    ):
         found.append(_analysed_frame(int(n), means[n], water, _hints(made, n, len(means[n]))))
     return found
 
@@ -103,23 +118,39 @@ def _analysed_frame(number, atoms, water, hints):
     ordered = np.mean(_crystal(structure))
     of_molecules_only = None if water or ordered > CRYSTALLINE else molecules(atoms)
     if of_molecules_only:
-        return FrameAnalysis(number, atoms, structure, find_point_defects(atoms), [], None,
-                             of_molecules_only)
-    named_as = prototype(atoms, structure) if len(common_elements(atoms)) > 1 and not water \
-        else None
+        return FrameAnalysis(
+            number, atoms, structure, find_point_defects(atoms), [], None, of_molecules_only
+        )
+    named_as = (
+        prototype(atoms, structure) if len(common_elements(atoms)) > 1 and not water else None
+    )
     sheet = len(atoms) > 3 and is_sheet(atoms)
     extended = extended_defects(atoms, structure)
     outside = np.unique(np.concatenate([[], *(d.atoms for d in extended if d.kind in SURFACES)]))
     thin = sheet or len(outside) > ALL * len(atoms)
-    extended = names.in_words_of(named_as, [
-        d for d in extended if not (thin and d.kind in ON_SHEETS or water
-                                    and len(atoms) < LEAST_WATER and d.kind in SURFACES)])
+    extended = names.in_words_of(
+        named_as,
+        [
+            d
+            for d in extended
+            if not (
+                thin
+                and d.kind in ON_SHEETS
+                or water
+                and len(atoms) < LEAST_WATER
+                and d.kind in SURFACES
+            )
+        ],
+    )
     crystalline = (named_as is not None and named_as.margin > 0) or ordered > 0.5
     if hints is not None:  # what is explained already is not looked into again
         wide = grown(disturbed_atoms(extended, structure)[0], structure, 2)
         hints = hints & ~wide if crystalline else None
-    point = (of_molecules(atoms, hints, crystalline) if water
-             else find_point_defects(atoms, flagged=hints))
+    point = (
+        of_molecules(atoms, hints, crystalline)
+        if water
+        else find_point_defects(atoms, flagged=hints)
+    )
     structure = without_chance_cubic(structure, point, extended)
     extended = without_doubtful_lines(extended, point)
     point = without_disturbed(point, extended, structure, atoms)
@@ -153,12 +184,19 @@ def of_molecules(atoms, hints, crystalline):
     oxygen = np.flatnonzero(atoms.numbers == 8)
     nothing = np.zeros(len(atoms), bool)
     if not crystalline:
-        return PointDefects([], nothing, False, "most molecules are not in ice: point defects are "
-                                                "not defined")
+        return PointDefects(
+            [], nothing, False, "most molecules are not in ice: point defects are not defined"
+        )
     found = find_point_defects(atoms[oxygen], flagged=None if hints is None else hints[oxygen])
-    sites = [replace(site, atoms=oxygen[site.atoms], neighbours=oxygen[site.neighbours],
-                     element="H2O" if site.element == "O" else site.element)
-             for site in found.sites]
+    sites = [
+        replace(
+            site,
+            atoms=oxygen[site.atoms],
+            neighbours=oxygen[site.neighbours],
+            element="H2O" if site.element == "O" else site.element,
+        )
+        for site in found.sites
+    ]
     nothing[oxygen] = found.flagged
     return replace(found, sites=sites, flagged=nothing)
 
@@ -169,8 +207,13 @@ def without_chance_cubic(structure, point, extended):
     Six neighbours at nearly right angles are soon found: white tin's are such.
     """
     crystal = point.crystal
-    if crystal is None or len(crystal.sites.basis) == 1 or structure.sublattice.any() or any(
-            d.kind in SURFACES for d in extended) or len(np.unique(crystal.sites.numbers)) > 1:
+    if (
+        crystal is None
+        or len(crystal.sites.basis) == 1
+        or structure.sublattice.any()
+        or any(d.kind in SURFACES for d in extended)
+        or len(np.unique(crystal.sites.numbers)) > 1
+    ):
         return structure
     return replace(structure, codes=np.where(structure.codes == SIMPLE_CUBIC, 0, structure.codes))
 
@@ -245,5 +288,6 @@ def without_disturbed(point, extended, structure, atoms):
 
 def _at_one(position, places, atoms):
     """Whether a position lies within 1.5 Å of one of the places."""
-    return any(find_mic(place - position, atoms.cell, atoms.pbc)[1] < SAME_PLACE
-               for place in places)
+    return any(
+        find_mic(place - position, atoms.cell, atoms.pbc)[1] < SAME_PLACE for place in places
+    )

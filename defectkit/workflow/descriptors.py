@@ -12,10 +12,10 @@ from ..neighbours.lists import neighbour_pairs
 from ..symmetry import SymmetryFunctions, features_of_each
 from .site_groups import WATER
 
-SHELLS = 2.3          # nearest-neighbour spacings: the second or third shell of most crystals
+SHELLS = 2.3  # nearest-neighbour spacings: the second or third shell of most crystals
 SHORTEST, LONGEST = 3.5, 9.0  # Å
-BLIND = "Cu"          # stands for every element where elements are not told apart
-SAMPLE = 20_000       # atoms that tell the spacing
+BLIND = "Cu"  # stands for every element where elements are not told apart
+SAMPLE = 20_000  # atoms that tell the spacing
 
 
 def neighbour_spacing(atoms, group) -> float:
@@ -40,8 +40,9 @@ def neighbour_spacing(atoms, group) -> float:
 def reach_of_data(frames, groups, scale: float = SHELLS) -> float:
     """How far descriptors have to see (Å): `scale` times the widest nearest-neighbour spacing."""
     largest = max(frames, key=len)
-    spacings = [neighbour_spacing(largest, group) for group in groups
-                if len(group.members(largest))]
+    spacings = [
+        neighbour_spacing(largest, group) for group in groups if len(group.members(largest))
+    ]
     spacings = [s for s in spacings if np.isfinite(s)]
     reach = scale * max(spacings, default=SHORTEST / scale)
     return round(float(np.clip(reach, SHORTEST, LONGEST)), 2)
@@ -52,7 +53,8 @@ def functions_for(frames, groups, cutoff: float) -> SymmetryFunctions:
     if any(group.blind for group in groups):
         return SymmetryFunctions.for_elements([BLIND], cutoff)
     return SymmetryFunctions.for_elements(
-        sorted({s for atoms in frames for s in set(atoms.symbols)}), cutoff)
+        sorted({s for atoms in frames for s in set(atoms.symbols)}), cutoff
+    )
 
 
 def group_features(frames, index, group, symmetry, n_jobs=None, progress=True):
@@ -78,8 +80,10 @@ def known_groups(groups, given):
     """
     kept = [replace(g, blind=False) for g in groups if all(knows(given, e) for e in g.elements)]
     if not kept:
-        raise ValueError("the symmetry functions given have none of the elements of these atoms "
-                         "as centres; give others, or leave symmetry out.")
+        raise ValueError(
+            "the symmetry functions given have none of the elements of these atoms "
+            "as centres; give others, or leave symmetry out."
+        )
     return kept
 
 
@@ -94,8 +98,11 @@ def said_of(symmetry, cutoff: float, n_features: int) -> str:
         return f"descriptors: {n_features} symmetry functions up to {cutoff:.2f} Å"
     name = getattr(symmetry, "kind", type(symmetry).__name__)
     made = getattr(symmetry, "version", "")
-    return (f"descriptors: {n_features or ''} features of {name}".replace("  ", " ")
-            + (f" ({made})" if made else "") + f" up to {cutoff:.2f} Å")
+    return (
+        f"descriptors: {n_features or ''} features of {name}".replace("  ", " ")
+        + (f" ({made})" if made else "")
+        + f" up to {cutoff:.2f} Å"
+    )
 
 
 def blind(atoms):

@@ -6,13 +6,9 @@ import warnings
 
 import numpy as np
 
-from .._progress import tqdm
-from ..clusters import NOT_LABELLED
 from ..descriptors import as_dict
 from ..embedding.methods import check_seed, method_name
-from ..neighbours.bond_order import first_shell
 from ..result import Result
-from ..symmetry import SymmetryFunctions
 from . import analysis, settings, site_groups, trajectory_window
 from .descriptors import (
     columns,
@@ -22,18 +18,29 @@ from .descriptors import (
     reach_of_data,
     said_of,
 )
+from .group_clusters import Chosen, How, clusters_of_groups
 from .reading import read
-from .separate import separate
-from .site_groups import WATER
 
-FURTHER = 1.27        # longer cutoff, in units of the first
 MOST_OF_ONE, MOST_OF_SEVERAL = 1_200_000, 200_000  # environments that are looked at
-MOST_LONGER = 20_000  # environments that are described anew with it
 
 
-def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centres=None,
-             topology=None, elements=None, max_points=20_000, max_environments=None,
-             max_frames=50, seed=0, n_jobs=None, progress=True, descriptor=None) -> Result:
+def identify(
+    source,
+    symmetry=None,
+    method="pacmap",
+    window=None,
+    dt=None,
+    centres=None,
+    topology=None,
+    elements=None,
+    max_points=20_000,
+    max_environments=None,
+    max_frames=50,
+    seed=0,
+    n_jobs=None,
+    progress=True,
+    descriptor=None,
+) -> Result:
     """Phases, defects, surfaces and interfaces in anyone's simulation, without labels.
 
     The loop of the article's Fig. 4: descriptors of every atom, averages over time where frames
@@ -105,33 +112,51 @@ def identify(source, symmetry=None, method="pacmap", window=None, dt=None, centr
     cutoff = reach_of_data(frames, groups) if given is None else given.cutoff
     symmetry = functions_for(frames, groups, cutoff) if given is None else given
     steps.append(said_of(symmetry, cutoff, len(columns(symmetry, groups[0]))))
-    reason = "given"
-    if window == 1:
-        reason = settings.why_none(asked, len(frames), broken)
-    elif window is None:
+    reason = "given" if window != 1 else settings.why_none(asked, len(frames), broken)
+    if window is None:
         window, reason = _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress)
-    starts, thinned = trajectory_window.starts_of(
-        len(frames), window, max(map(len, frames)), max_environments)
-    which = trajectory_window.middle_of(starts, len(frames), window)
-    if thinned:
-        warnings.warn(f"{sum(map(len, frames)) // window} environments are more than "
-                      f"max_environments={max_environments}: {len(starts)} windows evenly spaced "
-                      "in time are looked at.", stacklevel=2)
-        steps.append(f"{len(starts)} windows evenly spaced in time were looked at")
-    steps.append(f"average over time: {window} frames ({reason})" if window > 1 else
-                 "no average over time" + (f": {reason}" if reason != "none" else ""))
-    made = _clusters_of_groups(frames, groups, symmetry, cutoff, starts, window, method,
-                               max_points, max_environments, seed, n_jobs, progress)
-    info = {"method": method, "window": int(window), "window_reason": reason, "dt": dt,
-            "centres": groups[0].elements[0], "groups": [g.name for g in groups],
-            "cutoff": made["shell"], "reach": float(cutoff), "seed": seed,
-            "features": columns(symmetry, groups[0]), "sampled": made["sampled"],
-            "basis": made["basis"], "steps": steps + made["steps"],
-            "descriptor": None if given is None else as_dict(given)}
-    kept = [frames[n] for n in which]
+    starts = _starts(frames, window, max_environments, steps)
+    why = "" if reason == "none" else f": {reason}"
+    mean = f"average over time: {window} frames ({reason})"
+    steps.append(mean if window > 1 else f"no average over time{why}")
+    how = How(method, max_points, max_environments, seed, n_jobs, progress)
+    made = clusters_of_groups(Chosen(frames, starts, window), groups, symmetry, cutoff, how)
+    info = {
+        "method": method,
+        "window": int(window),
+        "window_reason": reason,
+        "dt": dt,
+        "centres": groups[0].elements[0],
+        "groups": [g.name for g in groups],
+        "cutoff": made["shell"],
+        "reach": float(cutoff),
+        "seed": seed,
+        "features": columns(symmetry, groups[0]),
+        "sampled": made["sampled"],
+        "basis": made["basis"],
+        "steps": steps + made["steps"],
+        "descriptor": None if given is None else as_dict(given),
+    }
+    kept = [frames[n] for n in trajectory_window.middle_of(starts, len(frames), window)]
     means = trajectory_window.mean_frames(frames, starts, window)
-    return analysis.named(kept, means, made, groups, info, connected=broken is None,
-                          max_frames=max_frames, progress=progress)
+    known = {"connected": broken is None, "max_frames": max_frames, "progress": progress}
+    return analysis.named(kept, means, made, groups, info, **known)
+
+
+def _starts(frames, window, max_environments, steps):
+    """First frames of the windows; warns, and adds to the steps, where not all are looked at."""
+    starts, thinned = trajectory_window.starts_of(
+        len(frames), window, max(map(len, frames)), max_environments
+    )
+    if thinned:
+        warnings.warn(
+            f"{sum(map(len, frames)) // window} environments are more than "
+            f"max_environments={max_environments}: {len(starts)} windows evenly spaced "
+            "in time are looked at.",
+            stacklevel=3,
+        )
+        steps.append(f"{len(starts)} windows evenly spaced in time were looked at")
+    return starts
 
 
 def _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress):
@@ -141,82 +166,10 @@ def _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress):
 
     def features_of(chosen, atoms):
         part, index = frames[chosen], members[atoms]
-        return np.stack(group_features(part, [index] * len(part), group, symmetry, n_jobs,
-                                       progress))
+        return np.stack(
+            group_features(part, [index] * len(part), group, symmetry, n_jobs, progress)
+        )
 
-    return trajectory_window.find_window(features_of, len(frames), len(members), dt, method, seed,
-                                         progress)
-
-
-def _clusters_of_groups(frames, groups, symmetry, cutoff, starts, window, method, max_points,
-                        max_environments, seed, n_jobs, progress):
-    """Labels, map, frame and atom of every environment, and how they came about, as a dict."""
-    parts = {"labels": [], "map": [], "frame": [], "atom": [], "group": []}
-    steps, basis, next_label, sampled = [], [], 0, None
-    first = frames[starts[0]]
-    water = groups[0].name == WATER
-    shell = first_shell(first[first.numbers != 1] if water else first, cutoff)
-    bar = tqdm(total=len(groups), desc="clusters", unit="group", leave=False, delay=2,
-               disable=not progress)
-    for number, group in enumerate(groups):
-        index, share = _members(group, frames, starts, max_environments, seed)
-        sampled = sampled or share
-        bar.set_description(f"{group.name}: features")
-
-        def means(functions, group=group, index=index):
-            return _window_means(frames, starts, window, index, group, functions, n_jobs, progress)
-
-        G = means(symmetry)
-        whole = None if share else [frames[s + (window - 1) // 2][i]
-                                    for s, i in zip(starts, index, strict=True)]
-        near = first_shell(frames[starts[0]][index[0]], cutoff) if len(index[0]) > 1 else cutoff
-        found = separate(
-            G, whole, method, max_points, seed, near,
-            longer=None if (sum(map(len, index)) > MOST_LONGER
-                            or not isinstance(symmetry, SymmetryFunctions)) else
-            lambda group=group, means=means: means(
-                functions_for(frames, groups, min(FURTHER * cutoff, 9.0))),
-            report=lambda text, group=group: bar.set_description(f"{group.name}: {text}"))
-        labels = np.where(found.labels >= 0, found.labels + next_label, -1)
-        next_label = max(next_label, int(labels.max()) + 1)
-        parts["labels"].append(labels)
-        parts["map"].append(found.map)
-        parts["frame"].append(np.repeat(np.arange(len(starts)), [len(i) for i in index]))
-        parts["atom"].append(np.concatenate(index))
-        parts["group"].append(np.full(len(labels), number))
-        basis.append(found.basis)
-        prefix = f"{group.name}: " if len(groups) > 1 else ""
-        steps += [prefix + step for step in found.steps]
-        bar.update()
-    bar.close()
-    return {k: np.concatenate(v) for k, v in parts.items()} | {
-        "steps": steps, "basis": basis, "sampled": sampled, "shell": float(shell)}
-
-
-def _members(group, frames, starts, most, seed):
-    """Atoms of a group in each window, and the share of them where some were left out."""
-    index = [group.members(frames[s]) for s in starts]
-    total = sum(map(len, index))
-    if total <= most:
-        return index, None
-    share = most / total
-    warnings.warn(f"{total} environments are more than max_environments={most}: a random "
-                  f"{share:.0%} of the atoms are looked at, the others stay unlabelled "
-                  f"({NOT_LABELLED}).", stacklevel=4)
-    rng = np.random.default_rng(seed)
-    return [np.sort(rng.permutation(i)[:max(1, int(share * len(i)))]) for i in index], share
-
-
-def _window_means(frames, starts, window, index, group, symmetry, n_jobs, progress):
-    """Mean features over each window: a list of (n_atoms, n_features)."""
-    if window == 1:
-        return group_features([frames[s] for s in starts], index, group, symmetry, n_jobs,
-                              progress)
-    result = []
-    for start, atoms in tqdm(list(zip(starts, index, strict=True)), desc="averages",
-                             unit="window", delay=2, leave=False, disable=not progress):
-        G = group_features(frames[start:start + window], [atoms] * window, group, symmetry,
-                           n_jobs, False)
-        result.append(np.mean(G, axis=0))
-    return result
-
+    return trajectory_window.find_window(
+        features_of, len(frames), len(members), dt, method, seed, progress
+    )

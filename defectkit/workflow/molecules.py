@@ -11,15 +11,15 @@ from scipy.sparse.csgraph import connected_components
 
 from ..neighbours.lists import neighbour_pairs
 
-BOND = 1.2          # longest bond, in sums of covalent radii
-MOST_ATOMS = 100    # of a molecule
+BOND = 1.2  # longest bond, in sums of covalent radii
+MOST_ATOMS = 100  # of a molecule
 SMALL_FRAME = 1000  # atoms; of larger ones what crosses the cell is larger than a molecule
 MOST_NAMED = 3
 MADE_OF = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "Te", "I")
 
 
 def molecules(atoms) -> str | None:
-    """"C6H6" or "CH4, H2O" where every atom belongs to a molecule, None where not.
+    """Formulas, "C6H6" or "CH4, H2O", where every atom belongs to a molecule, None where not.
 
     A molecule is two to a hundred atoms of non-metals linked by bonds up to 1.2 sums of covalent
     radii, and not linked with its own images.
@@ -52,6 +52,5 @@ def _bonded(atoms):
     radius = covalent_radii[atoms.numbers]
     i, j, d = neighbour_pairs("ijd", atoms, 2 * BOND * radius.max())
     bond = d < BOND * (radius[i] + radius[j])
-    graph = coo_array((np.ones(bond.sum(), np.int8), (i[bond], j[bond])),
-                      shape=(len(atoms),) * 2)
+    graph = coo_array((np.ones(bond.sum(), np.int8), (i[bond], j[bond])), shape=(len(atoms),) * 2)
     return connected_components(graph, directed=False)

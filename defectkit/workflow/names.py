@@ -14,18 +14,33 @@ from ..phases.classical import classical_types
 from ..phases.compounds import BLIND, prototypes
 from .site_groups import WATER, molecule_of
 
-MAJORITY = 0.6    # share of a cluster's atoms that carries a name
+MAJORITY = 0.6  # share of a cluster's atoms that carries a name
 INCOHERENT = 0.3  # mean fraction of neighbours of one orientation: below it, no crystal
-FEWEST = 8        # atoms of a frame without a crystal that get a name
+FEWEST = 8  # atoms of a frame without a crystal that get a name
 #: Written last in a formula, the last of them at its end.
-ELECTRONEGATIVE = ("B", "Si", "C", "Sb", "As", "P", "N", "Te", "Se", "S", "I", "Br", "Cl", "O",
-                   "F")
+ELECTRONEGATIVE = (
+    "B",
+    "Si",
+    "C",
+    "Sb",
+    "As",
+    "P",
+    "N",
+    "Te",
+    "Se",
+    "S",
+    "I",
+    "Br",
+    "Cl",
+    "O",
+    "F",
+)
 MOST_COMPOUNDS = 20
-BELOW = 0.8       # share of a cluster next to a surface that names it so
+BELOW = 0.8  # share of a cluster next to a surface that names it so
 LEAST_CRYSTAL = 0.2  # of the atoms inside a body whose surface hides what lies below it
-PACKED = 0.4      # share of a cluster that is close-packed in many orientations
+PACKED = 0.4  # share of a cluster that is close-packed in many orientations
 _BELOW = "below the surface"
-AROUND = 0.5      # share of a cluster beside point defects that names it so
+AROUND = 0.5  # share of a cluster beside point defects that names it so
 
 
 def followers(frames, groups):
@@ -52,8 +67,11 @@ def compound_names(analyses):
     found = {}
     for a in analyses[:: 1 + len(analyses) // MOST_COMPOUNDS]:
         known = a.compound
-        found[a.frame] = known and (known.name + _formula(known, a.atoms), float(known.margin),
-                                    known.words)
+        found[a.frame] = known and (
+            known.name + _formula(known, a.atoms),
+            float(known.margin),
+            known.words,
+        )
     return found
 
 
@@ -65,12 +83,25 @@ def in_words_of(compound, extended):
     if compound is None or compound.margin <= 0:
         return extended
     template = BLIND.get(compound.name)
-    same = {BLIND[name]: name for name in ("zinc blende", "wurtzite")} if template in (
-        "diamond", "hexagonal diamond") else {template: compound.name} if template else {}
+    same = (
+        {BLIND[name]: name for name in ("zinc blende", "wurtzite")}
+        if template in ("diamond", "hexagonal diamond")
+        else {template: compound.name}
+        if template
+        else {}
+    )
     same |= {"a body that is no known crystal": compound.name}
-    return [replace(d, description=re.sub(
-        "|".join(sorted(map(re.escape, same), key=len, reverse=True)),
-        lambda found: same[found[0]], d.description)) for d in extended]
+    return [
+        replace(
+            d,
+            description=re.sub(
+                "|".join(sorted(map(re.escape, same), key=len, reverse=True)),
+                lambda found: same[found[0]],
+                d.description,
+            ),
+        )
+        for d in extended
+    ]
 
 
 def _compound_of(label, made, compounds):
@@ -80,12 +111,13 @@ def _compound_of(label, made, compounds):
         name = None if known is None else known[0]
         weight[name] = weight.get(name, 0) + len(_rows(label, made, frame))
     best = max(weight, key=weight.get)
-    return next(known for known in compounds.values()
-                if (None if known is None else known[0]) == best)
+    return next(
+        known for known in compounds.values() if (None if known is None else known[0]) == best
+    )
 
 
 def _formula(found, atoms):
-    """" GaN" for wurtzite with Ga and N on its sites; "" where the prototype is unknown."""
+    """Formula, " GaN" for wurtzite with Ga and N on its sites; "" where that is unknown."""
     if found.name not in prototypes():
         return ""
     count = Counter(prototypes()[found.name].get_chemical_symbols())
@@ -93,14 +125,15 @@ def _formula(found, atoms):
     if not own:  # equal sites
         common = Counter(atoms.get_chemical_symbols()).most_common(len(count))
         own = dict.fromkeys((e for e, _ in common), 1)
-    order = sorted(sorted(own),
-                   key=lambda e: ELECTRONEGATIVE.index(e) if e in ELECTRONEGATIVE else -1)
+    order = sorted(
+        sorted(own), key=lambda e: ELECTRONEGATIVE.index(e) if e in ELECTRONEGATIVE else -1
+    )
     least = gcd(*own.values())
     return " " + "".join(e + (str(own[e] // least) if own[e] > least else "") for e in order)
 
 
 def disorder_name(analyses, connected, dt):
-    """"liquid", "amorphous" or "liquid or amorphous" with its basis, for what has no order."""
+    """Name with its basis of what has no order: "liquid", "amorphous", "liquid or amorphous"."""
     if connected and dt and len(analyses) > 2:
         found = is_disordered([a.atoms for a in analyses], dt=dt)
         if found.disordered:
@@ -131,13 +164,22 @@ def cluster_name(label, made, analyses, row, compounds, disorder):
     few = max(len(a.atoms) for a in analyses) < FEWEST
     if few and not known and (name == "other" or share < MAJORITY):
         return "too few atoms to name", 0.0, f"fewer than {FEWEST} atoms and no crystal"
-    if name == "other" and coherent < INCOHERENT and not (
-            known or any(a.point.decided for a in analyses)):
+    if (
+        name == "other"
+        and coherent < INCOHERENT
+        and not (known or any(a.point.decided for a in analyses))
+    ):
         called = _of_a_particle(label, made, analyses)
         if called:
             return called
-        return disorder[0], share, (f"{disorder[1]}; {share:.0%} of its atoms fit no crystal, "
-                                    f"{coherent:.0%} of neighbours are oriented alike")
+        return (
+            disorder[0],
+            share,
+            (
+                f"{disorder[1]}; {share:.0%} of its atoms fit no crystal, "
+                f"{coherent:.0%} of neighbours are oriented alike"
+            ),
+        )
     if compound is not None:
         sure = not compound[0].startswith("unknown")
         called = compound[0] if sure else f"unknown crystal, {row['coordination']:.1f} neighbours"
@@ -150,8 +192,11 @@ def cluster_name(label, made, analyses, row, compounds, disorder):
     below = _share(label, made, analyses, _below_surface)
     if below >= BELOW:
         return _BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
-    return (f"unknown structure, {row['coordination']:.1f} neighbours", 0.0,
-            f"no template fits most of its atoms; {share:.0%} {name}")
+    return (
+        f"unknown structure, {row['coordination']:.1f} neighbours",
+        0.0,
+        f"no template fits most of its atoms; {share:.0%} {name}",
+    )
 
 
 def _rows(label, made, frame):
@@ -186,15 +231,20 @@ def _extended_kind(label, made, analyses):
                 found[d.atoms] = True
         return found
 
-    shares = {kind: _share(label, made, analyses, lambda a, kind=kind: flags(a, kind))
-              for kind in kinds}
+    shares = {
+        kind: _share(label, made, analyses, lambda a, kind=kind: flags(a, kind)) for kind in kinds
+    }
     best = max(shares, key=shares.get, default="")
     return best, shares.get(best, 0.0)
 
 
 def _beside_point_defects(label, made, analyses):
-    return _share(label, made, analyses,
-                  lambda a: a.point.flagged if a.point.decided else np.zeros(len(a.atoms), bool))
+    return _share(
+        label,
+        made,
+        analyses,
+        lambda a: a.point.flagged if a.point.decided else np.zeros(len(a.atoms), bool),
+    )
 
 
 def _of_a_particle(label, made, analyses):
@@ -203,8 +253,11 @@ def _of_a_particle(label, made, analyses):
     Common neighbour analysis finds fcc, hcp or icosahedral order at less than a fifth of the
     atoms of a droplet.
     """
-    open_ones = [a for a in analyses if not a.atoms.pbc.all() or any(
-        d.kind == "cluster surface" for d in a.extended)]
+    open_ones = [
+        a
+        for a in analyses
+        if not a.atoms.pbc.all() or any(d.kind == "cluster surface" for d in a.extended)
+    ]
     if not open_ones:
         return None
     below = _share(label, made, open_ones, _below_surface)
@@ -212,9 +265,14 @@ def _of_a_particle(label, made, analyses):
         return _BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
     packed = np.concatenate([_close_packed(a) for a in open_ones])
     if len(packed) and packed.mean() >= PACKED:
-        return "close-packed, multiply twinned", float(packed.mean()), (
-            f"{packed.mean():.0%} of the atoms inside are fcc, hcp or icosahedral by common "
-            "neighbour analysis, in many orientations")
+        return (
+            "close-packed, multiply twinned",
+            float(packed.mean()),
+            (
+                f"{packed.mean():.0%} of the atoms inside are fcc, hcp or icosahedral by common "
+                "neighbour analysis, in many orientations"
+            ),
+        )
     return None
 
 

@@ -10,14 +10,18 @@ import numpy as np
 
 from ..clusters import by_size
 
-SAME = 0.7         # Jaccard index beyond which a cluster already is that set of atoms
-WHOLE = 0.95       # and share of the set that it has to hold
-MIXED = 0.9        # share of the commonest structure below which a cluster is divided
+SAME = 0.7  # Jaccard index beyond which a cluster already is that set of atoms
+WHOLE = 0.95  # and share of the set that it has to hold
+MIXED = 0.9  # share of the commonest structure below which a cluster is divided
 LEAST_SHARE = 0.02
 LEAST_ATOMS = 20
 #: What stands between two phases of water belongs to one of them.
-FAMILY = {"interfacial ice": "ice Ih", "ice Ic": "ice Ih", "hydrate": "liquid water",
-          "interfacial hydrate": "liquid water"}
+FAMILY = {
+    "interfacial ice": "ice Ih",
+    "ice Ic": "ice Ih",
+    "hydrate": "liquid water",
+    "interfacial hydrate": "liquid water",
+}
 
 
 def refined(made, analyses, frames):
@@ -40,11 +44,15 @@ def refined(made, analyses, frames):
         notes.append(f"{kind}: {len(rows)} atoms found by name got a cluster of their own")
     _divide_mixed(labels, made, analyses, place, origin, notes)
     ordered = by_size(labels)
-    renamed = {old: int(ordered[np.flatnonzero(labels == old)[0]])
-               for old in origin if (labels == old).any()}
-    return made | {"labels": ordered,
-                   "origin": {renamed[old]: kind for old, kind in origin.items()
-                              if old in renamed}}, notes
+    renamed = {
+        old: int(ordered[np.flatnonzero(labels == old)[0]])
+        for old in origin
+        if (labels == old).any()
+    }
+    return made | {
+        "labels": ordered,
+        "origin": {renamed[old]: kind for old, kind in origin.items() if old in renamed},
+    }, notes
 
 
 def _places(made, frames):
@@ -75,8 +83,9 @@ def _is_cluster(labels, rows, made, analyses):
     known = np.isin(made["frame"], [a.frame for a in analyses])
     inside = np.zeros(len(labels), bool)
     inside[rows] = True
-    mostly = [c for c in np.unique(labels[rows]) if c >= 0
-              and inside[(labels == c) & known].mean() > 0.5]
+    mostly = [
+        c for c in np.unique(labels[rows]) if c >= 0 and inside[(labels == c) & known].mean() > 0.5
+    ]
     covered = np.isin(labels, mostly) & known
     both = (covered & inside).sum()
     return both > SAME * (covered | inside).sum() and both > WHOLE * inside.sum()
@@ -112,5 +121,7 @@ def _divide_mixed(labels, made, analyses, place, origin, notes):
             new = labels.max() + 1
             labels[here[codes[here] == code]] = new
             origin[int(new)] = f"{names[code]} by template"
-            notes.append(f"{names[code]}: {count[code]} atoms among {names[main]} in one cluster "
-                         "of the map, told apart by template matching")
+            notes.append(
+                f"{names[code]}: {count[code]} atoms among {names[main]} in one cluster "
+                "of the map, told apart by template matching"
+            )

@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from ..imbalance import density_strata
 
-ANCHORS = 3000   # environments that the local density is told by
+ANCHORS = 3000  # environments that the local density is told by
 STRATA = 20
 
 
@@ -47,8 +47,8 @@ def draw(Z: np.ndarray, n: int, seed: int) -> np.ndarray:
     chosen = order[: n // 2]
     anchors = Z[np.sort(order[:ANCHORS])]
     away = NearestNeighbors(n_neighbors=4, algorithm="brute").fit(anchors).kneighbors(Z)[0][:, 3]
-    rest = order[n // 2:]
+    rest = order[n // 2 :]
     least = max(away[away > 0].min(), 1e-12) if (away > 0).any() else 1.0
     stratum, quota = density_strata(np.maximum(away[rest], least), n - n // 2, STRATA)
-    rare = [rest[stratum == k][:quota[k]] for k in range(STRATA)]
+    rare = [rest[stratum == k][: quota[k]] for k in range(STRATA)]
     return np.sort(np.concatenate([chosen, *rare]))

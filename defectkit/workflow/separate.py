@@ -14,13 +14,13 @@ from ..embedding import embed, standardise
 from ..neighbours.lists import neighbour_pairs
 from .sampling import draw, lots
 
-FEW = 600              # environments that make no map
-TRIAL_POINTS = 4000    # of a map that only decides whether clusters are there
+FEW = 600  # environments that make no map
+TRIAL_POINTS = 4000  # of a map that only decides whether clusters are there
 MOST_AVERAGED = 300_000
-SUBSTANTIAL = 0.03     # share of the second largest cluster below which the loop goes on
-SAME_CLUSTERS = 0.95   # adjusted Rand index of two seeds
+SUBSTANTIAL = 0.03  # share of the second largest cluster below which the loop goes on
+SAME_CLUSTERS = 0.95  # adjusted Rand index of two seeds
 _TIMES = {1: "once", 2: "twice"}
-NOISE = 0.3            # share of noise beyond which clusters are none
+NOISE = 0.3  # share of noise beyond which clusters are none
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,23 @@ def stands(Z, trial, method, seed):
     again = try_map(Z[trial.drawn], method, TRIAL_POINTS, seed + 1)
     trial = agreed(trial, again)
     same = agreement(again.labels, trial.labels[again.drawn])
-    merged = agreed(again, Trial(np.arange(len(again.drawn)), None,
-                                 trial.labels[again.drawn], False))
+    merged = agreed(
+        again, Trial(np.arange(len(again.drawn)), None, trial.labels[again.drawn], False)
+    )
     same = max(same, agreement(merged.labels, trial.labels[again.drawn]))
     return trial, trial.labels.max() > 0 and same >= SAME_CLUSTERS
 
 
-def separate(G, parts, method="pacmap", max_points=20_000, seed=0, first_shell=None,
-             longer=None, report=lambda text: None):
+def separate(
+    G,
+    parts,
+    method="pacmap",
+    max_points=20_000,
+    seed=0,
+    first_shell=None,
+    longer=None,
+    report=lambda text: None,
+):
     """Clusters of one group of atoms, going back as Fig. 4 says where the map shows no gap.
 
     1. Few environments (less than 600) make no map: those that are equal within the noise of the
@@ -137,15 +146,19 @@ def separate(G, parts, method="pacmap", max_points=20_000, seed=0, first_shell=N
     plain, found = stands(Z, plain, method, seed)
     if found and second_fraction(plain) >= SUBSTANTIAL:
         return _mapped(Z, plain, method, max_points, seed, "")
-    steps = [f"the {method} map shows " + ("only clusters of a few environments" if found else
-                                          "no gap that two seeds agree on")]
+    steps = [
+        f"the {method} map shows "
+        + ("only clusters of a few environments" if found else "no gap that two seeds agree on")
+    ]
     if len(X) > MOST_AVERAGED:
         steps.append(f"{len(X)} environments are too many for averages over neighbours")
     elif parts is not None and first_shell is not None:
         for times in (1, 2):
             report(f"averages over neighbours, {times}x")
-            G = [neighbour_average(x, part, first_shell) if len(part) else x
-                 for x, part in zip(G, parts, strict=True)]
+            G = [
+                neighbour_average(x, part, first_shell) if len(part) else x
+                for x, part in zip(G, parts, strict=True)
+            ]
             W = standardise(np.concatenate(G))
             trial = try_map(W, method, min(max_points, TRIAL_POINTS), seed)
             clear = False
@@ -159,8 +172,13 @@ def separate(G, parts, method="pacmap", max_points=20_000, seed=0, first_shell=N
         mixed = _mixture(longer() if longer else G, parts, first_shell, 0 if longer is None else 2)
         steps.append(mixed[1])
         if mixed[0] is not None:
-            return Clustered(mixed[0], trial.on_map(W), "mixture of two overlapping populations; "
-                             "no gap", False, steps)
+            return Clustered(
+                mixed[0],
+                trial.on_map(W),
+                "mixture of two overlapping populations; no gap",
+                False,
+                steps,
+            )
     if found:
         return _mapped(Z, plain, method, max_points, seed, "", steps)
     return Clustered(np.zeros(len(X), int), plain.on_map(Z), "no gap: one cluster", False, steps)
@@ -193,22 +211,30 @@ def _grouped(X):
     labels = group_equal_environments(X)
     n = int(labels.max()) + 1
     what = "one kind" if n == 1 else f"{n} kinds"
-    return Clustered(labels, np.full((len(X), 2), np.nan), "equal within the noise of the data",
-                     n > 1, [f"{len(X)} environments are too few for a map: {what} by distance in "
-                             "feature space"])
+    return Clustered(
+        labels,
+        np.full((len(X), 2), np.nan),
+        "equal within the noise of the data",
+        n > 1,
+        [f"{len(X)} environments are too few for a map: {what} by distance in feature space"],
+    )
 
 
 def _mixture(G, parts, first_shell, times):
     """Labels of two populations or None, and what that rests on."""
     for _ in range(times):
-        G = [neighbour_average(x, part, first_shell) if len(part) else x
-             for x, part in zip(G, parts, strict=True)]
+        G = [
+            neighbour_average(x, part, first_shell) if len(part) else x
+            for x, part in zip(G, parts, strict=True)
+        ]
     around = [len(neighbour_pairs("i", part, first_shell)[0]) for part in parts if len(part)]
-    labels, found = two_populations(np.concatenate(G),
-                                    averaged_over=1 + sum(around) / max(sum(map(len, G)), 1))
+    labels, found = two_populations(
+        np.concatenate(G), averaged_over=1 + sum(around) / max(sum(map(len, G)), 1)
+    )
     if found["populations"] == 2:
         return by_size(labels), (
             "two overlapping populations, no gap: a mixture of two is better by the Bayesian "
             f"criterion, their means {found['separation']:.1f} standard deviations apart, "
-            f"{found['overlap']:.1%} expected on the wrong side")
+            f"{found['overlap']:.1%} expected on the wrong side"
+        )
     return None, "one population by a mixture of two and the Bayesian criterion"

@@ -38,8 +38,9 @@ def check_interval(dt: float | None) -> float | None:
     return float(dt)
 
 
-def frames_of_window(window: int | str | None, dt: float | None, n_frames: int,
-                     broken: str | None) -> int | None:
+def frames_of_window(
+    window: int | str | None, dt: float | None, n_frames: int, broken: str | None
+) -> int | None:
     """Window in frames, or None where it is to be found.
 
     `broken` says why the frames do not follow one another in time, None where they do.
@@ -49,15 +50,21 @@ def frames_of_window(window: int | str | None, dt: float | None, n_frames: int,
     if isinstance(window, str):
         window = _from_text(window, dt)
     if isinstance(window, bool) or not isinstance(window, Integral) or window < 1:
-        raise ValueError(f"window={window!r} is not a number of frames from 1; for a time write "
-                         "it as text, like window='0.75 ps', with dt.")
+        raise ValueError(
+            f"window={window!r} is not a number of frames from 1; for a time write "
+            "it as text, like window='0.75 ps', with dt."
+        )
     window = int(window)
     if window > n_frames:
-        raise ValueError(f"a window of {window} frames does not fit into {n_frames}; give a "
-                         "shorter window or more frames.")
+        raise ValueError(
+            f"a window of {window} frames does not fit into {n_frames}; give a "
+            "shorter window or more frames."
+        )
     if window > 1 and broken is not None:
-        raise ValueError("these frames do not follow one another in time and cannot be averaged: "
-                         f"{broken.rstrip('.')}; leave window out.")
+        raise ValueError(
+            "these frames do not follow one another in time and cannot be averaged: "
+            f"{broken.rstrip('.')}; leave window out."
+        )
     return window
 
 

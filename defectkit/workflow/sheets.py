@@ -46,7 +46,7 @@ def bonds_to_others(atoms) -> np.ndarray:
 
 
 def _told(members, element):
-    """"5 Mo (0, 21, 42, 62, 83)"; many are only counted."""
+    """Atoms in words, "5 Mo (0, 21, 42, 62, 83)"; many are only counted."""
     which = f" ({', '.join(map(str, members))})" if len(members) <= MOST_TOLD else ""
     return f"{len(members)} {element}{which}"
 
@@ -63,10 +63,20 @@ def edges(atoms, near_defects) -> list[ExtendedDefect]:
         usual = int(np.bincount(bonds[own]).argmax())
         few = own & (bonds < usual) & ~near_defects
         lacking |= few
-        words += [f"{_told(np.flatnonzero(few & (bonds == k)), element)} with {k} of {usual} bonds"
-                  for k in np.unique(bonds[few])]
+        words += [
+            f"{_told(np.flatnonzero(few & (bonds == k)), element)} with {k} of {usual} bonds"
+            for k in np.unique(bonds[few])
+        ]
     if not lacking.any():
         return []
     members = np.flatnonzero(lacking)
-    return [ExtendedDefect("edge", members, "edge of the sheet: " + ", ".join(words), None,
-                           atoms.positions[members].mean(axis=0), 0.9)]
+    return [
+        ExtendedDefect(
+            "edge",
+            members,
+            "edge of the sheet: " + ", ".join(words),
+            None,
+            atoms.positions[members].mean(axis=0),
+            0.9,
+        )
+    ]

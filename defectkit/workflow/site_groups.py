@@ -8,9 +8,9 @@ import numpy as np
 
 from ..neighbours.lists import neighbour_pairs
 
-WATER = "O of water"   # name of the group of oxygens that stand for molecules
-BONDED = 1.25         # Å: a hydrogen nearer to an oxygen belongs to its molecule
-RANDOM = 0.12         # Warren-Cowley parameter below which neighbours are drawn at random
+WATER = "O of water"  # name of the group of oxygens that stand for molecules
+BONDED = 1.25  # Å: a hydrogen nearer to an oxygen belongs to its molecule
+RANDOM = 0.12  # Warren-Cowley parameter below which neighbours are drawn at random
 LEAST_CONTENT = 0.05  # of an element that counts in the decision
 LEAST_ATOMS = 60
 
@@ -44,15 +44,19 @@ def site_groups(frames, centres: str | None = None):
     present = sorted({s for atoms in frames for s in set(atoms.symbols)})
     if centres is not None:
         if not isinstance(centres, str) or centres not in present:
-            raise ValueError(f"centres={centres!r} is not among these atoms "
-                             f"({', '.join(present)}); choose one of them, or leave it out.")
+            raise ValueError(
+                f"centres={centres!r} is not among these atoms "
+                f"({', '.join(present)}); choose one of them, or leave it out."
+            )
         return [SiteGroup(centres, (centres,))], f"only {centres}, as asked"
     largest = max(frames, key=len)
     if set(present) == {"H", "O"} and is_water(largest):
         return [SiteGroup(WATER, ("O",))], "water: oxygens, hydrogens follow them"
     if len(present) > 1 and is_random_alloy(largest):
-        return ([SiteGroup(", ".join(present) + ": random alloy", tuple(present), blind=True)],
-                "elements mixed at random on one lattice: described without regard to them")
+        return (
+            [SiteGroup(", ".join(present) + ": random alloy", tuple(present), blind=True)],
+            "elements mixed at random on one lattice: described without regard to them",
+        )
     return [SiteGroup(e, (e,)) for e in present], "every element by itself"
 
 

@@ -12,16 +12,49 @@ from ..phases.crystals import LIQUID_WATER
 from ..phases.orientation import mean_orientation
 from . import names
 
-PHASES = ["cluster", "name", "elements", "atoms", "fraction", "coordination", "nearest_A",
-          "orientation", "basis", "confidence"]
-DEFECTS = ["frame", "kind", "element", "position_A", "neighbours", "atoms", "confidence",
-           "evidence"]
-EXTENDED = ["frame", "kind", "description", "position_A", "normal", "n_atoms", "atoms",
-            "confidence"]
+PHASES = [
+    "cluster",
+    "name",
+    "elements",
+    "atoms",
+    "fraction",
+    "coordination",
+    "nearest_A",
+    "orientation",
+    "basis",
+    "confidence",
+]
+DEFECTS = [
+    "frame",
+    "kind",
+    "element",
+    "position_A",
+    "neighbours",
+    "atoms",
+    "confidence",
+    "evidence",
+]
+EXTENDED = [
+    "frame",
+    "kind",
+    "description",
+    "position_A",
+    "normal",
+    "n_atoms",
+    "atoms",
+    "confidence",
+]
 ON_SURFACES = ("adatom", "surface vacancy")
 MOST_DESCRIBED = 50_000  # atoms whose neighbours are counted
-TRACKS = ["kind", "first_frame", "last_frame", "frames_seen", "jumps", "net_displacement_A",
-          "positions_A"]
+TRACKS = [
+    "kind",
+    "first_frame",
+    "last_frame",
+    "frames_seen",
+    "jumps",
+    "net_displacement_A",
+    "positions_A",
+]
 
 
 def phases(result, analyses, made, connected) -> pd.DataFrame:
@@ -34,14 +67,21 @@ def phases(result, analyses, made, connected) -> pd.DataFrame:
         if label < 0:
             name, sure, basis = "noise", 0.0, "between the clusters of the map"
         else:
-            name, sure, basis = names.cluster_name(label, made, analyses, row, compounds,
-                                                   disorder)
-        rows.append({
-            "cluster": label, "name": name, "elements": _elements(result, mine),
-            "atoms": row["size"], "fraction": row["fraction"],
-            "coordination": row["coordination"], "nearest_A": row["nearest"],
-            "orientation": _orientation(label, made, analyses), "confidence": float(sure),
-            "basis": f"{basis}; {_origin(label, made)}" if basis else _origin(label, made)})
+            name, sure, basis = names.cluster_name(label, made, analyses, row, compounds, disorder)
+        rows.append(
+            {
+                "cluster": label,
+                "name": name,
+                "elements": _elements(result, mine),
+                "atoms": row["size"],
+                "fraction": row["fraction"],
+                "coordination": row["coordination"],
+                "nearest_A": row["nearest"],
+                "orientation": _orientation(label, made, analyses),
+                "confidence": float(sure),
+                "basis": f"{basis}; {_origin(label, made)}" if basis else _origin(label, made),
+            }
+        )
     return pd.DataFrame(rows, columns=PHASES)
 
 
@@ -68,15 +108,25 @@ def _described(result, analyses):
     for c in sorted(np.unique(result.labels), key=lambda c: (c < 0, c)):
         of, size = label == c, int((result.labels == c).sum())
         bonded = of & np.isfinite(nearest)
-        yield {"label": int(c), "size": size, "fraction": size / len(result.labels),
-               "coordination": float(number[of].mean()) if of.any() else float("nan"),
-               "nearest": float(nearest[bonded].mean()) if bonded.any() else float("nan")}
+        yield {
+            "label": int(c),
+            "size": size,
+            "fraction": size / len(result.labels),
+            "coordination": float(number[of].mean()) if of.any() else float("nan"),
+            "nearest": float(nearest[bonded].mean()) if bonded.any() else float("nan"),
+        }
 
 
 def _elements(result, mine):
     first = np.flatnonzero(mine)[:: 1 + mine.sum() // 5000]
-    return " ".join(sorted({result.frames[f].symbols[a] for f, a in
-                            zip(result.frame[first], result.atom[first], strict=True)}))
+    return " ".join(
+        sorted(
+            {
+                result.frames[f].symbols[a]
+                for f, a in zip(result.frame[first], result.atom[first], strict=True)
+            }
+        )
+    )
 
 
 def _origin(label, made):
@@ -106,18 +156,35 @@ def _orientation(label, made, analyses):
 
 def defects(analyses) -> pd.DataFrame:
     """One row per point defect and frame."""
-    rows = [{"frame": a.frame, "kind": _kind(a, s), "element": s.element,
-             "position_A": tuple(round(float(x), 3) for x in s.position),
-             "neighbours": len(s.neighbours), "atoms": tuple(int(i) for i in s.atoms),
-             "confidence": float(s.confidence), "evidence": s.evidence}
-            for a in analyses for s in a.point.sites]
-    rows += [{"frame": a.frame, "kind": d.kind, "element": _symbols(a.atoms, d.atoms),
-              "position_A": _tuple(d.position),
-              "neighbours": len(d.atoms) if d.kind == "surface vacancy" else 0,
-              "atoms": tuple(int(i) for i in d.atoms), "confidence": float(d.confidence),
-              "evidence": d.description}
-             for a in analyses for d in a.extended
-             if d.kind in ON_SURFACES and not _known(a, d.position)]
+    rows = [
+        {
+            "frame": a.frame,
+            "kind": _kind(a, s),
+            "element": s.element,
+            "position_A": tuple(round(float(x), 3) for x in s.position),
+            "neighbours": len(s.neighbours),
+            "atoms": tuple(int(i) for i in s.atoms),
+            "confidence": float(s.confidence),
+            "evidence": s.evidence,
+        }
+        for a in analyses
+        for s in a.point.sites
+    ]
+    rows += [
+        {
+            "frame": a.frame,
+            "kind": d.kind,
+            "element": _symbols(a.atoms, d.atoms),
+            "position_A": _tuple(d.position),
+            "neighbours": len(d.atoms) if d.kind == "surface vacancy" else 0,
+            "atoms": tuple(int(i) for i in d.atoms),
+            "confidence": float(d.confidence),
+            "evidence": d.description,
+        }
+        for a in analyses
+        for d in a.extended
+        if d.kind in ON_SURFACES and not _known(a, d.position)
+    ]
     table = pd.DataFrame(rows, columns=DEFECTS)
     return table.sort_values("frame", kind="stable", ignore_index=True)
 
@@ -126,8 +193,13 @@ def _kind(analysis, site):
     """Kind of a point defect; a vacancy where one of a surface was found is that one."""
     if site.kind == "vacancy":
         for d in analysis.extended:
-            if d.kind == "surface vacancy" and find_mic(
-                    d.position - site.position, analysis.atoms.cell, analysis.atoms.pbc)[1] < 1.5:
+            if (
+                d.kind == "surface vacancy"
+                and find_mic(d.position - site.position, analysis.atoms.cell, analysis.atoms.pbc)[
+                    1
+                ]
+                < 1.5
+            ):
                 return d.kind
     return site.kind
 
@@ -139,17 +211,28 @@ def _symbols(atoms, index):
 def _known(analysis, position, limit=1.5):
     """Whether a point defect was found at that place already."""
     atoms = analysis.atoms
-    return any(find_mic(s.position - position, atoms.cell, atoms.pbc)[1] < limit
-               for s in analysis.point.sites)
+    return any(
+        find_mic(s.position - position, atoms.cell, atoms.pbc)[1] < limit
+        for s in analysis.point.sites
+    )
 
 
 def extended(analyses) -> pd.DataFrame:
     """One row per planar defect, line, surface or cloud and frame."""
-    rows = [{"frame": a.frame, "kind": d.kind, "description": d.description,
-             "position_A": _tuple(d.position), "normal": _tuple(d.normal),
-             "n_atoms": len(d.atoms), "atoms": tuple(int(i) for i in d.atoms),
-             "confidence": float(d.confidence)}
-            for a in analyses for d in a.extended]
+    rows = [
+        {
+            "frame": a.frame,
+            "kind": d.kind,
+            "description": d.description,
+            "position_A": _tuple(d.position),
+            "normal": _tuple(d.normal),
+            "n_atoms": len(d.atoms),
+            "atoms": tuple(int(i) for i in d.atoms),
+            "confidence": float(d.confidence),
+        }
+        for a in analyses
+        for d in a.extended
+    ]
     return pd.DataFrame(rows, columns=EXTENDED)
 
 
@@ -161,14 +244,23 @@ def tracks(track, analyses, frames) -> pd.DataFrame:
     rows = []
     for path in found:
         positions = path.path
-        kinds = [site.kind for n, where in zip(path.frames, positions, strict=True)
-                 for site in analyses[n].point.sites
-                 if find_mic(site.position - where, cells[n], frames[0].pbc)[1] < 0.01]
-        rows.append({"kind": max(set(kinds), key=kinds.count, default=""),
-                     "first_frame": number[path.frames[0]], "last_frame": number[path.frames[-1]],
-                     "frames_seen": len(path.frames), "jumps": len(path.jumps),
-                     "net_displacement_A": float(np.linalg.norm(positions[-1] - positions[0])),
-                     "positions_A": tuple(map(_tuple, positions))})
+        kinds = [
+            site.kind
+            for n, where in zip(path.frames, positions, strict=True)
+            for site in analyses[n].point.sites
+            if find_mic(site.position - where, cells[n], frames[0].pbc)[1] < 0.01
+        ]
+        rows.append(
+            {
+                "kind": max(set(kinds), key=kinds.count, default=""),
+                "first_frame": number[path.frames[0]],
+                "last_frame": number[path.frames[-1]],
+                "frames_seen": len(path.frames),
+                "jumps": len(path.jumps),
+                "net_displacement_A": float(np.linalg.norm(positions[-1] - positions[0])),
+                "positions_A": tuple(map(_tuple, positions)),
+            }
+        )
     return pd.DataFrame(rows, columns=TRACKS)
 
 
@@ -176,8 +268,9 @@ def notes(analyses, n_frames) -> list[str]:
     """What has to be said about how names and defects came about."""
     said = []
     if len(analyses) < n_frames:
-        said.append(f"names and defects: looked for in {len(analyses)} of {n_frames} frames, "
-                    "evenly spaced")
+        said.append(
+            f"names and defects: looked for in {len(analyses)} of {n_frames} frames, evenly spaced"
+        )
     reasons = {}
     for a in analyses:  # frames of one crystal differ in the last digits only
         reasons.setdefault(a.point.reason.partition(" explains")[0], a.point.reason)

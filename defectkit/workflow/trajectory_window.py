@@ -6,7 +6,7 @@ import numpy as np
 
 from ..averaging import average_positions, frame_index, shortest_window
 
-SEARCH_FRAMES = 400   # consecutive frames in which the window is looked for
+SEARCH_FRAMES = 400  # consecutive frames in which the window is looked for
 SEARCH_ATOMS = 400
 
 
@@ -18,8 +18,15 @@ def find_window(features_of, n_frames, n_atoms, dt, method, seed, progress):
     """
     frames = slice(0, min(n_frames, SEARCH_FRAMES))
     atoms = slice(None, None, 1 + n_atoms // SEARCH_ATOMS)
-    window, _ = shortest_window(features_of(frames, atoms), dt, method=method, seed=seed,
-                                max_points=3000, allow_splits=True, progress=progress)
+    window, _ = shortest_window(
+        features_of(frames, atoms),
+        dt,
+        method=method,
+        seed=seed,
+        max_points=3000,
+        allow_splits=True,
+        progress=progress,
+    )
     if window is None:
         return 1, "no window up to a quarter of the trajectory gives clusters that persist"
     return window, "the shortest whose clusters persist"
@@ -48,13 +55,14 @@ def mean_frames(frames, starts, window):
         return [frames[s] for s in starts]
     result = []
     for start in starts:
-        part = frames[start:start + window]
+        part = frames[start : start + window]
         middle = part[(window - 1) // 2].copy()
         positions = np.stack([atoms.positions for atoms in part])
         cells = np.stack([atoms.cell.complete().array for atoms in part])
         same = np.ptp(cells, axis=0).max() == 0
-        middle.positions = average_positions(positions, cells[0] if same else cells, window,
-                                             middle.pbc)[0]
+        middle.positions = average_positions(
+            positions, cells[0] if same else cells, window, middle.pbc
+        )[0]
         if not same:
             middle.set_cell(cells.mean(axis=0))
         result.append(middle)

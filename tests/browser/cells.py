@@ -19,9 +19,13 @@ def needed(sources, wanted):
     [0, 1, 3, 4]
     """
     trees = [ast.parse(source) for source in sources]
-    modules = {alias.asname or alias.name.split(".")[0] for tree in trees
-               for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
-               for alias in node.names}
+    modules = {
+        alias.asname or alias.name.split(".")[0]
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
     kept, names = [], set()
     for n in reversed(range(len(trees))):
         fresh, changed, used = _names(trees[n], modules)
@@ -43,13 +47,19 @@ def _names(tree, modules):
                 stored |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.FunctionDef | ast.ClassDef):
                 fresh.add(node.name)
-                inside |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name)
-                           and isinstance(name.ctx, ast.Store)}
+                inside |= {
+                    name.id
+                    for name in ast.walk(node)
+                    if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+                }
                 inside |= {arg.arg for arg in ast.walk(node) if isinstance(arg, ast.arg)}
             elif isinstance(node, ast.comprehension | ast.Lambda):
                 target = node.target if isinstance(node, ast.comprehension) else node.args
-                inside |= {part.id if isinstance(part, ast.Name) else part.arg
-                           for part in ast.walk(target) if isinstance(part, ast.Name | ast.arg)}
+                inside |= {
+                    part.id if isinstance(part, ast.Name) else part.arg
+                    for part in ast.walk(target)
+                    if isinstance(part, ast.Name | ast.arg)
+                }
             elif isinstance(node, ast.Subscript | ast.Attribute):
                 root = _root(node)
                 if isinstance(node.ctx, ast.Store) and root:

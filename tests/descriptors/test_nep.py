@@ -15,8 +15,9 @@ def potential(tmp_path_factory):
     rng = np.random.default_rng(0)
     radial, angular, neurons = 5, 5 * 5, 4
     n = (radial + angular + 2) * neurons + 1 + 5 * 9 + 5 * 9
-    head = ("nep4 1 Si\ncutoff 5 4 100 60\nn_max 4 4\nbasis_size 8 8\nl_max 4 2 0\n"
-            f"ANN {neurons} 0\n")
+    head = (
+        f"nep4 1 Si\ncutoff 5 4 100 60\nn_max 4 4\nbasis_size 8 8\nl_max 4 2 0\nANN {neurons} 0\n"
+    )
     path = tmp_path_factory.mktemp("nep") / "nep.txt"
     numbers = [*rng.normal(size=n), *np.ones(radial + angular)]
     path.write_text(head + "\n".join(f"{x:.7e}" for x in numbers) + "\n")

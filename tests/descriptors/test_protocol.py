@@ -96,13 +96,21 @@ def test_water_is_described_by_its_oxygens_alone():
     assert asked == {"O"}
 
 
-@pytest.mark.parametrize(("function", "sentence"), [
-    (lambda atoms, index: np.zeros(3), "something of shape .* one row of features per centre"),
-    (lambda atoms, index: "no", "has to return one row of features per centre"),
-    (lambda atoms, index: np.full((len(index), 2), np.nan), "returned NaN or infinite features"),
-    (lambda atoms, index: np.ones((len(index), 1 + int(0 not in index))),
-     "has names for 1; give a name for each"),
-])
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        (lambda atoms, index: np.zeros(3), "something of shape .* one row of features per centre"),
+        (lambda atoms, index: "no", "has to return one row of features per centre"),
+        (
+            lambda atoms, index: np.full((len(index), 2), np.nan),
+            "returned NaN or infinite features",
+        ),
+        (
+            lambda atoms, index: np.ones((len(index), 1 + int(0 not in index))),
+            "has names for 1; give a name for each",
+        ),
+    ],
+)
 def test_what_a_function_may_not_return(function, sentence, copper):
     with pytest.raises(ValueError, match=sentence):
         from_function(function, 4.0, name="mine", batch=200)(copper)
@@ -113,31 +121,43 @@ def test_a_bare_function_that_returns_no_table_is_refused_by_features(copper):
         dk.features([copper], lambda atoms, centres: np.zeros(3))
 
 
-@pytest.mark.parametrize(("given", "sentence"), [
-    ({"symmetry": shells}, "symmetry is a plain function.*from_function"),
-    ({"descriptor": "SOAP"}, "descriptor='SOAP' gives no features"),
-    ({"descriptor": dk.SymmetryFunctions}, "gives no features"),
-    ({"symmetry": dk.SymmetryFunctions.silicon(), "descriptor": from_function(shells, 4.5)},
-     "two names of one thing; give one"),
-    ({"symmetry": dk.SymmetryFunctions.silicon()}, "none of the elements of these atoms"),
-])
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"symmetry": shells}, "symmetry is a plain function.*from_function"),
+        ({"descriptor": "SOAP"}, "descriptor='SOAP' gives no features"),
+        ({"descriptor": dk.SymmetryFunctions}, "gives no features"),
+        (
+            {"symmetry": dk.SymmetryFunctions.silicon(), "descriptor": from_function(shells, 4.5)},
+            "two names of one thing; give one",
+        ),
+        ({"symmetry": dk.SymmetryFunctions.silicon()}, "none of the elements of these atoms"),
+    ],
+)
 def test_what_identify_is_not_given(given, sentence, copper):
     with pytest.raises(ValueError, match=sentence):
         dk.identify(copper, progress=False, **given)
 
 
-@pytest.mark.parametrize(("call", "sentence"), [
-    (lambda: from_function(3, 4.0), "cannot be called"),
-    (lambda: from_function(shells, 0.0), "must be a positive length"),
-    (lambda: from_function(shells, 4.0, elements=["Xx"]), "'Xx' is not an element"),
-    (lambda: from_function(shells, 4.0, elements=["Si"])(bulk("Cu")),
-     "the descriptor shells knows Si but the frame holds Cu"),
-    (lambda: from_function(shells, 4.0)(Atoms()), "no atoms"),
-    (lambda: from_function(shells, 4.0, images=False)(bulk("Cu", cubic=True)),
-     r"needs a cell at least 8.00 Å wide and this one has 3.61 Å; repeat it: "
-     r"atoms \* \(3, 3, 3\)"),
-    (lambda: Features().fit([]), "Features needs a descriptor"),
-])
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (lambda: from_function(3, 4.0), "cannot be called"),
+        (lambda: from_function(shells, 0.0), "must be a positive length"),
+        (lambda: from_function(shells, 4.0, elements=["Xx"]), "'Xx' is not an element"),
+        (
+            lambda: from_function(shells, 4.0, elements=["Si"])(bulk("Cu")),
+            "the descriptor shells knows Si but the frame holds Cu",
+        ),
+        (lambda: from_function(shells, 4.0)(Atoms()), "no atoms"),
+        (
+            lambda: from_function(shells, 4.0, images=False)(bulk("Cu", cubic=True)),
+            r"needs a cell at least 8.00 Å wide and this one has 3.61 Å; repeat it: "
+            r"atoms \* \(3, 3, 3\)",
+        ),
+        (lambda: Features().fit([]), "Features needs a descriptor"),
+    ],
+)
 def test_what_else_is_refused(call, sentence):
     with pytest.raises(ValueError, match=sentence):
         call()
@@ -165,7 +185,8 @@ def test_two_descriptors_are_told_apart_by_name_parameters_and_numbers(nearest):
         "cutoff 5.0, not 4.5": from_function(shells, 5.0),
         "n=3, not None": from_function(shells, 4.5, parameters={"n": 3}),
         "gives other numbers for the same atoms": from_function(broad, 4.5, name="shells"),
-        "another kind of descriptor": dk.SymmetryFunctions.silicon()}
+        "another kind of descriptor": dk.SymmetryFunctions.silicon(),
+    }
     for sentence, descriptor in other.items():
         assert sentence in descriptors.difference(one, descriptors.as_dict(descriptor))
 
@@ -199,21 +220,27 @@ def test_a_model_is_saved_with_it_and_refuses_another(fitted, nearest, tmp_path)
     assert again.symmetry is nearest
     X = nearest(hot[0])
     assert np.array_equal(again.predict(X), model.predict(X))
-    with pytest.raises(ValueError, match="fitted with other symmetry functions or another "
-                                         r"descriptor \(descriptor 'broad', not 'shells'\)"):
+    with pytest.raises(
+        ValueError,
+        match="fitted with other symmetry functions or another "
+        r"descriptor \(descriptor 'broad', not 'shells'\)",
+    ):
         dk.load_model(tmp_path / "m.npz", from_function(broad, 4.5))
     with pytest.raises(ValueError, match="another kind of descriptor"):
         dk.load_model(tmp_path / "m.npz", dk.SymmetryFunctions.silicon())
 
 
 def test_a_model_whose_function_was_not_given_predicts_but_describes_nothing(
-        fitted, nearest, tmp_path):
+    fitted, nearest, tmp_path
+):
     model, hot = fitted
     model.save(tmp_path / "m.npz")
     alone = dk.load_model(tmp_path / "m.npz")
     assert alone.predict(nearest(hot[0])).shape == (108,)
-    with pytest.raises(ValueError, match="descriptor shells, which cannot be made again from the "
-                                         "file; give that descriptor"):
+    with pytest.raises(
+        ValueError,
+        match="descriptor shells, which cannot be made again from the file; give that descriptor",
+    ):
         alone.symmetry(hot[0])
     alone.save(tmp_path / "again.npz")
     assert dk.load_model(tmp_path / "again.npz", nearest).symmetry is nearest
@@ -229,8 +256,12 @@ def test_a_trajectory_is_classified_with_it(fitted, tmp_path):
 
 def test_a_record_opens_no_file_and_names_no_other_adapter(nearest):
     record = descriptors.as_dict(nearest)
-    for wrong in ({"rebuild": "from_function"}, {"cutoff": "4"}, {"fingerprint": [1.0]},
-                  {"parameters": []}):
+    for wrong in (
+        {"rebuild": "from_function"},
+        {"cutoff": "4"},
+        {"fingerprint": [1.0]},
+        {"parameters": []},
+    ):
         with pytest.raises((ValueError, TypeError)):
             descriptors.from_dict(record | wrong)
     assert all("path" not in name for name in records.ADAPTERS)

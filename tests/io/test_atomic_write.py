@@ -91,7 +91,8 @@ def test_a_pipe_or_a_device_is_not_replaced(tmp_path):
 
 
 def test_home_is_meant_by_a_leading_tilde_and_no_folder_of_that_name_is_made(
-        tmp_path, monkeypatch):
+    tmp_path, monkeypatch
+):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     write("~/deep/result.txt", "x")

@@ -87,20 +87,26 @@ def _same_elements(atoms, order):
     return new
 
 
-@pytest.mark.parametrize(("kind", "words"), [
-    ("permuted", "their order is another"),
-    ("two swapped", "atoms 2, 10 stand in each other's places"),
-    ("elements flipped", "the elements come in another order"),
-    ("one left", "63 atoms, in the frame before 64"),
-    ("one left, another entered", r"1 atoms left and 1 entered \(ids 64, 99\)"),
-    ("ids in another order", "another order of their ids"),
-    ("no cell", "the cell has 0 vectors, in the frame before 3"),
-    ("no pbc", "periodic along ab, in the frame before along abc"),
-    ("time back", r"time goes back from 3 to 0, as where another run is appended"),
-    ("time gap", "timestep goes on by 1000 from 600 to 1600, before by 100: frames are missing"),
-    ("element", "atom 4 is K, in the frame before Na: 1 atoms have changed their element"),
-    ("not finite", "not finite"),
-])
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("permuted", "their order is another"),
+        ("two swapped", "atoms 2, 10 stand in each other's places"),
+        ("elements flipped", "the elements come in another order"),
+        ("one left", "63 atoms, in the frame before 64"),
+        ("one left, another entered", r"1 atoms left and 1 entered \(ids 64, 99\)"),
+        ("ids in another order", "another order of their ids"),
+        ("no cell", "the cell has 0 vectors, in the frame before 3"),
+        ("no pbc", "periodic along ab, in the frame before along abc"),
+        ("time back", r"time goes back from 3 to 0, as where another run is appended"),
+        (
+            "time gap",
+            "timestep goes on by 1000 from 600 to 1600, before by 100: frames are missing",
+        ),
+        ("element", "atom 4 is K, in the frame before Na: 1 atoms have changed their element"),
+        ("not finite", "not finite"),
+    ],
+)
 def test_a_break_is_found_at_its_frame(kind, words):
     frames = spoilt(kind)
     found = check_order(frames)
@@ -137,8 +143,11 @@ def test_a_set_of_strained_cells_is_no_trajectory(strain):
     rng, frames = np.random.default_rng(1), []
     for n in range(N):
         atoms = bulk("Si", cubic=True) * (2, 2, 2)
-        change = 0.01 * (n - N / 2) * np.eye(3) if strain == "scan" else (
-            rng.normal(size=(3, 3)) * 0.02)
+        change = (
+            0.01 * (n - N / 2) * np.eye(3)
+            if strain == "scan"
+            else (rng.normal(size=(3, 3)) * 0.02)
+        )
         atoms.set_cell(atoms.cell.array @ (np.eye(3) + (change + change.T) / 2), scale_atoms=True)
         atoms.rattle(0.01, seed=n)
         frames.append(atoms)

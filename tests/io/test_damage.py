@@ -15,8 +15,12 @@ from defectkit.io.formats.xtc import xtc
 from defectkit.io.source import Cut
 
 chemfiles = pytest.importorskip("chemfiles")
-FUZZ = settings(max_examples=120, deadline=None, derandomize=True,
-                suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(
+    max_examples=120,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 SILICON = bulk("Si", cubic=True) * (2, 1, 1)
 
 
@@ -53,18 +57,38 @@ def contents(tmp_path_factory):
     for name in ("a.xtc", "a.trr", "a.dcd", "a.nc"):
         binary(folder / name, frames())
         found[name] = (folder / name).read_bytes()
-    for name, form in (("a.extxyz", "extxyz"), ("a.traj", "traj"), ("POSCAR", "vasp"),
-                       ("XDATCAR", "vasp-xdatcar"), ("a.pdb", "proteindatabank"),
-                       ("a.gro", "gromacs"), ("a.cif", "cif"), ("a.json", "json"),
-                       ("a.data", "lammps-data")):
+    for name, form in (
+        ("a.extxyz", "extxyz"),
+        ("a.traj", "traj"),
+        ("POSCAR", "vasp"),
+        ("XDATCAR", "vasp-xdatcar"),
+        ("a.pdb", "proteindatabank"),
+        ("a.gro", "gromacs"),
+        ("a.cif", "cif"),
+        ("a.json", "json"),
+        ("a.data", "lammps-data"),
+    ):
         many = form in ("extxyz", "traj", "vasp-xdatcar", "proteindatabank")
         ase.io.write(str(folder / name), frames() if many else frames()[0], format=form)
         found[name] = (folder / name).read_bytes()
     return found
 
 
-NAMES = ["a.xtc", "a.trr", "a.dcd", "a.nc", "a.extxyz", "a.traj", "POSCAR", "XDATCAR", "a.pdb",
-         "a.gro", "a.cif", "a.json", "a.data"]
+NAMES = [
+    "a.xtc",
+    "a.trr",
+    "a.dcd",
+    "a.nc",
+    "a.extxyz",
+    "a.traj",
+    "POSCAR",
+    "XDATCAR",
+    "a.pdb",
+    "a.gro",
+    "a.cif",
+    "a.json",
+    "a.data",
+]
 BAD = (b"9999999", b"nan", b"-", b"\n", b"1e999", b"\0\0", b"[[[[", b"\xff\xff\xff\xff", b"'")
 
 
@@ -88,7 +112,7 @@ def test_damaged_files_are_refused_clearly_or_give_frames(tmp_path, contents, na
         elif what == "cut":
             del content[at:]
         elif what == "hole":
-            del content[at:at + data.draw(st.integers(1, 40))]
+            del content[at : at + data.draw(st.integers(1, 40))]
         else:
             content[at:at] = data.draw(st.sampled_from(BAD))
     path = tmp_path / name

@@ -27,8 +27,12 @@ def test_frames_and_tables_are_written_and_read_at_home(home):
 
 
 def test_missing_files_at_home_are_named_in_full(home):
-    for read in (dk.open_result, dk.read_frames, dk.NeuralNetworkPotential,
-                 dk.SymmetryFunctions.from_n2p2):
+    for read in (
+        dk.open_result,
+        dk.read_frames,
+        dk.NeuralNetworkPotential,
+        dk.SymmetryFunctions.from_n2p2,
+    ):
         with pytest.raises(FileNotFoundError, match="home.missing"):
             read("~/missing")
 

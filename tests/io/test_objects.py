@@ -33,8 +33,9 @@ def library(name):
 
 def structure(atoms):
     core = library("pymatgen.core")
-    return core.Structure(atoms.cell.array, atoms.get_chemical_symbols(),
-                          atoms.get_scaled_positions(wrap=False))
+    return core.Structure(
+        atoms.cell.array, atoms.get_chemical_symbols(), atoms.get_scaled_positions(wrap=False)
+    )
 
 
 def test_a_structure_of_pymatgen(copper):
@@ -73,8 +74,9 @@ def test_a_universe_of_mdanalysis_gives_all_its_frames_and_takes_labels(copper, 
 
     standard = copper.copy()
     standard.set_cell(Cell.fromcellpar(copper.cell.cellpar()), scale_atoms=True)
-    universe.load_new(np.stack([standard.positions] * 2),
-                      dimensions=np.stack([copper.cell.cellpar()] * 2))
+    universe.load_new(
+        np.stack([standard.positions] * 2), dimensions=np.stack([copper.cell.cellpar()] * 2)
+    )
     frames = dk.read_frames(universe)
     assert len(frames) == 2
     same(frames[0], standard)
@@ -135,8 +137,12 @@ def ovito_like(atoms, names=("Cu",)):
         pass
 
     DataCollection.__module__ = "ovito.data"
-    particles = Particles({"Position": atoms.positions + [1.0, 2.0, 3.0],
-                           "Particle Type": np.ones(len(atoms), int).view(Types)})
+    particles = Particles(
+        {
+            "Position": atoms.positions + [1.0, 2.0, 3.0],
+            "Particle Type": np.ones(len(atoms), int).view(Types),
+        }
+    )
     return DataCollection(particles=particles, particles_=particles, cell=Cell())
 
 
@@ -157,8 +163,9 @@ def test_a_data_collection_of_ovito_by_its_attributes(copper):
 
 
 def test_types_without_names_ask_for_elements(copper):
-    with pytest.raises(ValueError, match="'1' names no element in this object of OVITO; give "
-                                         "elements="):
+    with pytest.raises(
+        ValueError, match="'1' names no element in this object of OVITO; give elements="
+    ):
         dk.read_frames(ovito_like(copper, names=("",)))
     same(dk.read_frames(ovito_like(copper, names=("",)), elements=["Cu"])[0], copper)
 

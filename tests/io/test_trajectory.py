@@ -33,11 +33,14 @@ def write_dump(path, frames):
         for n, atoms in enumerate(frames):
             (ax, _, _), (bx, by, _), (cx, cy, cz) = atoms.cell.array
             low, high = min(0, bx, cx, bx + cx), ax + max(0, bx, cx, bx + cx)
-            print(f"ITEM: TIMESTEP\n{n}\nITEM: NUMBER OF ATOMS\n{len(atoms)}\n"
-                  "ITEM: BOX BOUNDS xy xz yz pp pp pp\n"
-                  f"{low:.9f} {high:.9f} {bx:.9f}\n"
-                  f"{min(0, cy):.9f} {by + max(0, cy):.9f} {cx:.9f}\n"
-                  f"0 {cz:.9f} {cy:.9f}\nITEM: ATOMS id type x y z", file=file)
+            print(
+                f"ITEM: TIMESTEP\n{n}\nITEM: NUMBER OF ATOMS\n{len(atoms)}\n"
+                "ITEM: BOX BOUNDS xy xz yz pp pp pp\n"
+                f"{low:.9f} {high:.9f} {bx:.9f}\n"
+                f"{min(0, cy):.9f} {by + max(0, cy):.9f} {cx:.9f}\n"
+                f"0 {cz:.9f} {cy:.9f}\nITEM: ATOMS id type x y z",
+                file=file,
+            )
             for i in reversed(range(len(atoms))):
                 kind = 1 if atoms.symbols[i] == "Si" else 2
                 print(i + 1, kind, *atoms.positions[i], file=file)
@@ -80,13 +83,25 @@ def write(path, frames):
 
 
 def options(path, frames):
-    return {".dump": {"elements": ["Si", "Ge"]}, ".xtc": {"topology": frames[0]},
-            ".dcd": {"topology": frames[0]}, ".trr": {"topology": frames[0]}}.get(
-                path.suffix.lower(), {})
+    return {
+        ".dump": {"elements": ["Si", "Ge"]},
+        ".xtc": {"topology": frames[0]},
+        ".dcd": {"topology": frames[0]},
+        ".trr": {"topology": frames[0]},
+    }.get(path.suffix.lower(), {})
 
 
-FORMATS = ["a.extxyz", "a.xyz.gz", "a.dump", "a.traj", "a.data", "a.xtc", "a.dcd", "a.trr",
-           "A.XTC"]
+FORMATS = [
+    "a.extxyz",
+    "a.xyz.gz",
+    "a.dump",
+    "a.traj",
+    "a.data",
+    "a.xtc",
+    "a.dcd",
+    "a.trr",
+    "A.XTC",
+]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -100,8 +115,9 @@ def test_every_format_gives_the_frames_that_were_written(tmp_path, frames, name)
         assert atoms.get_chemical_symbols() == known.get_chemical_symbols()
         assert atoms.pbc.all()
         # A LAMMPS dump or a DCD may turn the cell; distances know nothing of that.
-        assert np.allclose(atoms.get_all_distances(mic=True), known.get_all_distances(mic=True),
-                           atol=step)
+        assert np.allclose(
+            atoms.get_all_distances(mic=True), known.get_all_distances(mic=True), atol=step
+        )
         assert np.allclose(atoms.cell.cellpar(), known.cell.cellpar(), atol=10 * step)
 
 
@@ -114,12 +130,13 @@ def test_skipped_frames_are_the_first(tmp_path, frames, name):
     assert [a == b for a, b in zip(rest, whole[3:], strict=True)] == [True, True]
 
 
-@pytest.mark.parametrize("name", ["a.extxyz", "a.dump", "a.data", "a.xtc", "a.trr", "a.dcd",
-                                  "a.xyz.gz"])
+@pytest.mark.parametrize(
+    "name", ["a.extxyz", "a.dump", "a.data", "a.xtc", "a.trr", "a.dcd", "a.xyz.gz"]
+)
 def test_a_file_that_breaks_off_gives_its_whole_frames_and_then_says_so(tmp_path, frames, name):
     path = write(tmp_path / name, frames)
     content = path.read_bytes()
-    path.write_bytes(content[:int(0.7 * len(content))])
+    path.write_bytes(content[: int(0.7 * len(content))])
     if name.endswith("gz"):  # all of it is one block, of which nothing can be unpacked
         with pytest.raises(ValueError, match="breaks off within its first frame; write it again"):
             list(iter_frames(path))
@@ -128,7 +145,8 @@ def test_a_file_that_breaks_off_gives_its_whole_frames_and_then_says_so(tmp_path
         with pytest.warns(UserWarning) as warned:
             found = list(read(path, **options(path, frames)))
         assert [str(w.message) for w in warned] == [
-            f"{path} breaks off; its {len(found)} whole frames are kept."]
+            f"{path} breaks off; its {len(found)} whole frames are kept."
+        ]
         assert len(found) >= 3
     if name not in ("a.dump", "a.dcd"):
         step = {"xtc": 0.0174, "trr": 1e-5}.get(name[-3:], 1e-6)
@@ -140,7 +158,7 @@ def test_a_file_that_breaks_off_gives_its_whole_frames_and_then_says_so(tmp_path
 def test_a_file_cut_within_its_last_number_breaks_off(tmp_path, frames, name):
     path = write(tmp_path / name, frames)
     content = path.read_bytes()
-    path.write_bytes(content[:content.rindex(b".") + 2])
+    path.write_bytes(content[: content.rindex(b".") + 2])
     with pytest.warns(UserWarning, match="breaks off; its 4 whole frames are kept"):
         list(iter_frames(path, **options(path, frames)))
 
@@ -152,9 +170,11 @@ def test_a_raw_frame_is_parsed_elsewhere(tmp_path, frames):
 
 
 def test_files_that_cannot_be_read_say_why(tmp_path, frames):
-    cases = {"missing": (FileNotFoundError, "does not exist"),
-             "empty.xyz": (ValueError, "is empty"),
-             "text.txt": (ValueError, "of no kind that is read here; use extended XYZ")}
+    cases = {
+        "missing": (FileNotFoundError, "does not exist"),
+        "empty.xyz": (ValueError, "is empty"),
+        "text.txt": (ValueError, "of no kind that is read here; use extended XYZ"),
+    }
     (tmp_path / "empty.xyz").write_text("")
     (tmp_path / "text.txt").write_text("to be or not\n")
     (tmp_path / "noise.dat").write_bytes(bytes(range(256)))

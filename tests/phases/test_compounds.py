@@ -14,8 +14,9 @@ def test_prototype_is_found_hot_and_strained(name):
     ideal = prototypes()[name]
     rng = np.random.default_rng(5)
     cell = ideal * ([3 if p else 1 for p in ideal.pbc] if len(ideal) < 13 else [2, 2, 1])
-    cell.set_cell(cell.cell.array @ (np.eye(3) * 1.06 + rng.normal(0, 0.004, (3, 3))),
-                  scale_atoms=True)
+    cell.set_cell(
+        cell.cell.array @ (np.eye(3) * 1.06 + rng.normal(0, 0.004, (3, 3))), scale_atoms=True
+    )
     nearest = np.sort(cell.get_distances(0, range(1, len(cell)), mic=True))[0]
     cell.positions += rng.normal(0, 0.05 * nearest, (len(cell), 3))
     found, margin = prototype(cell, structure_types(cell))

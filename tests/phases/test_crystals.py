@@ -18,10 +18,13 @@ def shaken(atoms, rms, seed=0):
 
 
 HOT = {  # rms displacement 0.13 of the distance of neighbours: 0.8 of the melting temperature
-    "fcc": (bulk("Cu", cubic=True) * 4, 2.55), "bcc": (bulk("W", cubic=True) * 5, 2.74),
-    "hcp": (bulk("Mg") * (5, 5, 4), 3.2), "diamond": (bulk("Si", cubic=True) * 3, 2.35),
+    "fcc": (bulk("Cu", cubic=True) * 4, 2.55),
+    "bcc": (bulk("W", cubic=True) * 5, 2.74),
+    "hcp": (bulk("Mg") * (5, 5, 4), 3.2),
+    "diamond": (bulk("Si", cubic=True) * 3, 2.35),
     "hexagonal diamond": (bulk("GaN", "wurtzite", a=3.19, c=5.19, u=0.375) * (4, 4, 3), 1.95),
-    "simple cubic": (bulk("NaCl", "rocksalt", a=5.64, cubic=True) * 3, 2.82)}
+    "simple cubic": (bulk("NaCl", "rocksalt", a=5.64, cubic=True) * 3, 2.82),
+}
 
 
 @pytest.mark.parametrize("name", HOT)
@@ -32,8 +35,9 @@ def test_hot_single_frame_is_named(name):
     assert structure.smoothed and structure.spacing == pytest.approx(d, rel=0.03)
 
 
-@pytest.mark.parametrize("atoms", [bulk("Cu"), bulk("Fe"), bulk("Mg"), bulk("Si")],
-                         ids=["fcc", "bcc", "hcp", "diamond"])
+@pytest.mark.parametrize(
+    "atoms", [bulk("Cu"), bulk("Fe"), bulk("Mg"), bulk("Si")], ids=["fcc", "bcc", "hcp", "diamond"]
+)
 def test_primitive_cell_is_repeated(atoms):
     structure = structure_types(atoms)
     name = {"Cu": "fcc", "Fe": "bcc", "Mg": "hcp", "Si": "diamond"}[atoms.symbols[0]]
@@ -59,8 +63,9 @@ def test_orientation_follows_a_rotation():
 
 def test_vacancy_is_kept_in_heat():
     atoms = shaken(bulk("Cu", cubic=True) * 4, 0.2, seed=3)
-    near = np.argsort(np.linalg.norm(atoms.get_distances(0, range(len(atoms)), mic=True,
-                                                         vector=True), axis=1))[1:13]
+    near = np.argsort(
+        np.linalg.norm(atoms.get_distances(0, range(len(atoms)), mic=True, vector=True), axis=1)
+    )[1:13]
     other = np.flatnonzero(structure_types(atoms[1:]).codes == 0)
     assert set(near - 1) <= set(other.tolist()) and len(other) <= 14
 

@@ -23,10 +23,19 @@ def layers(sequence, diamond=False, n=4):
     d = 3.84 if diamond else 2.553
     a1, a2, h = np.array([d, 0, 0]), np.array([d / 2, d * 3**0.5 / 2, 0]), d * (2 / 3) ** 0.5
     at = {"A": np.zeros(3), "B": (a1 + a2) / 3, "C": 2 * (a1 + a2) / 3}
-    positions = [i * a1 + j * a2 + at[s] + [0, 0, k * h + z] for k, s in enumerate(sequence)
-                 for i in range(n) for j in range(n) for z in ((0, 0.75 * h) if diamond else (0,))]
-    return Atoms(f"{'Si' if diamond else 'Cu'}{len(positions)}", positions,
-                 cell=[n * a1, n * a2, [0, 0, len(sequence) * h]], pbc=True)
+    positions = [
+        i * a1 + j * a2 + at[s] + [0, 0, k * h + z]
+        for k, s in enumerate(sequence)
+        for i in range(n)
+        for j in range(n)
+        for z in ((0, 0.75 * h) if diamond else (0,))
+    ]
+    return Atoms(
+        f"{'Si' if diamond else 'Cu'}{len(positions)}",
+        positions,
+        cell=[n * a1, n * a2, [0, 0, len(sequence) * h]],
+        pbc=True,
+    )
 
 
 def found_in(atoms):
@@ -35,17 +44,22 @@ def found_in(atoms):
 
 
 @pytest.mark.parametrize("diamond", [False, True], ids=["fcc", "diamond"])
-@pytest.mark.parametrize("sequence, kind, layer", [
-    ("ABCABCABABCABCABC", "intrinsic stacking fault", 7.5),
-    ("ABCABCABACABCABC", "extrinsic stacking fault", 8.0)])
+@pytest.mark.parametrize(
+    "sequence, kind, layer",
+    [
+        ("ABCABCABABCABCABC", "intrinsic stacking fault", 7.5),
+        ("ABCABCABACABCABC", "extrinsic stacking fault", 8.0),
+    ],
+)
 def test_stacking_fault(sequence, kind, layer, diamond):
     atoms = shaken(layers(sequence, diamond), 0.2)
-    defect, = found_in(atoms)
+    (defect,) = found_in(atoms)
     assert defect.kind == kind and abs(defect.normal[2]) > 0.999
     height = atoms.cell[2, 2] / len(sequence)
     shift = 0.375 * height if diamond else 0
-    assert defect.details["height_A"] == pytest.approx(layer * height - 0.5 * height * (
-        kind[0] == "i") * 0 + shift, abs=0.6 * height)
+    assert defect.details["height_A"] == pytest.approx(
+        layer * height - 0.5 * height * (kind[0] == "i") * 0 + shift, abs=0.6 * height
+    )
     assert len(defect.atoms) == 32 * (1 + diamond)
     assert "two" in defect.description and "111" in defect.description.replace("-", "")
 
@@ -59,8 +73,12 @@ def test_twins(diamond):
 
 @pytest.mark.parametrize("name", ["fcc", "bcc", "hcp", "diamond"])
 def test_perfect_hot_crystals_have_none(name):
-    atoms = {"fcc": bulk("Cu", cubic=True) * 4, "bcc": bulk("W", cubic=True) * 5,
-             "hcp": bulk("Mg") * (5, 5, 4), "diamond": bulk("Si", cubic=True) * 3}[name]
+    atoms = {
+        "fcc": bulk("Cu", cubic=True) * 4,
+        "bcc": bulk("W", cubic=True) * 5,
+        "hcp": bulk("Mg") * (5, 5, 4),
+        "diamond": bulk("Si", cubic=True) * 3,
+    }[name]
     assert found_in(shaken(atoms, 0.3)) == []
 
 
@@ -93,7 +111,8 @@ def test_hcp_basal_plane_and_open_axis():
     slab = hcp0001("Mg", (5, 5, 6), vacuum=9)
     slab.pbc = [True, True, False]
     assert [d.description for d in found_in(shaken(slab, 0.15))] == [
-        "(0001) surface of hcp, 25 atoms"] * 2
+        "(0001) surface of hcp, 25 atoms"
+    ] * 2
 
 
 def test_particle_has_a_curved_surface():
@@ -120,8 +139,13 @@ def test_a_cell_much_larger_than_what_is_in_it_costs_nothing(size):
 def test_tilt_boundaries_of_silicon_like_cell():
     from ase.lattice.cubic import FaceCenteredCubic
 
-    one = FaceCenteredCubic(directions=[[2, -1, 0], [0, 0, 1], [-1, -2, 0]], size=(2, 3, 3),
-                            symbol="Cu", latticeconstant=3.61, pbc=True)
+    one = FaceCenteredCubic(
+        directions=[[2, -1, 0], [0, 0, 1], [-1, -2, 0]],
+        size=(2, 3, 3),
+        symbol="Cu",
+        latticeconstant=3.61,
+        pbc=True,
+    )
     height = one.cell[2, 2]
     other = one.positions * [1, 1, -1] + [0, 0, 2 * height]
     cell = one.cell.array.copy()
@@ -141,8 +165,9 @@ def test_tilt_boundaries_of_silicon_like_cell():
 def test_screw_dislocation_and_its_burgers_vector():
     from ase.lattice.cubic import BodyCenteredCubic
 
-    one = BodyCenteredCubic(directions=[[1, 1, -2], [-1, 1, 0], [1, 1, 1]], symbol="Fe",
-                            latticeconstant=2.87, pbc=True)
+    one = BodyCenteredCubic(
+        directions=[[1, 1, -2], [-1, 1, 0], [1, 1, 1]], symbol="Fe", latticeconstant=2.87, pbc=True
+    )
     atoms = one * (6, 10, 3)
     centre = atoms.cell.array.diagonal()[:2] / 2 + [0.4, 0.7]
     away = atoms.positions[:, :2] - centre
@@ -164,9 +189,10 @@ def test_nucleus_has_radius_and_centre():
     ball = ball[np.linalg.norm(ball, axis=1) < 8.5] + length / 2
     loose = rng.uniform(0, length, (900, 3))
     loose = loose[np.linalg.norm(loose - length / 2, axis=1) > 10]
-    atoms = Atoms(f"Cu{len(ball) + len(loose)}", np.vstack([ball, loose]), cell=[length] * 3,
-                  pbc=True)
-    nucleus, = (d for d in found_in(atoms) if d.kind == "nucleus")
+    atoms = Atoms(
+        f"Cu{len(ball) + len(loose)}", np.vstack([ball, loose]), cell=[length] * 3, pbc=True
+    )
+    (nucleus,) = (d for d in found_in(atoms) if d.kind == "nucleus")
     assert np.linalg.norm(nucleus.position - length / 2) < 1.5
     assert nucleus.details["radius_A"] == pytest.approx(8, abs=1.8)
     inside = np.arange(len(atoms)) < len(ball)
@@ -176,8 +202,9 @@ def test_nucleus_has_radius_and_centre():
 
 def test_one_fault_has_the_same_indices_in_every_frame():
     fault = layers("ABCABCABABCABCABC")
-    told = {found_in(shaken(fault, 0.25, seed))[0].description.split(" (in")[0]
-            for seed in range(6)}
+    told = {
+        found_in(shaken(fault, 0.25, seed))[0].description.split(" (in")[0] for seed in range(6)
+    }
     assert len(told) == 1 and told.pop().startswith("two hcp layers in fcc, normal to [")
 
 
@@ -188,8 +215,11 @@ def test_equal_orientations_have_one_representative(code, turns):
     from defectkit.phases.orientation import mean_orientation
 
     crystal = Rotation.from_euler("zyx", [20, 50, -70], degrees=True)
-    axes = {90: [0, 0, 1], 180: [1, 1, 0], 120: [1, 1, 1]} if code == 1 else {
-        60: [0, 0, 1], 120: [0, 0, 1], 180: [1, 0, 0]}
+    axes = (
+        {90: [0, 0, 1], 180: [1, 1, 0], 120: [1, 1, 1]}
+        if code == 1
+        else {60: [0, 0, 1], 120: [0, 0, 1], 180: [1, 0, 0]}
+    )
     alone = mean_orientation(crystal.as_matrix()[None], code)[0]
     for turn in turns:
         axis = np.array(axes[turn]) / np.linalg.norm(axes[turn])

@@ -27,7 +27,7 @@ def test_hot_molybdenum(name):
 
 def test_nucleus_in_melt():
     atoms = field("cluster.dump")
-    nucleus, = extended_defects(atoms, structure_types(atoms))
+    (nucleus,) = extended_defects(atoms, structure_types(atoms))
     assert nucleus.kind == "nucleus" and nucleus.details["name"] == "bcc"
     assert 100 < len(nucleus.atoms) < 300 and 7 < nucleus.details["radius_A"] < 12
 
@@ -40,11 +40,18 @@ def test_silicon_boundaries():
     assert {21, 22, 36, 37} <= set(np.concatenate([d.atoms for d in found]).tolist())
 
 
-@pytest.mark.parametrize("name, expected", [
-    ("gan_bulk.extxyz", "wurtzite"), ("gan_v_N.extxyz", "wurtzite"),
-    ("pbte_frame0.extxyz", "rock salt"), ("gaas.extxyz", "zinc blende"),
-    ("cdte_Cd_i_C3v.extxyz", "zinc blende"), ("ga2o3_Ovac_frame0.extxyz", "unknown crystal"),
-    ("mos2_S_vacancies.extxyz", "2H molybdenite sheet")])
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("gan_bulk.extxyz", "wurtzite"),
+        ("gan_v_N.extxyz", "wurtzite"),
+        ("pbte_frame0.extxyz", "rock salt"),
+        ("gaas.extxyz", "zinc blende"),
+        ("cdte_Cd_i_C3v.extxyz", "zinc blende"),
+        ("ga2o3_Ovac_frame0.extxyz", "unknown crystal"),
+        ("mos2_S_vacancies.extxyz", "2H molybdenite sheet"),
+    ],
+)
 def test_compounds(name, expected):
     atoms = field(name)
     answer = prototype(atoms, structure_types(atoms))

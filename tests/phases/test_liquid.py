@@ -27,8 +27,14 @@ def test_time_tells():
         here = here + rng.normal(0, 0.35, here.shape)  # D = 0.35^2 / 2 Å^2 in 0.1 ps
         moving.append(Atoms(start.numbers, here, cell=start.cell, pbc=True))
         moving[-1].wrap()
-        still.append(Atoms(start.numbers, start.positions + rng.normal(0, 0.1, here.shape),
-                           cell=start.cell, pbc=True))
+        still.append(
+            Atoms(
+                start.numbers,
+                start.positions + rng.normal(0, 0.1, here.shape),
+                cell=start.cell,
+                pbc=True,
+            )
+        )
     liquid = is_disordered(moving, dt=0.1)
     assert liquid.name == "liquid"
     assert liquid.diffusion == pytest.approx(0.35**2 / 2 / 0.1 * 1e-4, rel=0.4)

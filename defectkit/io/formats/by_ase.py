@@ -12,13 +12,55 @@ from ..frame import finished
 from ..source import Cut, tail
 
 #: Formats of ASE for single structures and trajectories of other programs.
-KNOWN = ("cif", "cfg", "xsf", "gen", "res", "vasp-out", "vasp-xml", "castep-cell",
-         "castep-castep", "castep-geom", "castep-md", "espresso-in", "espresso-out", "aims",
-         "aims-output", "cp2k-restart", "gpaw-out", "nwchem-in", "nwchem-out", "dlp4",
-         "dlp-history", "eon", "gromos", "crystal", "cube", "dftb", "dmol-car", "dmol-arc",
-         "gaussian-out", "mol", "sdf", "mustem", "v-sim", "xsd", "xtd", "struct", "siesta-xv",
-         "turbomole", "onetep-out", "orca-output", "qbox", "rmc6f", "gpumd", "exciting", "elk",
-         "magres", "cjson")
+KNOWN = (
+    "cif",
+    "cfg",
+    "xsf",
+    "gen",
+    "res",
+    "vasp-out",
+    "vasp-xml",
+    "castep-cell",
+    "castep-castep",
+    "castep-geom",
+    "castep-md",
+    "espresso-in",
+    "espresso-out",
+    "aims",
+    "aims-output",
+    "cp2k-restart",
+    "gpaw-out",
+    "nwchem-in",
+    "nwchem-out",
+    "dlp4",
+    "dlp-history",
+    "eon",
+    "gromos",
+    "crystal",
+    "cube",
+    "dftb",
+    "dmol-car",
+    "dmol-arc",
+    "gaussian-out",
+    "mol",
+    "sdf",
+    "mustem",
+    "v-sim",
+    "xsd",
+    "xtd",
+    "struct",
+    "siesta-xv",
+    "turbomole",
+    "onetep-out",
+    "orca-output",
+    "qbox",
+    "rmc6f",
+    "gpumd",
+    "exciting",
+    "elk",
+    "magres",
+    "cjson",
+)
 
 #: What stands at the end of a whole file, where ASE does not miss it.
 _ENDS = {"vasp-xml": b"</modeling>", "vasp-out": b"Voluntary context switches"}
@@ -30,8 +72,11 @@ def frames(path, kind, text, where):
     text : open text file, already decompressed
     """
     form = ioformats[kind]
-    source = str(path) if not form.acceptsfd else (
-        io.BytesIO(text.read().encode()) if form.isbinary else text)
+    source = (
+        str(path)
+        if not form.acceptsfd
+        else (io.BytesIO(text.read().encode()) if form.isbinary else text)
+    )
     n = 0
     try:
         made = ase.io.iread(source, slice(None), format=kind, do_not_split_by_at_sign=True)
@@ -63,10 +108,13 @@ def checked(atoms, where):
         if len(atoms) and not atoms.numbers.any():
             raise ValueError(f"{where} has atoms without an element (X); write the elements.")
         occupancy = atoms.info.get("occupancy")
-        if occupancy and any(sum(site.values()) < 1 or len(site) > 1
-                             for site in occupancy.values()):
-            raise ValueError(f"{where} has sites that are occupied in part or by several "
-                             "elements; give a structure with one atom on each site.")
+        if occupancy and any(
+            sum(site.values()) < 1 or len(site) > 1 for site in occupancy.values()
+        ):
+            raise ValueError(
+                f"{where} has sites that are occupied in part or by several "
+                "elements; give a structure with one atom on each site."
+            )
         if not atoms.numbers.all():
             atoms.info["left_out"] = f"{int(np.sum(atoms.numbers == 0))} X"
         return finished(atoms, where)
@@ -79,8 +127,10 @@ def _refuse(path, kind, err, n):
     if n:
         raise Cut from None
     detail = " ".join(str(err).split())[:200] or type(err).__name__
-    raise ValueError(f"ASE cannot read {path} as {kind} ({detail}); convert it, e.g. to extended "
-                     "XYZ, or give another file.") from err
+    raise ValueError(
+        f"ASE cannot read {path} as {kind} ({detail}); convert it, e.g. to extended "
+        "XYZ, or give another file."
+    ) from err
 
 
 def traj(path, where):
@@ -97,8 +147,9 @@ def traj(path, where):
             raise
         if n:
             raise Cut from None
-        raise ValueError(f"{path} is damaged or breaks off in its first frame ({err}); write it "
-                         "again.") from err
+        raise ValueError(
+            f"{path} is damaged or breaks off in its first frame ({err}); write it again."
+        ) from err
 
 
 def database(path, kind, where):
@@ -109,10 +160,11 @@ def database(path, kind, where):
         rows = ase.db.connect(str(path), type=kind, use_lock_file=False).select()
         frames = [row.toatoms() for row in rows]
     except Exception as err:  # json, sqlite3 and ASE each raise their own kinds
-        raise ValueError(f"{path} cannot be read as a database of ASE ({err or type(err).__name__}"
-                         "); convert it, e.g. to extended XYZ.") from None
+        raise ValueError(
+            f"{path} cannot be read as a database of ASE ({err or type(err).__name__}"
+            "); convert it, e.g. to extended XYZ."
+        ) from None
     if not frames:
         raise ValueError(f"{where} has no atoms in it; give a file with at least one frame.")
     for n, atoms in enumerate(frames):
         yield checked(atoms, f"{where}, frame {n}")
-

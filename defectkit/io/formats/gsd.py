@@ -10,8 +10,9 @@ def frames(path, topology, elements, where):
     try:
         import gsd.hoomd
     except ImportError:
-        raise ValueError(f"{path} is a GSD file; pip install gsd, or convert it to extended "
-                         "XYZ.") from None
+        raise ValueError(
+            f"{path} is a GSD file; pip install gsd, or convert it to extended XYZ."
+        ) from None
     try:
         file = gsd.hoomd.open(str(path), "r")
     except (OSError, RuntimeError) as err:
@@ -23,6 +24,12 @@ def frames(path, topology, elements, where):
             cell = np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
             names = np.array(particles.types)[particles.typeid]
             periodic = bool(cell.any())
-            yield make_frame(f"{where}, frame {n}", names, np.array(particles.position, float),
-                             cell if periodic else None, periodic, elements,
-                             info={"step": int(found.configuration.step)})
+            yield make_frame(
+                f"{where}, frame {n}",
+                names,
+                np.array(particles.position, float),
+                cell if periodic else None,
+                periodic,
+                elements,
+                info={"step": int(found.configuration.step)},
+            )

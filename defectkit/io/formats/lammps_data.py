@@ -9,11 +9,20 @@ from ..frame import check_count, lines_of, read_columns, sites
 from .lammps_dump import UNITS
 
 #: Columns of the section Atoms after the id: (molecule, type, charge, first of x y z).
-_STYLES = {"atomic": (None, 1, None, 2), "charge": (None, 1, 2, 3), "molecular": (1, 2, None, 3),
-           "bond": (1, 2, None, 3), "angle": (1, 2, None, 3), "full": (1, 2, 3, 4),
-           "dipole": (None, 1, 2, 3), "sphere": (None, 1, None, 4),
-           "ellipsoid": (None, 1, None, 4), "spin": (None, 1, None, 2),
-           "electron": (None, 1, 2, 5), "dpd": (None, 1, None, 3)}
+_STYLES = {
+    "atomic": (None, 1, None, 2),
+    "charge": (None, 1, 2, 3),
+    "molecular": (1, 2, None, 3),
+    "bond": (1, 2, None, 3),
+    "angle": (1, 2, None, 3),
+    "full": (1, 2, 3, 4),
+    "dipole": (None, 1, 2, 3),
+    "sphere": (None, 1, None, 4),
+    "ellipsoid": (None, 1, None, 4),
+    "spin": (None, 1, None, 2),
+    "electron": (None, 1, 2, 5),
+    "dpd": (None, 1, None, 3),
+}
 _SECTION = re.compile(r"[A-Z][A-Za-z]+( [A-Z][A-Za-z]+)*( Coeffs)?$")
 _ORDER = ("atomic", "charge", "molecular", "full")
 
@@ -38,14 +47,21 @@ def parse(text, where, elements, unit, line):
         raise ValueError(f"{where} has no section 'Atoms'; write it again.")
     start, hint, rows = sections["Atoms"]
     if len(rows) < n:
-        raise ValueError(f"{where} breaks off: its section Atoms has {len(rows)} lines, not {n}; "
-                         "write it again.")
+        raise ValueError(
+            f"{where} breaks off: its section Atoms has {len(rows)} lines, not {n}; "
+            "write it again."
+        )
     rows = rows[:n]
     cell, origin = _box(head, where)
     style = _style(hint, rows, types, cell, origin, where)
     mol, kind, charge, first = _STYLES[style]
-    columns = {"id": (0, "i"), "type": (kind, "s" if _labelled(sections) else "i"),
-               "x": (first, "f"), "y": (first + 1, "f"), "z": (first + 2, "f")}
+    columns = {
+        "id": (0, "i"),
+        "type": (kind, "s" if _labelled(sections) else "i"),
+        "x": (first, "f"),
+        "y": (first + 1, "f"),
+        "z": (first + 2, "f"),
+    }
     columns |= {"mol": (mol, "i")} if mol else {}
     columns |= {"q": (charge, "f")} if charge else {}
     table = read_columns("".join(rows), columns, start)
@@ -55,8 +71,17 @@ def parse(text, where, elements, unit, line):
     arrays |= {"mol": table["mol"]} if mol else {}
     arrays |= {"initial_charges": table["q"]} if charge else {}
     positions = np.stack([table[c] for c in "xyz"], axis=1)
-    atoms = sites(where, labels, positions * length, cell * length, True, elements,
-                       masses=masses, ids=table["id"], arrays=arrays)
+    atoms = sites(
+        where,
+        labels,
+        positions * length,
+        cell * length,
+        True,
+        elements,
+        masses=masses,
+        ids=table["id"],
+        arrays=arrays,
+    )
     atoms.set_celldisp(origin * length)
     return atoms
 
@@ -74,8 +99,9 @@ def _split(text):
         elif plain.strip():
             if not sections[name][2]:
                 sections[name][0] = number
-            sections[name][2].append(row if name in ("Masses", "Atom Type Labels")
-                                     else plain.rstrip() + "\n")
+            sections[name][2].append(
+                row if name in ("Masses", "Atom Type Labels") else plain.rstrip() + "\n"
+            )
     return head, sections
 
 
@@ -122,16 +148,19 @@ def _style(hint, rows, types, cell, origin, where):
     hint = hint.split()[0] if hint else ""
     if hint in _STYLES:
         return hint
-    words = np.array([row.split() for row in rows[:200]
-                      if len(row.split()) == len(rows[0].split())])
+    words = np.array(
+        [row.split() for row in rows[:200] if len(row.split()) == len(rows[0].split())]
+    )
     fitting = [style for style in _ORDER if _fits(words, *_STYLES[style], types, cell, origin)]
     if "charge" in fitting and "molecular" in fitting:  # a charge has a point, a molecule none
         whole = all(word.lstrip("+-").isdecimal() for word in words[:, 2])
         fitting.remove("charge" if whole else "molecular")
     if not fitting:
-        raise ValueError(f"{where}: the columns of its section Atoms are of no style known here "
-                         "(atomic, charge, molecular, full); write the style behind it, as in "
-                         "'Atoms # full'.")
+        raise ValueError(
+            f"{where}: the columns of its section Atoms are of no style known here "
+            "(atomic, charge, molecular, full); write the style behind it, as in "
+            "'Atoms # full'."
+        )
     return fitting[0]
 
 
@@ -143,7 +172,7 @@ def _fits(words, mol, kind, charge, first, types, cell, origin):
         return False
     try:
         number = words[:, kind].astype(float)
-        places = words[:, first:first + 3].astype(float)
+        places = words[:, first : first + 3].astype(float)
         words[:, mol or 0].astype(float)
     except ValueError:
         return False

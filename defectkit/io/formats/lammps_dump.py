@@ -9,12 +9,27 @@ from ..frame import check_count, lines_of, read_columns, sites
 from ..source import Cut
 
 #: Å for the unit of length of each of LAMMPS' styles of units.
-UNITS = {"real": 1.0, "metal": 1.0, "lj": 1.0, "electron": Bohr, "nano": 10.0, "micro": 1e4,
-         "cgs": 1e8, "si": 1e10}
+UNITS = {
+    "real": 1.0,
+    "metal": 1.0,
+    "lj": 1.0,
+    "electron": Bohr,
+    "nano": 10.0,
+    "micro": 1e4,
+    "cgs": 1e8,
+    "si": 1e10,
+}
 _PLACES = (("x", "y", "z"), ("xu", "yu", "zu"), ("xs", "ys", "zs"), ("xsu", "ysu", "zsu"))
 _SCALED = ("xs", "xsu")
-_KEPT = {"id": "i", "type": "i", "mol": "i", "mass": "f", "q": "f", "element": "s",
-         "typelabel": "s"}
+_KEPT = {
+    "id": "i",
+    "type": "i",
+    "mol": "i",
+    "mass": "f",
+    "q": "f",
+    "element": "s",
+    "typelabel": "s",
+}
 
 
 def cut(lines, where):
@@ -29,12 +44,16 @@ def cut(lines, where):
                 n = line.strip()
             head.append(line)
         if n is None or not n.isdecimal():
-            raise ValueError("'ITEM: NUMBER OF ATOMS' is missing or not followed by a number; "
-                             "repair the dump.")
+            raise ValueError(
+                "'ITEM: NUMBER OF ATOMS' is missing or not followed by a number; repair the dump."
+            )
         check_count(int(n), where)
         rows = lines.take(int(n))
-        if not rows.endswith("\n") and rows and (
-                len(rows[rows.rfind("\n") + 1:].split()) < len(head[-1].split()) - 2):
+        if (
+            not rows.endswith("\n")
+            and rows
+            and (len(rows[rows.rfind("\n") + 1 :].split()) < len(head[-1].split()) - 2)
+        ):
             raise Cut
         yield "".join([*head, rows]), start
 
@@ -66,9 +85,18 @@ def parse(text, where, elements, unit, line):
     if "q" in names:
         arrays["initial_charges"] = table["q"]
     labels, masses = _labels(table, names, elements, where)
-    atoms = sites(where, labels, positions * length, cell * length, pbc, elements,
-                       masses=masses, ids=table["id"] if "id" in names else None, arrays=arrays,
-                       info=_times(items))
+    atoms = sites(
+        where,
+        labels,
+        positions * length,
+        cell * length,
+        pbc,
+        elements,
+        masses=masses,
+        ids=table["id"] if "id" in names else None,
+        arrays=arrays,
+        info=_times(items),
+    )
     atoms.set_celldisp(origin * length)
     return atoms
 
@@ -100,13 +128,18 @@ def _labels(table, names, elements, where):
     own = next((c for c in ("element", "typelabel") if c in names), None)
     if own is not None and not ("type" in names and elements is not None):
         if "type" in names and set(table[own].tolist()) == {"C"} and np.ptp(table["type"]):
-            warnings.warn(f"{where} calls all of its types C, as LAMMPS does where dump_modify "
-                          "names no elements; if they are others, give elements.", stacklevel=2)
+            warnings.warn(
+                f"{where} calls all of its types C, as LAMMPS does where dump_modify "
+                "names no elements; if they are others, give elements.",
+                stacklevel=2,
+            )
         return table[own], None
     if "type" not in names:
         if isinstance(elements, tuple) and len(elements) > 1:
-            raise ValueError(f"{where} has neither types nor elements, but elements names "
-                             f"{len(elements)}; name the one element, or dump the types.")
+            raise ValueError(
+                f"{where} has neither types nor elements, but elements names "
+                f"{len(elements)}; name the one element, or dump the types."
+            )
         return np.ones(len(table), int), None
     masses = None
     if "mass" in names:
@@ -134,8 +167,10 @@ def _box(items, where):
         if rows.shape not in ((3, 2), (3, 3)) and not general:
             raise ValueError
     except (KeyError, ValueError):
-        raise ValueError(f"{where}: 'ITEM: BOX BOUNDS' is missing or not three lines of numbers; "
-                         "repair the dump.") from None
+        raise ValueError(
+            f"{where}: 'ITEM: BOX BOUNDS' is missing or not three lines of numbers; "
+            "repair the dump."
+        ) from None
     flags = [name for name in names if len(name) == 2 and set(name) <= set("pfsm")]
     pbc = [flag == "pp" for flag in flags] if len(flags) == 3 else True
     if general:  # avec, bvec, cvec, each with a number of the corner behind it

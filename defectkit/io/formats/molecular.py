@@ -16,9 +16,20 @@ from .plain_binary import dcd, trr
 from .xtc import xtc
 
 #: Name of the format in chemfiles, by the ending of the file's name.
-OTHERS = {".mol2": "MOL2", ".sdf": "SDF", ".mmcif": "mmCIF", ".mmtf": "MMTF", ".cml": "CML",
-          ".cssr": "CSSR", ".tng": "TNG", ".ncrst": "Amber Restart", ".arc": "Tinker",
-          ".psf": "PSF", ".tpr": "TPR", ".trj": "TRJ"}
+OTHERS = {
+    ".mol2": "MOL2",
+    ".sdf": "SDF",
+    ".mmcif": "mmCIF",
+    ".mmtf": "MMTF",
+    ".cml": "CML",
+    ".cssr": "CSSR",
+    ".tng": "TNG",
+    ".ncrst": "Amber Restart",
+    ".arc": "Tinker",
+    ".psf": "PSF",
+    ".tpr": "TPR",
+    ".trj": "TRJ",
+}
 _READERS = {"XTC": xtc, "TRR": trr, "DCD": dcd}
 _MAGIC = {b"\x00\x00\x07\xcb": "XTC", b"\x00\x00\x07\xe7": "XTC", b"\x00\x00\x07\xc9": "TRR"}
 
@@ -41,8 +52,10 @@ def binary_frames(path, kind, topology, where):
 
 def _made(positions, cell, time, topology, where, path):
     if len(positions) != len(topology):
-        raise ValueError(f"{path} has {len(positions)} atoms a frame, the topology "
-                         f"{len(topology)}; give the topology of this trajectory.")
+        raise ValueError(
+            f"{path} has {len(positions)} atoms a frame, the topology "
+            f"{len(topology)}; give the topology of this trajectory."
+        )
     atoms = Atoms(topology.numbers, positions, cell=cell, pbc=bool(cell.any()))
     if "left_out" in topology.info:
         atoms.info["left_out"] = topology.info["left_out"]
@@ -65,8 +78,9 @@ def other_frames(path, kind, elements, where):
                 yield _named(file.read(), elements, f"{where}, frame {n}")
     except (chemfiles.ChemfilesError, UnicodeDecodeError, OverflowError, MemoryError) as err:
         if n == 0:
-            raise ValueError(f"{path} cannot be read ({_said(err)}); convert it, e.g. to extended "
-                             "XYZ.") from None
+            raise ValueError(
+                f"{path} cannot be read ({_said(err)}); convert it, e.g. to extended XYZ."
+            ) from None
         raise Cut from None
 
 

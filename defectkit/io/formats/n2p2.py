@@ -25,8 +25,15 @@ def parse(text, where, elements, unit, line):
     lattice = np.array([row[1:4] for row in rows if row[0] == "lattice"], float)
     positions = np.array([row[1:4] for row in atoms], float).reshape(-1, 3)
     if lattice.shape not in ((0,), (3, 3)):
-        raise ValueError(f"{where} has {len(lattice)} lines 'lattice', not three or none; repair "
-                         "the file.")
+        raise ValueError(
+            f"{where} has {len(lattice)} lines 'lattice', not three or none; repair the file."
+        )
     periodic = len(lattice) == 3
-    return sites(where, [row[4] for row in atoms], positions * unit,
-                      lattice * unit if periodic else None, periodic, elements)
+    return sites(
+        where,
+        [row[4] for row in atoms],
+        positions * unit,
+        lattice * unit if periodic else None,
+        periodic,
+        elements,
+    )

@@ -18,8 +18,10 @@ def frames(path, head, topology, elements, where):
     try:
         variables = file.variables
         if "coordinates" not in variables:
-            raise ValueError(f"{path} has no variable 'coordinates'; it is NetCDF, but of no "
-                             "trajectory that is known here (AMBER, LAMMPS).")
+            raise ValueError(
+                f"{path} has no variable 'coordinates'; it is NetCDF, but of no "
+                "trajectory that is known here (AMBER, LAMMPS)."
+            )
         for n in range(variables["coordinates"].shape[0]):
             yield _frame(variables, n, topology, elements, f"{where}, frame {n}", path)
         if not whole:
@@ -68,14 +70,18 @@ def _opened(path, head):
             if found:
                 found.close()
         if least == 0:
-            raise ValueError(f"{path} is a NetCDF file that is damaged or breaks off within its "
-                             "first frame; write it again.")
+            raise ValueError(
+                f"{path} is a NetCDF file that is damaged or breaks off within its "
+                "first frame; write it again."
+            )
         return _classic(path, least), False
     try:
         import netCDF4
     except ImportError:
-        raise ValueError(f"{path} is NetCDF of a newer kind; pip install netCDF4, or write it in "
-                         "the classic format.") from None
+        raise ValueError(
+            f"{path} is NetCDF of a newer kind; pip install netCDF4, or write it in "
+            "the classic format."
+        ) from None
     try:
         return netCDF4.Dataset(str(path)), True
     except OSError as err:
@@ -86,8 +92,11 @@ def _frame(variables, n, topology, elements, where, path):
     def of_frame(name):
         if name not in variables:
             return None
-        values = np.ma.filled(np.ma.asarray(variables[name][n]), np.nan) if (
-            name == "coordinates") else np.asarray(variables[name][n])
+        values = (
+            np.ma.filled(np.ma.asarray(variables[name][n]), np.nan)
+            if (name == "coordinates")
+            else np.asarray(variables[name][n])
+        )
         return np.array(values)
 
     positions = of_frame("coordinates").astype(float)
@@ -106,8 +115,10 @@ def _frame(variables, n, topology, elements, where, path):
     ids = next((of_frame(name) for name in ("id", "identifier") if name in variables), None)
     if topology is not None:
         if len(topology) != len(positions):
-            raise ValueError(f"{path} has {len(positions)} atoms a frame, the topology "
-                             f"{len(topology)}; give the topology of this trajectory.")
+            raise ValueError(
+                f"{path} has {len(positions)} atoms a frame, the topology "
+                f"{len(topology)}; give the topology of this trajectory."
+            )
         atoms = topology.copy()
         if ids is not None:
             order = np.argsort(ids.astype(int), kind="stable")
@@ -119,9 +130,17 @@ def _frame(variables, n, topology, elements, where, path):
     if kinds is None:
         raise ValueError(f"{path} holds no elements; name a topology, e.g. topology='start.pdb'.")
     labels = kinds.astype(int)
-    return make_frame(where, labels, positions * factor, cell, cell is not None, elements,
-                      ids=None if ids is None else ids.astype(int), arrays={"type": labels},
-                      info=info)
+    return make_frame(
+        where,
+        labels,
+        positions * factor,
+        cell,
+        cell is not None,
+        elements,
+        ids=None if ids is None else ids.astype(int),
+        arrays={"type": labels},
+        info=info,
+    )
 
 
 def _length(variable):

@@ -27,8 +27,10 @@ def cut(lines, where):
             raise Cut
         if line is None or record in _END:
             if n_atoms:
-                yield "".join([cell if cell.endswith("\n") or not cell else cell + "\n", *got]), \
-                    start
+                yield (
+                    "".join([cell if cell.endswith("\n") or not cell else cell + "\n", *got]),
+                    start,
+                )
             got, n_atoms = [], 0
             start = lines.number + 1
         if line is None:
@@ -52,23 +54,27 @@ def parse(text, where, elements, unit, line):
         try:
             positions[k] = row[30:38], row[38:46], row[46:54]
         except ValueError:
-            raise ValueError(f"{where}: {row.strip()[:60]!r} has no three positions in columns 31 "
-                             "to 54; repair the file.") from None
+            raise ValueError(
+                f"{where}: {row.strip()[:60]!r} has no three positions in columns 31 "
+                "to 54; repair the file."
+            ) from None
     return sites(where, _labels(rows, elements), positions, cell, cell is not None, elements)
 
 
 def _cell(row, where):
     try:
-        found = [float(row[a:b]) for a, b in ((6, 15), (15, 24), (24, 33), (33, 40), (40, 47),
-                                              (47, 54))]
+        found = [
+            float(row[a:b]) for a, b in ((6, 15), (15, 24), (24, 33), (33, 40), (40, 47), (47, 54))
+        ]
     except ValueError:
         try:
             found = [float(word) for word in row.split()[1:7]]
         except ValueError:
             found = []
     if len(found) < 6:
-        raise ValueError(f"{row.strip()[:60]!r} holds no six numbers of a cell; repair it or take "
-                         "it out.")
+        raise ValueError(
+            f"{row.strip()[:60]!r} holds no six numbers of a cell; repair it or take it out."
+        )
     if max(found[:3]) <= 1.0:  # the usual stand-in for no cell
         return None
     return cell_of(found[:3], found[3:], where)
@@ -80,13 +86,23 @@ def _labels(rows, elements):
     if not all(own):
         names = [row[12:16] for row in rows]
         residues = [row[17:27] for row in rows]
-        guessed = labels_of([name.strip() for name in names],
-                            [row[17:20].strip() for row in rows], residues, elements)
+        guessed = labels_of(
+            [name.strip() for name in names],
+            [row[17:20].strip() for row in rows],
+            residues,
+            elements,
+        )
         # A name of two letters that begins in column 13 is that of an element, such as "CA  ".
-        guessed = [name[:2] if name[:2].isalpha() and element_of(name[:2]) and len(
-            name.strip()) == 2 else label for name, label in zip(names, guessed, strict=True)]
+        guessed = [
+            name[:2]
+            if name[:2].isalpha() and element_of(name[:2]) and len(name.strip()) == 2
+            else label
+            for name, label in zip(names, guessed, strict=True)
+        ]
         own = [symbol or label for symbol, label in zip(own, guessed, strict=True)]
     if isinstance(elements, dict):
-        own = [name if (name := row[12:16].strip()) in elements else label
-               for row, label in zip(rows, own, strict=True)]
+        own = [
+            name if (name := row[12:16].strip()) in elements else label
+            for row, label in zip(rows, own, strict=True)
+        ]
     return own

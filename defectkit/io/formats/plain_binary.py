@@ -67,8 +67,10 @@ def dcd(path):
         head = file.read(92)
         order = next((o for o in "<>" if struct.unpack(o + "i", head[:4])[0] == 84), None)
         if order is None or len(head) < 92:
-            raise ValueError(f"{path} is a DCD file of a kind that is not read here (records "
-                             "counted in 64 bits, or damaged); convert it to extended XYZ.")
+            raise ValueError(
+                f"{path} is a DCD file of a kind that is not read here (records "
+                "counted in 64 bits, or damaged); convert it to extended XYZ."
+            )
         control = struct.unpack(order + "20i", head[8:88])
         _record(file, order, size)
         atoms = struct.unpack(order + "i", _record(file, order, size)[:4].ljust(4, b"\0"))[0]

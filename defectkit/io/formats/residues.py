@@ -4,14 +4,85 @@ from collections import Counter
 
 from ..elements import element_of
 
-_WATER = {"SOL", "WAT", "HOH", "TIP", "TIP3", "TIP4", "TIP5", "SPC", "WATER", "TIP3P", "TIP4P",
-          "TIP5P", "SPCE", "H2O", "OPC", "ICE", "DOD", "TP3", "T3P", "T4P"}
-_AMINO = {"ALA", "ARG", "ASN", "ASP", "CYS", "GLN", "GLU", "GLY", "HIS", "ILE", "LEU", "LYS",
-          "MET", "PHE", "PRO", "SER", "THR", "TRP", "TYR", "VAL"}
+_WATER = {
+    "SOL",
+    "WAT",
+    "HOH",
+    "TIP",
+    "TIP3",
+    "TIP4",
+    "TIP5",
+    "SPC",
+    "WATER",
+    "TIP3P",
+    "TIP4P",
+    "TIP5P",
+    "SPCE",
+    "H2O",
+    "OPC",
+    "ICE",
+    "DOD",
+    "TP3",
+    "T3P",
+    "T4P",
+}
+_AMINO = {
+    "ALA",
+    "ARG",
+    "ASN",
+    "ASP",
+    "CYS",
+    "GLN",
+    "GLU",
+    "GLY",
+    "HIS",
+    "ILE",
+    "LEU",
+    "LYS",
+    "MET",
+    "PHE",
+    "PRO",
+    "SER",
+    "THR",
+    "TRP",
+    "TYR",
+    "VAL",
+}
 #: Two capital letters that name an element and, in molecules, an atom of C, H, N, O.
-_EITHER = {"CA", "CD", "CE", "CO", "CS", "CF", "CM", "CN", "HE", "HF", "HG", "HO", "HS", "NA",
-           "NB", "ND", "NE", "NI", "NO", "NP", "OS", "OG", "PA", "PB", "PD", "SB", "SC", "SE",
-           "SG", "CR", "CU", "CL"}
+_EITHER = {
+    "CA",
+    "CD",
+    "CE",
+    "CO",
+    "CS",
+    "CF",
+    "CM",
+    "CN",
+    "HE",
+    "HF",
+    "HG",
+    "HO",
+    "HS",
+    "NA",
+    "NB",
+    "ND",
+    "NE",
+    "NI",
+    "NO",
+    "NP",
+    "OS",
+    "OG",
+    "PA",
+    "PB",
+    "PD",
+    "SB",
+    "SC",
+    "SE",
+    "SG",
+    "CR",
+    "CU",
+    "CL",
+}
 _SURE = {"CL", "CU", "CR"}  # of these, those that in practice are the element
 
 
@@ -56,8 +127,12 @@ def _label(name, kind, alone):
     if kind.upper() in _AMINO and upper[:1] in "CHNOS":
         return upper[0]
     two = upper[:2]
-    if len(upper) >= 2 and element_of(two) and len(upper) == 2 and (
-            alone or two in _SURE or two not in _EITHER):
+    if (
+        len(upper) >= 2
+        and element_of(two)
+        and len(upper) == 2
+        and (alone or two in _SURE or two not in _EITHER)
+    ):
         return two
     if upper[:1] and element_of(upper[0]) and not name.isdecimal():
         return upper[0]

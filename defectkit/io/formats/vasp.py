@@ -34,8 +34,10 @@ def cut_xdatcar(lines, where):
             if line is None:
                 raise Cut
             if not _STEP.match(line):
-                raise ValueError(f"line {lines.number}: 'Direct configuration=' is expected, not "
-                                 f"{line.strip()[:40]!r}; repair the file.")
+                raise ValueError(
+                    f"line {lines.number}: 'Direct configuration=' is expected, not "
+                    f"{line.strip()[:40]!r}; repair the file."
+                )
             start = lines.number - len(head)
         else:
             start -= len(head)
@@ -58,8 +60,10 @@ def _head(lines, where):
         head.append(_next(lines))
     counts = head[-1].split("!")[0].split()
     if not counts or not all(word.isdecimal() for word in counts):
-        raise ValueError(f"line {lines.number}: the numbers of atoms are expected, not "
-                         f"{head[-1].strip()[:40]!r}; repair the file.")
+        raise ValueError(
+            f"line {lines.number}: the numbers of atoms are expected, not "
+            f"{head[-1].strip()[:40]!r}; repair the file."
+        )
     n = sum(map(int, counts))
     check_count(n, where)
     return start, head, n
@@ -71,22 +75,28 @@ def parse(text, where, elements, unit, line):
     cell = _cell(rows[1:5], line)
     named = len(rows[5].split()) > 0 and not rows[5].split()[0].isdecimal()
     counts = [int(word) for word in rows[6 if named else 5].split("!")[0].split()]
-    mode, block = rows[7 if named else 6], "".join(rows[8 if named else 7:])
+    mode, block = rows[7 if named else 6], "".join(rows[8 if named else 7 :])
     first = line + (8 if named else 7)
     table = read_columns(block, {"x": (0, "f"), "y": (1, "f"), "z": (2, "f")}, first)
     if len(table) != sum(counts):
-        raise ValueError(f"{where} has {len(table)} lines of positions, not {sum(counts)}; repair "
-                         "the file.")
+        raise ValueError(
+            f"{where} has {len(table)} lines of positions, not {sum(counts)}; repair the file."
+        )
     positions = np.stack([table[c] for c in "xyz"], axis=1)
     if mode.strip()[:1] in "CcKk" and mode.strip():
         positions = positions * _scale(rows[1], cell, rows[2:5], line)
     else:
         positions = positions @ cell
-    names = (rows[5].split("!")[0].split() if named else
-             _names_elsewhere(rows[0], block, counts, elements, where))
+    names = (
+        rows[5].split("!")[0].split()
+        if named
+        else _names_elsewhere(rows[0], block, counts, elements, where)
+    )
     if len(names) != len(counts):
-        raise ValueError(f"line {line + 5}: {len(names)} elements for {len(counts)} numbers of "
-                         "atoms; repair the file.")
+        raise ValueError(
+            f"line {line + 5}: {len(names)} elements for {len(counts)} numbers of "
+            "atoms; repair the file."
+        )
     labels = np.repeat(np.array([str(name) for name in names]), counts)
     info = {"step": int(found[2])} if (found := _STEP.match(mode)) and found[2] else {}
     return sites(where, labels, positions, cell, True, elements, info=info)
@@ -112,8 +122,10 @@ def _cell(rows, line):
             raise ValueError
         return raw * _scale(rows[0], raw, rows[1:], line)
     except (ValueError, IndexError):
-        raise ValueError(f"lines {line + 1} to {line + 4} are no scale and three vectors of a "
-                         "cell; repair the file.") from None
+        raise ValueError(
+            f"lines {line + 1} to {line + 4} are no scale and three vectors of a "
+            "cell; repair the file."
+        ) from None
 
 
 def _names_elsewhere(comment, block, counts, elements, where):
@@ -127,7 +139,10 @@ def _names_elsewhere(comment, block, counts, elements, where):
         return [behind[k] for k in starts]
     words = comment.split()
     if len(words) == len(counts) and all(element_of(word) for word in words):
-        warnings.warn(f"{where} names no elements but in its first line; taken from there: "
-                      f"{' '.join(words)}.", stacklevel=6)
+        warnings.warn(
+            f"{where} names no elements but in its first line; taken from there: "
+            f"{' '.join(words)}.",
+            stacklevel=6,
+        )
         return words
     return range(1, len(counts) + 1)

@@ -35,8 +35,11 @@ def xtc(path):
                 raise Cut
             magic, atoms, _, time = struct.unpack(">iiif", head[:16])
             box = np.frombuffer(head[16:52], ">f4").reshape(3, 3).astype(float)
-            if (magic not in (1995, 2023) or atoms <= 0
-                    or struct.unpack(">i", head[52:])[0] != atoms):
+            if (
+                magic not in (1995, 2023)
+                or atoms <= 0
+                or struct.unpack(">i", head[52:])[0] != atoms
+            ):
                 raise Cut
             read = _plain if atoms <= 9 else _packed
             positions, at = read(file, atoms, size, magic == 2023)
@@ -59,8 +62,14 @@ def _packed(file, atoms, size, wide):
     low = np.array(limits[:3], np.int64)
     sizes = np.array(limits[3:], np.int64) - low + 1
     end = file.tell() + length + (-length) % 4
-    if (not 0 < precision < 1e9 or not _FIRST <= small < 73 or sizes.min() < 1
-            or sizes.max() >= 2**31 or not 0 < length <= 16 * atoms + 64 or end > size):
+    if (
+        not 0 < precision < 1e9
+        or not _FIRST <= small < 73
+        or sizes.min() < 1
+        or sizes.max() >= 2**31
+        or not 0 < length <= 16 * atoms + 64
+        or end > size
+    ):
         raise Cut
     together = 0
     if sizes.max() <= 0xFFFFFF:

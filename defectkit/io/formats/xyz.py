@@ -10,8 +10,16 @@ from ..frame import check_count, read_columns, sites
 _PLAIN = "species:S:1:pos:R:3"
 _SPECIES = ("species", "symbols", "element", "elements", "symbol")
 _TYPES = ("type", "types", "particle_type")
-_IDS = ("id", "ids", "atom_id", "particle_id", "identifier", "particle_identifier", "index",
-        "atom_index")
+_IDS = (
+    "id",
+    "ids",
+    "atom_id",
+    "particle_id",
+    "identifier",
+    "particle_identifier",
+    "index",
+    "atom_index",
+)
 _TIMESTEP = re.compile(r"Timestep:\s*(\d+)")
 _CP2K = re.compile(r"\bi\s*=\s*(\d+),\s*time\s*=\s*([-+.\dEe]+)")
 
@@ -22,8 +30,10 @@ def cut(lines, where):
         start = lines.number
         words = first.split()
         if len(words) != 1 or not words[0].isdecimal():
-            raise ValueError(f"line {start}: a number of atoms is expected, not "
-                             f"{first.strip()[:40]!r}; repair the file.")
+            raise ValueError(
+                f"line {start}: a number of atoms is expected, not "
+                f"{first.strip()[:40]!r}; repair the file."
+            )
         check_count(int(words[0]), f"line {start}")
         comment = lines.take(1)
         yield first + comment + lines.take(int(words[0])), start
@@ -43,14 +53,14 @@ def parse(text, where, elements, unit, line):
         raise ValueError(f"{where} has no atoms in it; give a file with at least one atom.")
     table = read_columns(rows, columns, line + 2)
     if len(table) != n:
-        raise ValueError(f"{where}: {len(table)} lines of atoms where {n} are expected; repair "
-                         "the file.")
+        raise ValueError(
+            f"{where}: {len(table)} lines of atoms where {n} are expected; repair the file."
+        )
     arrays = {name: _array(table, name, width, kind) for name, (width, kind) in groups.items()}
     labels, positions, ids = _known(arrays, n)
     if origin is not None:
         info["Origin"] = origin
-    return sites(where, labels, positions, cell, pbc, elements, ids=ids, arrays=arrays,
-                      info=info)
+    return sites(where, labels, positions, cell, pbc, elements, ids=ids, arrays=arrays, info=info)
 
 
 def _info(comment):
@@ -62,31 +72,42 @@ def _info(comment):
     if "=" not in comment:
         return {}
     info = key_val_str_to_dict(comment)
-    return {name if name.lower() not in ("lattice", "properties", "pbc", "origin")
-            else {"lattice": "Lattice", "properties": "Properties", "pbc": "pbc",
-                  "origin": "Origin"}[name.lower()]: value for name, value in info.items()}
+    return {
+        name
+        if name.lower() not in ("lattice", "properties", "pbc", "origin")
+        else {"lattice": "Lattice", "properties": "Properties", "pbc": "pbc", "origin": "Origin"}[
+            name.lower()
+        ]: value
+        for name, value in info.items()
+    }
 
 
 def _lattice(values):
     values = np.asarray(values)
     if values.dtype.kind not in "if" or values.size not in (1, 3, 9):
         raise ValueError("Lattice is not nine numbers; repair the file.")
-    return values.T if values.shape == (3, 3) else (
-        values.reshape(3, 3) if values.size == 9 else values * np.ones(3))
+    return (
+        values.T
+        if values.shape == (3, 3)
+        else (values.reshape(3, 3) if values.size == 9 else values * np.ones(3))
+    )
 
 
 def _columns(properties, rows):
     """Columns for `read_columns`, and (width, kind) of each property."""
     words = properties.split(":")
     if len(words) % 3 or not all(w.isdecimal() and int(w) > 0 for w in words[2::3]):
-        raise ValueError(f"Properties={properties[:60]} is not name:kind:columns, again and "
-                         "again; repair the file.")
+        raise ValueError(
+            f"Properties={properties[:60]} is not name:kind:columns, again and "
+            "again; repair the file."
+        )
     columns, groups, place = {}, {}, 0
     for name, kind, width in zip(words[::3], words[1::3], map(int, words[2::3]), strict=True):
         kind = {"R": "f", "I": "i", "S": "s", "L": "s"}.get(kind)
         if kind is None:
-            raise ValueError(f"Properties={properties[:60]} has a kind other than R, I, S, L; "
-                             "repair the file.")
+            raise ValueError(
+                f"Properties={properties[:60]} has a kind other than R, I, S, L; repair the file."
+            )
         groups[name] = width, "L" if words[1::3][len(groups)] == "L" else kind
         for k in range(width):
             columns[f"{name} {k}"] = place, kind
@@ -102,15 +123,20 @@ def _array(table, name, width, kind):
 
 def _known(arrays, n):
     """Labels, positions and ids, taken out of the arrays."""
-    positions = next((arrays.pop(name) for name in ("pos", "positions", "position")
-                      if name in arrays), None)
+    positions = next(
+        (arrays.pop(name) for name in ("pos", "positions", "position") if name in arrays), None
+    )
     if positions is None or positions.shape != (n, 3):
         raise ValueError("Properties names no pos:R:3; write the positions.")
     labels = next((arrays.pop(name) for name in ("Z", "numbers") if name in arrays), None)
     if labels is not None:
         from ase.data import chemical_symbols
-        if labels.dtype.kind != "i" or labels.min(initial=0) < 0 or (
-                labels.max(initial=0) >= len(chemical_symbols)):
+
+        if (
+            labels.dtype.kind != "i"
+            or labels.min(initial=0) < 0
+            or (labels.max(initial=0) >= len(chemical_symbols))
+        ):
             raise ValueError("Z is no atomic number; repair the file.")
         labels = np.array(chemical_symbols)[labels]
     for name in (*_SPECIES, *_TYPES):
@@ -118,9 +144,18 @@ def _known(arrays, n):
             labels = arrays.pop(name) if name in _SPECIES else arrays[name]
     if labels is None:
         raise ValueError("Properties names neither species nor types; write one of them.")
-    name = min((name for name in arrays if name.lower() in _IDS and arrays[name].ndim == 1
-                and arrays[name].dtype.kind == "i" and len(np.unique(arrays[name])) == n),
-               key=lambda name: _IDS.index(name.lower()), default=None)
+    name = min(
+        (
+            name
+            for name in arrays
+            if name.lower() in _IDS
+            and arrays[name].ndim == 1
+            and arrays[name].dtype.kind == "i"
+            and len(np.unique(arrays[name])) == n
+        ),
+        key=lambda name: _IDS.index(name.lower()),
+        default=None,
+    )
     for taken in ("numbers", "positions"):
         arrays.pop(taken, None)
     return labels, positions, None if name is None else arrays.pop(name)

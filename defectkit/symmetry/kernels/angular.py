@@ -21,8 +21,7 @@ from .cutoffs import (
 from .records import BLOCK, TRIPLES_AT, WORK_AT
 
 
-@leaf(INT, INT, INT, FLOATS, INT, FLOATS, FLOAT, FLOAT, INT, INT, TRIPLES_AT, WORK_AT,
-      returns=INT)
+@leaf(INT, INT, INT, FLOATS, INT, FLOATS, FLOAT, FLOAT, INT, INT, TRIPLES_AT, WORK_AT, returns=INT)
 def queue_row(j, k0, k1, polar, size, bare, rc, limit, envelope, n, block, work):
     """Appends triples of neighbour j with k0 <= k < k1 to n others; returns the new number.
 
@@ -83,8 +82,20 @@ def queue_triples(channels, start, n_species, polar, F, blocks, filled, bounds, 
                     filled[block] = n
                     block, n = block + 1, 0
                 stop = min(hi2, k + BLOCK - n)
-                n = queue_row(j, k, stop, polar.ctypes, size, bare.ctypes, rc, limit, base >= 0,
-                              n, blocks[block:].ctypes, work.ctypes)
+                n = queue_row(
+                    j,
+                    k,
+                    stop,
+                    polar.ctypes,
+                    size,
+                    bare.ctypes,
+                    rc,
+                    limit,
+                    base >= 0,
+                    n,
+                    blocks[block:].ctypes,
+                    work.ctypes,
+                )
                 k = stop
         if n:
             filled[block] = n
@@ -175,8 +186,16 @@ def fill_angles(plan, ch, n, block, work, A, dA):
 def cut_third_sides(plan, row, n, slopes, work):
     """Cutoff function of r_jk as radial factor `row` has it."""
     w, cut = work[0], plan.cutoffs[plan.radials[row].cutoff]
-    cutoff_values(cut.kind, cut.inner, cut.rc, n, w.distance.ctypes, slopes, w.cutoff.ctypes,
-                  w.cutoff_slope.ctypes)
+    cutoff_values(
+        cut.kind,
+        cut.inner,
+        cut.rc,
+        n,
+        w.distance.ctypes,
+        slopes,
+        w.cutoff.ctypes,
+        w.cutoff_slope.ctypes,
+    )
 
 
 @part
@@ -200,14 +219,30 @@ def third_factor(plan, ch, f, n, slopes, work):
     row = plan.factors[f]
     radial = plan.radials[row]
     if radial.kind > 0:
-        compact_values(radial.kind, radial.a, radial.b, n, w.distance.ctypes, w.factor.ctypes,
-                       w.factor_slope.ctypes)
+        compact_values(
+            radial.kind,
+            radial.a,
+            radial.b,
+            n,
+            w.distance.ctypes,
+            w.factor.ctypes,
+            w.factor_slope.ctypes,
+        )
         return
     before = plan.factors[f - 1] if f > plan.channels[ch].factors[0] else -1
     if before < 0 or plan.radials[before].cutoff != radial.cutoff:
         cut_third_sides(plan, row, n, slopes, work)
-    gaussian_values(radial.a, radial.b, n, w.distance.ctypes, w.cutoff.ctypes,
-                    w.cutoff_slope.ctypes, slopes, w.factor.ctypes, w.factor_slope.ctypes)
+    gaussian_values(
+        radial.a,
+        radial.b,
+        n,
+        w.distance.ctypes,
+        w.cutoff.ctypes,
+        w.cutoff_slope.ctypes,
+        slopes,
+        w.factor.ctypes,
+        w.factor_slope.ctypes,
+    )
 
 
 @part
@@ -226,6 +261,7 @@ def add_values(plan, ch, n, block, F, work, A, dA, out):
             radial_of_factors(n, block.ctypes, F[row].ctypes, F.shape[1], work.ctypes)
         while member < last and plan.members[member].factor == f:
             of = plan.members[member]
-            out[of.column] += of.norm * dot(n, work[0].radial.ctypes,
-                                            A[of.angle - channel.angles[0]].ctypes)
+            out[of.column] += of.norm * dot(
+                n, work[0].radial.ctypes, A[of.angle - channel.angles[0]].ctypes
+            )
             member += 1

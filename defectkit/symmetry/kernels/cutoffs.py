@@ -18,16 +18,20 @@ _TANH_NORM = 1.0 / np.tanh(1.0) ** 3
 @intrinsic
 def _bits(typingctx, x):
     """The 64 bits of a double as an integer."""
+
     def code(context, builder, signature, args):
         return builder.bitcast(args[0], ir.IntType(64))
+
     return types.int64(types.float64), code
 
 
 @intrinsic
 def _from_bits(typingctx, x):
     """The double that 64 bits stand for."""
+
     def code(context, builder, signature, args):
         return builder.bitcast(args[0], ir.DoubleType())
+
     return types.float64(types.int64), code
 
 
@@ -105,15 +109,19 @@ def _poly2(x):
 @fast
 def _poly3(x):
     q = x * x * x
-    return ((((20.0 * x - 70.0) * x + 84.0) * x - 35.0) * q * x + 1.0,
-            q * (((140.0 * x - 420.0) * x + 420.0) * x - 140.0))
+    return (
+        (((20.0 * x - 70.0) * x + 84.0) * x - 35.0) * q * x + 1.0,
+        q * (((140.0 * x - 420.0) * x + 420.0) * x - 140.0),
+    )
 
 
 @fast
 def _poly4(x):
     q = x * x * x * x
-    return (((((315.0 - 70.0 * x) * x - 540.0) * x + 420.0) * x - 126.0) * q * x + 1.0,
-            q * ((((2520.0 - 630.0 * x) * x - 3780.0) * x + 2520.0) * x - 630.0))
+    return (
+        ((((315.0 - 70.0 * x) * x - 540.0) * x + 420.0) * x - 126.0) * q * x + 1.0,
+        q * ((((2520.0 - 630.0 * x) * x - 3780.0) * x + 2520.0) * x - 630.0),
+    )
 
 
 @fast
@@ -127,6 +135,7 @@ def _bump(x):
 
 def _step(core):
     """`core` stretched over inner to inner + 1 / scale."""
+
     @fast
     def fill(inner, scale, n, r, f, df):
         for m in range(n):
@@ -140,6 +149,7 @@ def _step(core):
 
 def _window(core):
     """`core` on both sides of a centre; `bend` 1 for the asymmetric variants, else 0."""
+
     @fast
     def fill(centre, scale, bend, n, x, f, df):
         for m in range(n):

@@ -15,20 +15,29 @@ from .angular import add_values, queue_triples, total
 from .cutoffs import compact_values, cutoff_values, gaussian_values
 from .records import BLOCK, TRIPLES
 
-Space = namedtuple("Space", [
-    "polar",   # (8, size) of each neighbour: unit vector (3), distance, its inverse, vector (3)
-    "index",   # (size,) which atom it is
-    "start",   # (n_species + 1,) where the neighbours of each element begin
-    "F", "dF",  # (n_radials, size) radial factors and slopes
-    "bare", "bare_slope",  # (size,) cutoff function
-    "blocks", "filled", "bounds",  # the queue, see `queue_triples`
-    "A", "dA",  # (n_angles, BLOCK) angular factors and slopes
-])
+Space = namedtuple(
+    "Space",
+    [
+        "polar",  # (8, size) of each neighbour: unit vector (3), distance, its inverse, vector (3)
+        "index",  # (size,) which atom it is
+        "start",  # (n_species + 1,) where the neighbours of each element begin
+        "F",
+        "dF",  # (n_radials, size) radial factors and slopes
+        "bare",
+        "bare_slope",  # (size,) cutoff function
+        "blocks",
+        "filled",
+        "bounds",  # the queue, see `queue_triples`
+        "A",
+        "dA",  # (n_angles, BLOCK) angular factors and slopes
+    ],
+)
 
 
 @part
-def load_neighbours(i, first, neigh, shift, pos, cell, species, n_species, rc, polar, index,
-                    start):
+def load_neighbours(
+    i, first, neigh, shift, pos, cell, species, n_species, rc, polar, index, start
+):
     """Neighbours of atom i nearer than rc, grouped by species; returns how many.
 
     Returns -1 where another atom coincides with atom i.
@@ -69,16 +78,27 @@ def tabulate(plan, n, n_species, weight, slopes, space):
         if not radial.wanted:
             continue
         if radial.kind > 0:
-            compact_values(radial.kind, radial.a, radial.b, n, r.ctypes, F[row].ctypes,
-                           dF[row].ctypes)
+            compact_values(
+                radial.kind, radial.a, radial.b, n, r.ctypes, F[row].ctypes, dF[row].ctypes
+            )
         else:
             if radial.cutoff != done:
                 done = radial.cutoff
                 cut = plan.cutoffs[done]
-                cutoff_values(cut.kind, cut.inner, cut.rc, n, r.ctypes, slopes, fc.ctypes,
-                              dfc.ctypes)
-            gaussian_values(radial.a, radial.b, n, r.ctypes, fc.ctypes, dfc.ctypes, slopes,
-                            F[row].ctypes, dF[row].ctypes)
+                cutoff_values(
+                    cut.kind, cut.inner, cut.rc, n, r.ctypes, slopes, fc.ctypes, dfc.ctypes
+                )
+            gaussian_values(
+                radial.a,
+                radial.b,
+                n,
+                r.ctypes,
+                fc.ctypes,
+                dfc.ctypes,
+                slopes,
+                F[row].ctypes,
+                dF[row].ctypes,
+            )
         if radial.weighted:
             for s in range(n_species):
                 for m in range(space.start[s], space.start[s + 1]):
@@ -104,39 +124,80 @@ def make_space(plan, centres, first, n_species):
         size = max(size, first[i + 1] - first[i])
     n_channels, n_radials = plan.channels.shape[0], plan.radials.shape[0]
     most = n_channels * (size * (size - 1) // (2 * BLOCK) + 1)
-    return Space(np.empty((8, size)), np.empty(size, np.int64), np.empty(n_species + 1, np.int64),
-                 np.empty((n_radials, size)), np.empty((n_radials, size)), np.empty(size),
-                 np.empty(size), np.empty(most, TRIPLES), np.empty(most, np.int64),
-                 np.zeros(n_channels + 1, np.int64), np.empty((plan.angles.shape[0], BLOCK)),
-                 np.empty((plan.angles.shape[0], BLOCK)))
+    return Space(
+        np.empty((8, size)),
+        np.empty(size, np.int64),
+        np.empty(n_species + 1, np.int64),
+        np.empty((n_radials, size)),
+        np.empty((n_radials, size)),
+        np.empty(size),
+        np.empty(size),
+        np.empty(most, TRIPLES),
+        np.empty(most, np.int64),
+        np.zeros(n_channels + 1, np.int64),
+        np.empty((plan.angles.shape[0], BLOCK)),
+        np.empty((plan.angles.shape[0], BLOCK)),
+    )
 
 
 @part
-def centre_values(i, first, neigh, shift, pos, cell, species, weight, plan, slopes, space, work,
-                  out):
+def centre_values(
+    i, first, neigh, shift, pos, cell, species, weight, plan, slopes, space, work, out
+):
     """Adds the functions of atom i to `out`; returns its number of neighbours.
 
     -1 if one of them coincides with it.
     """
     n_species = weight.shape[0]
-    n = load_neighbours(i, first, neigh, shift, pos, cell, species, n_species, plan.rc[0],
-                        space.polar, space.index, space.start)
+    n = load_neighbours(
+        i,
+        first,
+        neigh,
+        shift,
+        pos,
+        cell,
+        species,
+        n_species,
+        plan.rc[0],
+        space.polar,
+        space.index,
+        space.start,
+    )
     if n < 0:
         return n
     tabulate(plan, n, n_species, weight, slopes, space)
-    queue_triples(plan.channels, space.start, n_species, space.polar, space.F, space.blocks,
-                  space.filled, space.bounds, work)
+    queue_triples(
+        plan.channels,
+        space.start,
+        n_species,
+        space.polar,
+        space.F,
+        space.blocks,
+        space.filled,
+        space.bounds,
+        work,
+    )
     add_pairs(plan, n, space.start, space.F, out)
     for ch in range(plan.channels.shape[0]):
         for b in range(space.bounds[ch], space.bounds[ch + 1]):
-            add_values(plan, ch, space.filled[b], space.blocks[b:b + 1], space.F, work, space.A,
-                       space.dA, out)
+            add_values(
+                plan,
+                ch,
+                space.filled[b],
+                space.blocks[b : b + 1],
+                space.F,
+                work,
+                space.A,
+                space.dA,
+                out,
+            )
     return n
 
 
 @kernel
-def features_of(begin, end, centres, first, neigh, shift, pos, cell, species, weight, plan, out,
-                work):
+def features_of(
+    begin, end, centres, first, neigh, shift, pos, cell, species, weight, plan, out, work
+):
     """Adds the functions of centres `begin` to `end` to rows of `out`; NaN where atoms coincide.
 
     centres  (n_centres,) atoms
@@ -149,6 +210,22 @@ def features_of(begin, end, centres, first, neigh, shift, pos, cell, species, we
     """
     space = make_space(plan, centres[begin:end], first, weight.shape[0])
     for m in range(begin, end):
-        if centre_values(centres[m], first, neigh, shift, pos, cell, species, weight, plan, False,
-                         space, work, out[m]) < 0:
+        if (
+            centre_values(
+                centres[m],
+                first,
+                neigh,
+                shift,
+                pos,
+                cell,
+                species,
+                weight,
+                plan,
+                False,
+                space,
+                work,
+                out[m],
+            )
+            < 0
+        ):
             out[m] = np.nan

@@ -24,6 +24,16 @@ def add_pair_slopes(plan, n, start, dF, coef, D):
 
 
 @part
+def add_triple_slopes(plan, space, work, coef, dense, D, V):
+    """Adds to D and V what the angular functions give."""
+    polar, F, dF, A, dA = space.polar, space.F, space.dF, space.A, space.dA
+    for ch in range(plan.channels.shape[0]):
+        for b in range(space.bounds[ch], space.bounds[ch + 1]):
+            filled, block = space.filled[b], space.blocks[b : b + 1]
+            add_slopes(plan, ch, filled, block, polar, F, dF, work, A, dA, coef, dense, D, V)
+
+
+@part
 def hand_out(i, n, index, polar, D, V, force, virial):
     """Adds the forces of one centre's energy on it and its neighbours, and their virial."""
     for a in range(3):
@@ -38,8 +48,27 @@ def hand_out(i, n, index, polar, D, V, force, virial):
 
 
 @kernel
-def forces_of(begin, end, chunks, centres, first, neigh, shift, pos, cell, species, weight, plan,
-              net, slopes, out, energy, force, virial, work):
+def forces_of(
+    begin,
+    end,
+    chunks,
+    centres,
+    first,
+    neigh,
+    shift,
+    pos,
+    cell,
+    species,
+    weight,
+    plan,
+    net,
+    slopes,
+    out,
+    energy,
+    force,
+    virial,
+    work,
+):
     """`features_of` and, with a net, energies and (slopes) forces of some of the centres.
 
     Chunks `begin` to `end` of `chunks` equal ones; their number, not that of the threads, fixes
@@ -51,8 +80,12 @@ def forces_of(begin, end, chunks, centres, first, neigh, shift, pos, cell, speci
     virial  (chunks, 3, 3) sum of r_ij (x) f_j, added to
     """
     n_centres = centres.shape[0]
-    space = make_space(plan, centres[n_centres * begin // chunks:n_centres * end // chunks],
-                       first, weight.shape[0])
+    space = make_space(
+        plan,
+        centres[n_centres * begin // chunks : n_centres * end // chunks],
+        first,
+        weight.shape[0],
+    )
     size = space.index.shape[0]
     D, V, dense = np.empty(size), np.empty((3, size)), np.zeros(size)
     n_layers, width = net.biases.shape
@@ -63,8 +96,9 @@ def forces_of(begin, end, chunks, centres, first, neigh, shift, pos, cell, speci
         while m >= n_centres * (chunk + 1) // chunks:
             chunk += 1
         i = centres[m]
-        n = centre_values(i, first, neigh, shift, pos, cell, species, weight, plan, slopes, space,
-                          work, out[m])
+        n = centre_values(
+            i, first, neigh, shift, pos, cell, species, weight, plan, slopes, space, work, out[m]
+        )
         if n < 0:
             out[m] = np.nan
             continue
@@ -74,8 +108,5 @@ def forces_of(begin, end, chunks, centres, first, neigh, shift, pos, cell, speci
         D[:n] = 0.0
         V[:, :n] = 0.0
         add_pair_slopes(plan, n, space.start, space.dF, coef, D)
-        for ch in range(plan.channels.shape[0]):
-            for b in range(space.bounds[ch], space.bounds[ch + 1]):
-                add_slopes(plan, ch, space.filled[b], space.blocks[b:b + 1], space.polar, space.F,
-                           space.dF, work, space.A, space.dA, coef, dense, D, V)
+        add_triple_slopes(plan, space, work, coef, dense, D, V)
         hand_out(i, n, space.index, space.polar, D, V, force[chunk], virial[chunk])

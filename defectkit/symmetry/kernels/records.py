@@ -7,8 +7,12 @@ import numpy as np
 from numba import from_dtype, types
 
 # A part of every record type, so that kept machine code is dropped when any kernel changes.
-VERSION = "of_" + hashlib.sha256(b"".join(
-    path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))).hexdigest()[:12]
+VERSION = (
+    "of_"
+    + hashlib.sha256(
+        b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    ).hexdigest()[:12]
+)
 BLOCK = 2048  # triples at a time: their work arrays stay in the second-level cache
 
 
@@ -17,27 +21,47 @@ def _rows(kind, *names):
 
 
 # Triples (i, j, k) of one centre i and one channel.
-TRIPLES = np.dtype([
-    (VERSION, "u8"), *_rows("i4", "j", "k"),
-    *_rows("f8", "square",  # r_jk^2
-           "cosine",        # of the angle at i
-           # Of channels with an envelope:
-           "squares",       # r_ij^2 + r_ik^2 + r_jk^2
-           "bare")])        # product of the cutoff functions of r_ij and r_ik
+TRIPLES = np.dtype(
+    [
+        (VERSION, "u8"),
+        *_rows("i4", "j", "k"),
+        *_rows(
+            "f8",
+            "square",  # r_jk^2
+            "cosine",  # of the angle at i
+            # Of channels with an envelope:
+            "squares",  # r_ij^2 + r_ik^2 + r_jk^2
+            "bare",
+        ),
+    ]
+)  # product of the cutoff functions of r_ij and r_ik
 
 # Work arrays of one block of triples.
-WORK = np.dtype([
-    (VERSION, "u8"),
-    *_rows("f8", "distance",          # r_jk
-           "cutoff", "cutoff_slope",  # of r_jk
-           "factor", "factor_slope",  # radial factor F(r_jk)
-           "cutoffs",                 # product of the three cutoff functions
-           "radial",                  # product of the three radial factors
-           "angle", "angle_slope",    # theta, and its slope in cos(theta)
-           "angular",                 # sum over functions of coefficient times angular factor
-           "angular_slope",
-           "by_radius", "by_square", "by_cosine",  # slopes of the energy, see `slopes`
-           "along_ij", "along_ik", "along_jk")])   # slopes in r_ij, r_ik; in r_jk over r_jk
+WORK = np.dtype(
+    [
+        (VERSION, "u8"),
+        *_rows(
+            "f8",
+            "distance",  # r_jk
+            "cutoff",
+            "cutoff_slope",  # of r_jk
+            "factor",
+            "factor_slope",  # radial factor F(r_jk)
+            "cutoffs",  # product of the three cutoff functions
+            "radial",  # product of the three radial factors
+            "angle",
+            "angle_slope",  # theta, and its slope in cos(theta)
+            "angular",  # sum over functions of coefficient times angular factor
+            "angular_slope",
+            "by_radius",
+            "by_square",
+            "by_cosine",  # slopes of the energy, see `slopes`
+            "along_ij",
+            "along_ik",
+            "along_jk",
+        ),
+    ]
+)  # slopes in r_ij, r_ik; in r_jk over r_jk
 
 TRIPLES_AT = types.CPointer(from_dtype(TRIPLES))
 WORK_AT = types.CPointer(from_dtype(WORK))

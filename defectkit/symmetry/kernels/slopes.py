@@ -59,8 +59,9 @@ def finish_envelope(n, block, polar, size, bare, bare_slope, work):
         u = w.by_radius[m] * w.cutoff[m]
         w.along_ij[m] = df[j] * fk * u - p[3, j] * e + h * (ik - c * ij)
         w.along_ik[m] = fj * df[k] * u - p[3, k] * e + h * (ij - c * ik)
-        w.along_jk[m] = (fj * fk * w.cutoff_slope[m] * w.by_radius[m] / w.distance[m] - e
-                         - h * ij * ik)
+        w.along_jk[m] = (
+            fj * fk * w.cutoff_slope[m] * w.by_radius[m] / w.distance[m] - e - h * ij * ik
+        )
 
 
 @leaf(INT, TRIPLES_AT, FLOATS, FLOATS, INT, WORK_AT)
@@ -138,8 +139,9 @@ def add_slopes(plan, ch, n, block, polar, F, dF, work, A, dA, coef, dense, D, V)
         while member < last and plan.members[member].factor == f:
             of = plan.members[member]
             g = of.angle - channel.angles[0]
-            add_angular(n, of.norm * coef[of.column], A[g].ctypes, dA[g].ctypes, first,
-                        work.ctypes)
+            add_angular(
+                n, of.norm * coef[of.column], A[g].ctypes, dA[g].ctypes, first, work.ctypes
+            )
             first = False
             member += 1
         row = plan.factors[f]
@@ -148,8 +150,9 @@ def add_slopes(plan, ch, n, block, polar, F, dF, work, A, dA, coef, dense, D, V)
         else:
             add_factors(n, block.ctypes, F[row].ctypes, dF[row].ctypes, size, work.ctypes)
     if base >= 0:
-        finish_envelope(n, block.ctypes, polar.ctypes, size, F[base].ctypes, dF[base].ctypes,
-                        work.ctypes)
+        finish_envelope(
+            n, block.ctypes, polar.ctypes, size, F[base].ctypes, dF[base].ctypes, work.ctypes
+        )
     else:
         finish_factors(n, block.ctypes, polar.ctypes, size, work.ctypes)
     scatter(n, block.ctypes, polar.ctypes, size, dense.ctypes, D.ctypes, V.ctypes, work.ctypes)

@@ -43,14 +43,17 @@ def shown_atoms(state):
     notes = []
     index = np.flatnonzero(rows >= 0) if kind == "labelled" else np.arange(len(atoms))
     if len(index) < len(atoms):
-        notes.append(f"{count(len(index))} of {count(len(atoms))} atoms are drawn: those with "
-                     "labels.")
+        notes.append(
+            f"{count(len(index))} of {count(len(atoms))} atoms are drawn: those with labels."
+        )
     if kind == "near the chosen":
         centres, what = _centres(state, here)
         index = env.near(atoms, centres, state.limits["region"])
         if len(index) < len(atoms):
-            notes = [f"{count(len(index))} of {count(len(atoms))} atoms are drawn, the nearest to "
-                     f"{what}."]
+            notes = [
+                f"{count(len(index))} of {count(len(atoms))} atoms are drawn, the nearest to "
+                f"{what}."
+            ]
     seen = (rows[index] < 0) | state.visible()[rows[index]]
     if not seen.all():
         notes.append(f"{count(np.count_nonzero(~seen))} are hidden.")
@@ -67,8 +70,10 @@ def _centres(state, here):
         return chosen, "the chosen"
     present, sizes = np.unique(state.labels[here], return_counts=True)
     rarest = present[sizes.argmin()]
-    return (state.data.atom[here][state.labels[here] == rarest],
-            f"{cluster_name(rarest, state.names)}, as none is chosen in this frame")
+    return (
+        state.data.atom[here][state.labels[here] == rarest],
+        f"{cluster_name(rarest, state.names)}, as none is chosen in this frame",
+    )
 
 
 def draw_atoms(box, moved=True):
@@ -81,8 +86,11 @@ def draw_atoms(box, moved=True):
         atoms = every[box.shown]
         atoms.wrap()
         needed = _capacity(state)
-        if box.scene is None or box.scene.room < len(atoms) or (
-                needed > SPHERES) != (box.scene.room > SPHERES):
+        if (
+            box.scene is None
+            or box.scene.room < len(atoms)
+            or (needed > SPHERES) != (box.scene.room > SPHERES)
+        ):
             _new_scene(box, atoms if len(atoms) else every[:1], max(needed, len(atoms)))
         box.positions = _padded(atoms.positions, box.scene.room).astype("f4")
     _paint(box, moved)
@@ -90,8 +98,11 @@ def draw_atoms(box, moved=True):
 
 def _capacity(state):
     """Most atoms that any frame shows with the present kind of atoms."""
-    sizes = (np.bincount(state.data.frame) if state.choice["atoms"] == "labelled"
-             else np.array([len(atoms) for atoms in state.data.frames]))
+    sizes = (
+        np.bincount(state.data.frame)
+        if state.choice["atoms"] == "labelled"
+        else np.array([len(atoms) for atoms in state.data.frames])
+    )
     most = state.limits["atoms"]
     if state.choice["atoms"] == "near the chosen":
         most = min(most, state.limits["region"])
@@ -106,11 +117,24 @@ def _padded(values, room):
 
 def _new_scene(box, atoms, room):
     """A view with room for that many atoms: one structure serves all frames."""
-    old, padded = box.scene, Atoms(_padded(atoms.numbers, room), cell=atoms.cell, pbc=atoms.pbc,
-                                   positions=_padded(atoms.positions, room))
-    box.scene = scenes.scene(padded, np.zeros(room, int), max_atoms=room, cell=False,
-                             style="spacefill" if room <= SPHERES else "point", radius=_RADIUS,
-                             height=f"{box.height}px")
+    old, padded = (
+        box.scene,
+        Atoms(
+            _padded(atoms.numbers, room),
+            cell=atoms.cell,
+            pbc=atoms.pbc,
+            positions=_padded(atoms.positions, room),
+        ),
+    )
+    box.scene = scenes.scene(
+        padded,
+        np.zeros(room, int),
+        max_atoms=room,
+        cell=False,
+        style="spacefill" if room <= SPHERES else "point",
+        radius=_RADIUS,
+        height=f"{box.height}px",
+    )
     box.scene.room, box.scene.scheme = room, ""
     view = box.scene.view
     if old is not None and len(old.view._camera_orientation) == 16:
@@ -130,8 +154,9 @@ def _new_scene(box, atoms, room):
             tip.style.left = `${picked.mouse.position.x + 3}px`;
         });""")
     box.atoms_place.children = [view]
-    view.observe(lambda change: change["new"] and box.attempt(clicked, box, change["new"]),
-                 "picked")
+    view.observe(
+        lambda change: change["new"] and box.attempt(clicked, box, change["new"]), "picked"
+    )
     view.on_msg(partial(_seen_again, box, box.scene))
     if old is not None:
         old.view.close()
@@ -151,7 +176,9 @@ def _paint(box, moved):
         waiting = scene.view._callbacks_before_loaded
         waiting[:] = [call for call in waiting if "explorer" not in call._ngl_msg]
     # fire_once: nglview would send all earlier messages again with each one that it archives.
-    scene.view._js(scenes.colour_function(_padded(atom_colours(box), scene.room)) + f"""
+    scene.view._js(
+        scenes.colour_function(_padded(atom_colours(box), scene.room))
+        + f"""
         const part = this.stage.compList[0];
         {_place_code(box) if moved else ""}
         {_size_code(box)}
@@ -163,7 +190,9 @@ def _paint(box, moved):
         NGL.ColormakerRegistry.removeScheme(id);
         part.reprList[0].setParameters({{colorScheme: "{name}"}});
         if ("{scene.scheme}") delete NGL.ColormakerRegistry.schemes["{scene.scheme}"];""",
-                   fire_once=True, explorer=True)
+        fire_once=True,
+        explorer=True,
+    )
     scene.scheme = name
 
 
@@ -187,8 +216,11 @@ def _size_code(box):
     if box.scene.room > SPHERES:  # points have one size
         return ""
     rows, state = box.shown_rows, box.state
-    kind = np.where(np.isin(rows, state.selection.index), 2,
-                    (rows >= 0) & np.isin(state.labels[rows], state.bulk())).astype(int)
+    kind = np.where(
+        np.isin(rows, state.selection.index),
+        2,
+        (rows >= 0) & np.isin(state.labels[rows], state.bulk()),
+    ).astype(int)
     text = "".join(map(str, kind.tolist())).ljust(box.scene.room, "3")
     sizes = [*(_RADIUS * np.array(_SIZES)).round(4).tolist(), 0.001]
     return f"""part.reprList[0].setParameters({{radiusType: "data",
@@ -200,12 +232,17 @@ def _tell_code(box):
     state, rows, shown = box.state, box.shown_rows, box.shown
     atoms = state.data.frames[state.choice["frame"]]
     names = [cluster_name(c, state.names) for c in np.unique(state.labels).tolist()]
-    cluster = np.where(rows >= 0, np.unique(state.labels, return_inverse=True)[1][rows],
-                       len(names))
+    cluster = np.where(
+        rows >= 0, np.unique(state.labels, return_inverse=True)[1][rows], len(names)
+    )
     near = state.values.get("coordination")
     shell = np.full(len(rows), -1) if near is None else np.where(rows >= 0, near[rows], -1)
-    told = [shown.tolist(), atoms.numbers[shown].tolist(), cluster.tolist(),
-            shell.astype(int).tolist()]
+    told = [
+        shown.tolist(),
+        atoms.numbers[shown].tolist(),
+        cluster.tolist(),
+        shell.astype(int).tolist(),
+    ]
     symbols = dict(zip(atoms.numbers.tolist(), atoms.get_chemical_symbols(), strict=True))
     return f"""
         const told = {json.dumps(told)}, symbols = {json.dumps(symbols)};
@@ -220,8 +257,10 @@ def look_at(box, atom):
     place = np.flatnonzero(box.shown == atom)
     if len(place):
         x, y, z = box.positions[place[0]].tolist()
-        box.scene.view._js("this.stage.animationControls.move("
-                           f"new NGL.Vector3({x}, {y}, {z}), 300);", fire_once=True)
+        box.scene.view._js(
+            f"this.stage.animationControls.move(new NGL.Vector3({x}, {y}, {z}), 300);",
+            fire_once=True,
+        )
 
 
 def atom_colours(box):

@@ -13,8 +13,12 @@ from .map_view import LINE, follows
 def connect(box):
     """Menus, lasso, clicks and buttons call the explorer's functions."""
     for name, control in box.controls.items():
-        control.observe(lambda change, name=name: follows(box) or box.attempt(
-            box.choose, **{name: change["new"]}), "value")
+        control.observe(
+            lambda change, name=name: (
+                follows(box) or box.attempt(box.choose, **{name: change["new"]})
+            ),
+            "value",
+        )
     edit = box.edit
 
     def some():
@@ -22,13 +26,18 @@ def connect(box):
             raise ValueError("no cluster is marked in the list; mark one, or several to merge.")
         return edit["clusters"].value
 
-    actions = {"rename": lambda: box.rename(some()[0], edit["name"].value),
-               "merge": lambda: box.merge(some()),
-               "choose": lambda: box.select(index=np.flatnonzero(np.isin(box.labels, some()))),
-               "split_off": lambda: box.split_off(edit["name"].value),
-               "cluster_map": box.cluster_map, "none": box.select, "undo": box.undo,
-               "redo": box.redo, "go_to": lambda: box.go_to(edit["atom"].value),
-               "export": lambda: box.export(edit["path"].value)}
+    actions = {
+        "rename": lambda: box.rename(some()[0], edit["name"].value),
+        "merge": lambda: box.merge(some()),
+        "choose": lambda: box.select(index=np.flatnonzero(np.isin(box.labels, some()))),
+        "split_off": lambda: box.split_off(edit["name"].value),
+        "cluster_map": box.cluster_map,
+        "none": box.select,
+        "undo": box.undo,
+        "redo": box.redo,
+        "go_to": lambda: box.go_to(edit["atom"].value),
+        "export": lambda: box.export(edit["path"].value),
+    }
     for name, action in actions.items():
         edit[name].on_click(lambda _, action=action: box.attempt(action))
     box.cancel_button.on_click(lambda _: box.cancel())
@@ -55,23 +64,28 @@ def draw_legend(box):
         box.scale.value = LINE.format(
             f"{html.escape(box.choice['colour'])}: {low:.4g} <span style='display: "
             "inline-block; width: 160px; height: 10px; background: linear-gradient(to right, "
-            f"{stops})'></span> {high:.4g}")
+            f"{stops})'></span> {high:.4g}"
+        )
     else:
         box.scale.value = ""
     entries = [] if kind == "number" else _entries(values, kind, names)
     box.click.layout.display = "" if entries else "none"
     _buttons(box, entries)
     present, counts = np.unique(box.labels, return_counts=True)
-    box.edit["clusters"].options = [(f"{cluster_name(c, box.names)} ({count(n)})", int(c))
-                                    for c, n in zip(present, counts, strict=True)]
+    box.edit["clusters"].options = [
+        (f"{cluster_name(c, box.names)} ({count(n)})", int(c))
+        for c, n in zip(present, counts, strict=True)
+    ]
 
 
 def _entries(values, kind, names):
     """(value, text, colour) of each value, noise last."""
     present, counts = np.unique(values, return_counts=True)
     codes, table = env.shades(present, kind, names)
-    found = [(int(value), f"{cluster_name(value, names)} ({count(n)})", to_hex(table[code]))
-             for value, n, code in zip(present, counts, codes, strict=True)]
+    found = [
+        (int(value), f"{cluster_name(value, names)} ({count(n)})", to_hex(table[code]))
+        for value, n, code in zip(present, counts, codes, strict=True)
+    ]
     noise = int(np.sum(present < 0))
     return found[noise:] + found[:noise]
 
@@ -85,8 +99,9 @@ def _buttons(box, entries):
             button.close()
         box.legend.children = [widgets.Button(layout={"width": "auto"}) for _ in entries]
         for place, button in enumerate(box.legend.children):
-            button.on_click(lambda _, place=place: box.attempt(
-                box.legend_click, box.entries[place][0]))
+            button.on_click(
+                lambda _, place=place: box.attempt(box.legend_click, box.entries[place][0])
+            )
     box.entries = entries
     for button, (value, text, colour) in zip(box.legend.children, entries, strict=True):
         gone = value in box.state.hidden

@@ -53,8 +53,10 @@ def rows_of(frame, atom, frames=None, atoms=None):
             continue
         missing = np.setdiff1d(np.asarray(wanted, int), have)
         if len(missing):
-            raise ValueError(f"{what} {missing[0]} has no labelled environment; choose among "
-                             f"{np.min(have)} to {np.max(have)}.")
+            raise ValueError(
+                f"{what} {missing[0]} has no labelled environment; choose among "
+                f"{np.min(have)} to {np.max(have)}."
+            )
         chosen &= np.isin(have, wanted)
     return np.flatnonzero(chosen)
 
@@ -79,8 +81,14 @@ def thin(Y, labels, most, seed=0):
     rng = np.random.default_rng(seed)
     values, counts = np.unique(labels[placed], return_counts=True)
     quota = shared_out(counts, most)
-    drawn = np.sort(np.concatenate([rng.permutation(placed[labels[placed] == values[k]])[:quota[k]]
-                                    for k in np.argsort(counts, kind="stable")]))
+    drawn = np.sort(
+        np.concatenate(
+            [
+                rng.permutation(placed[labels[placed] == values[k]])[: quota[k]]
+                for k in np.argsort(counts, kind="stable")
+            ]
+        )
+    )
     nearest[placed] = cKDTree(Y[drawn]).query(Y[placed])[1]
     return drawn, nearest
 
@@ -128,8 +136,10 @@ def merge(labels, which):
     """
     which = list(dict.fromkeys(int(c) for c in which))
     if len(which) < 2 or which[0] < 0:
-        raise ValueError("merging needs two clusters or more, the first of them not noise; give "
-                         "their numbers, such as [0, 2].")
+        raise ValueError(
+            "merging needs two clusters or more, the first of them not noise; give "
+            "their numbers, such as [0, 2]."
+        )
     known(labels, which)
     return np.where(np.isin(labels, which), which[0], labels)
 
@@ -141,8 +151,9 @@ def rename(names, labels, label, name):
     if not name or label < 0:
         raise ValueError("a cluster needs a name that is not empty; noise keeps its own.")
     if any(plots.cluster_name(c, names) == name for c in np.unique(labels) if c != label):
-        raise ValueError(f"another cluster is called {name!r}; merge the two or take another "
-                         "name.")
+        raise ValueError(
+            f"another cluster is called {name!r}; merge the two or take another name."
+        )
     return names | {int(label): name}
 
 
@@ -160,8 +171,10 @@ def known(labels, which):
     """Raises ValueError for a cluster that is not there."""
     missing = [c for c in which if c not in labels]
     if missing:
-        raise ValueError(f"there is no cluster {missing[0]}; choose from "
-                         f"{', '.join(map(str, np.unique(labels)))}.")
+        raise ValueError(
+            f"there is no cluster {missing[0]}; choose from "
+            f"{', '.join(map(str, np.unique(labels)))}."
+        )
 
 
 def shades(values, kind, names=None):
@@ -173,8 +186,9 @@ def shades(values, kind, names=None):
     if kind == "label":
         present, codes = np.unique(values, return_inverse=True)
         return codes, plots.colours(present, names)
-    table = np.vstack([colormaps["viridis"](np.linspace(0, 1, _SHADES))[:, :3],
-                       to_rgb(plots.NOISE)])
+    table = np.vstack(
+        [colormaps["viridis"](np.linspace(0, 1, _SHADES))[:, :3], to_rgb(plots.NOISE)]
+    )
     low, high = limits(values)
     scaled = (np.nan_to_num(values) - low) / (high - low or 1.0)
     codes = np.clip(scaled * _SHADES, 0, _SHADES - 1).astype(int)

@@ -40,8 +40,10 @@ def export(path, frames, frame, atom, labels, names, Y, chosen=(), cutoff=None):
     elif path.name.endswith((".json", ".json.gz")):
         _write_chemiscope(path, frames, frame, atom, labels, named, Y, cutoff or 3.5)
     else:
-        raise ValueError(f"{path} has an unknown ending; use .extxyz, .csv, .json for "
-                         "chemiscope, or .png, .svg or .pdf for the two pictures.")
+        raise ValueError(
+            f"{path} has an unknown ending; use .extxyz, .csv, .json for "
+            "chemiscope, or .png, .svg or .pdf for the two pictures."
+        )
 
 
 def _write_extxyz(path, frames, frame, atom, labels, names, Y):
@@ -61,11 +63,34 @@ def _write_csv(path, frames, frame, atom, labels, named, Y, marked):
     where = np.array([frames[f].positions[a] for f, a in zip(frame, atom, strict=True)])
     with atomic_write(path) as partial, open(partial, "w", newline="") as file:
         table = csv.writer(file)
-        table.writerow(["frame", "atom", "element", "x_A", "y_A", "z_A", "cluster", "name",
-                        "map_1", "map_2", "chosen"])
-        table.writerows(zip(frame.tolist(), atom.tolist(), symbols,
-                            *where.round(4).T.tolist(), labels.tolist(), named.tolist(),
-                            *Y.round(5).T.tolist(), marked.tolist(), strict=True))
+        table.writerow(
+            [
+                "frame",
+                "atom",
+                "element",
+                "x_A",
+                "y_A",
+                "z_A",
+                "cluster",
+                "name",
+                "map_1",
+                "map_2",
+                "chosen",
+            ]
+        )
+        table.writerows(
+            zip(
+                frame.tolist(),
+                atom.tolist(),
+                symbols,
+                *where.round(4).T.tolist(),
+                labels.tolist(),
+                named.tolist(),
+                *Y.round(5).T.tolist(),
+                marked.tolist(),
+                strict=True,
+            )
+        )
 
 
 def _write_chemiscope(path, frames, frame, atom, labels, named, Y, cutoff):
@@ -78,18 +103,33 @@ def _write_chemiscope(path, frames, frame, atom, labels, named, Y, cutoff):
         if atoms.cell.rank == 3:
             one |= {"cell": atoms.cell.array.ravel().round(6).tolist()}
         structures.append(one)
-    values = {"map 1": Y[placed, 0].round(5).tolist(), "map 2": Y[placed, 1].round(5).tolist(),
-              "cluster": named[placed].tolist(), "cluster number": labels[placed].tolist()}
+    values = {
+        "map 1": Y[placed, 0].round(5).tolist(),
+        "map 2": Y[placed, 1].round(5).tolist(),
+        "cluster": named[placed].tolist(),
+        "cluster number": labels[placed].tolist(),
+    }
     content = {
-        "meta": {"name": path.name.split(".")[0], "description": "clusters of atomic "
-                 "environments found by defectkit"},
+        "meta": {
+            "name": path.name.split(".")[0],
+            "description": "clusters of atomic environments found by defectkit",
+        },
         "structures": structures,
         "properties": {name: {"target": "atom", "values": v} for name, v in values.items()},
-        "environments": [{"structure": f, "center": a, "cutoff": float(cutoff)} for f, a in
-                         zip(frame[placed].tolist(), atom[placed].tolist(), strict=True)],
-        "settings": {"target": "atom", "map": {
-            "x": {"property": "map 1"}, "y": {"property": "map 2"},
-            "color": {"property": "cluster number", "palette": "tab20"}, "symbol": "cluster"}}}
+        "environments": [
+            {"structure": f, "center": a, "cutoff": float(cutoff)}
+            for f, a in zip(frame[placed].tolist(), atom[placed].tolist(), strict=True)
+        ],
+        "settings": {
+            "target": "atom",
+            "map": {
+                "x": {"property": "map 1"},
+                "y": {"property": "map 2"},
+                "color": {"property": "cluster number", "palette": "tab20"},
+                "symbol": "cluster",
+            },
+        },
+    }
     with atomic_write(path) as partial, open(partial, "wb") as raw:
         with gzip.GzipFile(fileobj=raw, mode="wb") if path.suffix == ".gz" else raw as file:
             io.TextIOWrapper(file, "utf8", write_through=True).write(json.dumps(content))

@@ -26,8 +26,15 @@ def static_figure(box, axes=None):
         plots.embedding(Y[drawn], values[drawn], names, ax=axes[0])
     else:
         low, high = env.limits(values)
-        dots = axes[0].scatter(*Y[drawn].T, c=values[drawn], vmin=low, vmax=high, linewidths=0,
-                               s=np.clip(2e4 / len(drawn), 0.6, 12), rasterized=True)
+        dots = axes[0].scatter(
+            *Y[drawn].T,
+            c=values[drawn],
+            vmin=low,
+            vmax=high,
+            linewidths=0,
+            s=np.clip(2e4 / len(drawn), 0.6, 12),
+            rasterized=True,
+        )
         axes[0].figure.colorbar(dots, ax=axes[0], label=box.choice["colour"], shrink=0.7)
         axes[0].set(xticks=[], yticks=[], aspect="equal")
     if len(box.selection):
@@ -35,8 +42,13 @@ def static_figure(box, axes=None):
         codes, table = colours(box.state)
         for dots in axes[0].collections:
             dots.set_alpha(0.25)
-        axes[0].scatter(*Y[chosen].T, c=table[codes[chosen]], edgecolors="black", s=14,
-                        linewidths=0.4 if len(chosen) < 200 else 0)
+        axes[0].scatter(
+            *Y[chosen].T,
+            c=table[codes[chosen]],
+            edgecolors="black",
+            s=14,
+            linewidths=0.4 if len(chosen) < 200 else 0,
+        )
     axes[0].set_title(f"{box.choice['method']}, window {box.choice['window']}")
     axes[1].set_axis_off()
     if len(box.shown):
@@ -53,5 +65,6 @@ def _atoms(box, axes):
     rows = box.shown_rows
     small = (rows >= 0) & np.isin(state.labels[rows], state.bulk())
     small &= ~np.isin(rows, state.selection.index)
-    plots.atoms3d(atoms, small.astype(int), ax=axes, rgb=atom_colours(box), faint=[1],
-                  legend=False)
+    plots.atoms3d(
+        atoms, small.astype(int), ax=axes, rgb=atom_colours(box), faint=[1], legend=False
+    )

@@ -45,14 +45,18 @@ def _work(box, job):
         report(None, f"{key[0]}, window {key[1]}")
         X, Y = state.data.rows(key[1], report, stop), state.maps.get(key)
         if Y is None:
-            drawn = np.sort(np.random.default_rng(state.seed).permutation(len(X))
-                            [:state.limits["points"]])
+            drawn = np.sort(
+                np.random.default_rng(state.seed).permutation(len(X))[: state.limits["points"]]
+            )
             Y = np.full((len(X), 2), np.nan)
             Y[drawn] = compute(X[drawn], key[0], state.seed, report, stop)
         places = {}
         if not np.isfinite(Y[:, 0]).all():
-            report(None, f"places of {np.count_nonzero(np.isnan(Y[:, 0]))} environments that the "
-                         "map left out")
+            report(
+                None,
+                f"places of {np.count_nonzero(np.isnan(Y[:, 0]))} environments that the "
+                "map left out",
+            )
             places = {key: env.placed(X, Y, state.data.group)}
         with state.lock:
             if stop():
@@ -62,8 +66,10 @@ def _work(box, job):
             box.thinned.pop(key, None)
             end(box, job)
             wanted = job["wanted"]
-            box.apply(state.choice | {n: wanted[n] for n in ("method", "window", "colour")},
-                      redraw=bool(places))
+            box.apply(
+                state.choice | {n: wanted[n] for n in ("method", "window", "colour")},
+                redraw=bool(places),
+            )
     except Stopped:
         pass
     except Exception as error:

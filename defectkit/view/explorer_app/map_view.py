@@ -55,8 +55,17 @@ def draw_map(box):
     size = 6 if len(data) < 3000 else 4 if len(data) < 15e3 else 2
     with following(box):  # new points deselect the old ones
         if not _ready(box):
-            _new_map(box, data=data, x="x", y="y", x_scale=x, y_scale=y, color_by="c",
-                     color_map=rgb, size=size)
+            _new_map(
+                box,
+                data=data,
+                x="x",
+                y="y",
+                x_scale=x,
+                y_scale=y,
+                color_by="c",
+                color_map=rgb,
+                size=size,
+            )
         else:
             box.scatter.x(scale=x, skip_widget_update=True)
             box.scatter.y(scale=y, skip_widget_update=True)
@@ -72,13 +81,17 @@ def _note(box, Y):
     """What of the map is left out, in words."""
     notes, here = [], np.count_nonzero(box.nearest >= 0)
     if len(box.drawn) < here:
-        notes.append(f"{count(len(box.drawn))} of {count(here)} points are drawn: small clusters "
-                     "whole, of the others a random part; a point left out follows the nearest "
-                     "one.")
+        notes.append(
+            f"{count(len(box.drawn))} of {count(here)} points are drawn: small clusters "
+            "whole, of the others a random part; a point left out follows the nearest "
+            "one."
+        )
     by_neighbours = np.count_nonzero(_by_neighbours(box))
     if by_neighbours:
-        notes.append(f"{count(by_neighbours)} environments that the map left out are placed by "
-                     "their nearest neighbours, paler.")
+        notes.append(
+            f"{count(by_neighbours)} environments that the map left out are placed by "
+            "their nearest neighbours, paler."
+        )
     if here < len(Y):
         notes.append(f"{count(len(Y) - here)} environments have no place in this map.")
     return " ".join(notes)
@@ -100,9 +113,16 @@ def _new_map(box, **settings):
 
     old = None if box.scatter is None else box.map_widget
     box.scatter = jscatter.Scatter(
-        opacity=0.9, legend=False, axes=False, height=box.height, tooltip=True,
-        tooltip_properties=_TOLD, tooltip_histograms=False,
-        options={"pointSizeSelected": _extra(box), "pointOutlineWidth": 2}, **settings)
+        opacity=0.9,
+        legend=False,
+        axes=False,
+        height=box.height,
+        tooltip=True,
+        tooltip_properties=_TOLD,
+        tooltip_histograms=False,
+        options={"pointSizeSelected": _extra(box), "pointOutlineWidth": 2},
+        **settings,
+    )
     filter_map(box, anew=True)
     box.scatter.selection(marked(box))
     box.map_widget = box.scatter.show()
@@ -118,8 +138,12 @@ def _table(box):
 
     state, rows = box.state, box.drawn
     names = {c: cluster_name(c, state.names) for c in np.unique(state.labels).tolist()}
-    told = [state.data.frame[rows], state.data.atom[rows], state.quantity("element")[rows],
-            [names[c] for c in state.labels[rows].tolist()]]
+    told = [
+        state.data.frame[rows],
+        state.data.atom[rows],
+        state.quantity("element")[rows],
+        [names[c] for c in state.labels[rows].tolist()],
+    ]
     table = dict(zip(_TOLD, told, strict=False))
     near = state.values.get("coordination")
     table["neighbours"] = "?" if near is None else near[rows].astype(int)
@@ -142,8 +166,9 @@ def mark_map(box):
     if not _ready(box):
         return draw_map(box)
     with following(box):
-        box.scatter.options(regl_scatterplot_options={
-            "pointSizeSelected": _extra(box), "pointOutlineWidth": 2})
+        box.scatter.options(
+            regl_scatterplot_options={"pointSizeSelected": _extra(box), "pointOutlineWidth": 2}
+        )
         box.scatter.selection(marked(box))
 
 

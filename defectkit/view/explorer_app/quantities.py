@@ -62,7 +62,14 @@ def readable(columns):
     for name in columns:
         radial = re.fullmatch(r"G\d+ (.+) eta=\S+ rs=(\S+) rc=\S+ Å", name)
         angular = re.fullmatch(r"G\d+ (.+) \S+ \S+ to \S+ Å, (.*°)", name)
-        words.append(f"{radial[1]} near {float(radial[2]):.2f} Å" if radial else
-                     f"angles {angular[1]} {angular[2]}" if angular else name)
-    return [word if words.count(word) == 1 else f"{word} [{name}]"
-            for word, name in zip(words, columns, strict=True)]
+        words.append(
+            f"{radial[1]} near {float(radial[2]):.2f} Å"
+            if radial
+            else f"angles {angular[1]} {angular[2]}"
+            if angular
+            else name
+        )
+    return [
+        word if words.count(word) == 1 else f"{word} [{name}]"
+        for word, name in zip(words, columns, strict=True)
+    ]

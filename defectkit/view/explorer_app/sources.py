@@ -51,23 +51,42 @@ def from_result(result, trajectory=None, symmetry=None, windows=None, truth=None
         fits = window <= len(trajectory)
         starts = frame_index(len(trajectory), window)[::window] if fits else []
         if len(starts) != len(result.frames) or any(
-                len(trajectory[t]) != len(atoms) or not np.allclose(
-                    trajectory[t].positions, atoms.positions, atol=1e-3)
-                for t, atoms in zip(starts, result.frames, strict=True)):
-            raise ValueError("these are not the frames that the result was made from; give the "
-                             "file or frames that identify was given.")
+            len(trajectory[t]) != len(atoms)
+            or not np.allclose(trajectory[t].positions, atoms.positions, atol=1e-3)
+            for t, atoms in zip(starts, result.frames, strict=True)
+        ):
+            raise ValueError(
+                "these are not the frames that the result was made from; give the "
+                "file or frames that identify was given."
+            )
         steady = len({tuple(atoms.numbers) for atoms in trajectory}) == 1
         offered = _offered(len(trajectory), windows, window) if steady else [window]
-        rows = computed(trajectory, symmetry or _functions(result, trajectory),
-                        starts[result.frame], result.atom, steady)
+        rows = computed(
+            trajectory,
+            symmetry or _functions(result, trajectory),
+            starts[result.frame],
+            result.atom,
+            steady,
+        )
         columns = readable(result.info["features"])
     if rows is None and not np.isfinite(result.map).any():
-        raise ValueError("this result has no map, as its environments are too few for one; give "
-                         "the trajectory that identify was given, to make one.")
-    return Source(result.frames, result.frame, result.atom, np.asarray(result.labels),
-                  _side_by_side(result, method, window, rows),
-                  _known(truth, len(result.labels)), columns, offered, rows,
-                  result.info["cutoff"], result.group)
+        raise ValueError(
+            "this result has no map, as its environments are too few for one; give "
+            "the trajectory that identify was given, to make one."
+        )
+    return Source(
+        result.frames,
+        result.frame,
+        result.atom,
+        np.asarray(result.labels),
+        _side_by_side(result, method, window, rows),
+        _known(truth, len(result.labels)),
+        columns,
+        offered,
+        rows,
+        result.info["cutoff"],
+        result.group,
+    )
 
 
 def _functions(result, trajectory):
@@ -76,6 +95,7 @@ def _functions(result, trajectory):
 
     if result.info.get("descriptor"):
         from ...descriptors import from_dict
+
         return from_dict(result.info["descriptor"])
 
     elements = sorted({s for frame in trajectory for s in set(frame.symbols)})
@@ -101,8 +121,17 @@ def _side_by_side(result, method, window, rows):
     return {(method, window): Y}
 
 
-def from_arrays(frames, features=None, labels=None, maps=None, frame=None, atom=None, truth=None,
-                windows=None, columns=None):
+def from_arrays(
+    frames,
+    features=None,
+    labels=None,
+    maps=None,
+    frame=None,
+    atom=None,
+    truth=None,
+    windows=None,
+    columns=None,
+):
     """Source of plain arrays; without `frame` and `atom` every atom of every frame is one row."""
     frames = list(frames)
     if not frames:
@@ -113,14 +142,8 @@ def from_arrays(frames, features=None, labels=None, maps=None, frame=None, atom=
         frame = np.repeat(np.arange(len(frames)), [len(atoms) for atoms in frames])
         atom = np.concatenate([np.arange(len(atoms)) for atoms in frames])
     frame, atom = np.asarray(frame), np.asarray(atom)
-    n, sizes = len(frame), np.array([len(atoms) for atoms in frames])
-    if frame.shape != atom.shape or frame.ndim != 1 or n == 0:
-        raise ValueError(f"frame {frame.shape} and atom {atom.shape} must be lists of the same "
-                         "length; give one of each for every environment.")
-    if frame.min() < 0 or frame.max() >= len(frames) or (atom < 0).any() or (
-            atom >= sizes[frame]).any():
-        raise ValueError(f"frame or atom points beyond the {len(frames)} frames or their atoms; "
-                         "count both from 0.")
+    _check_places(frames, frame, atom)
+    n = len(frame)
     rows, offered, names = _rows(features, frame, atom, len(frames), windows)
     if columns is not None and len(columns) != len(names):
         raise ValueError(f"{len(columns)} columns for {len(names)} features; name all or none.")
@@ -130,11 +153,33 @@ def from_arrays(frames, features=None, labels=None, maps=None, frame=None, atom=
         raise ValueError("there is no map and nothing to make one from; give maps or features.")
     labels = np.zeros(n, int) if labels is None else np.asarray(labels)
     if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min() < -1:
-        raise ValueError(f"labels must be {n} integers from -1 (noise) up, one for each "
-                         f"environment, got {labels.dtype} of shape {labels.shape}.")
+        raise ValueError(
+            f"labels must be {n} integers from -1 (noise) up, one for each "
+            f"environment, got {labels.dtype} of shape {labels.shape}."
+        )
     offered = sorted({*offered, *(window for _, window in maps)})
-    return Source(frames, frame, atom, labels.astype(int), maps, _known(truth, n), names, offered,
-                  rows, None, np.zeros(n, int))
+    labels, truth, group = labels.astype(int), _known(truth, n), np.zeros(n, int)
+    return Source(frames, frame, atom, labels, maps, truth, names, offered, rows, None, group)
+
+
+def _check_places(frames, frame, atom):
+    """Refuses numbers of frames and atoms that are not there."""
+    sizes = np.array([len(atoms) for atoms in frames])
+    if frame.shape != atom.shape or frame.ndim != 1 or len(frame) == 0:
+        raise ValueError(
+            f"frame {frame.shape} and atom {atom.shape} must be lists of the same "
+            "length; give one of each for every environment."
+        )
+    if (
+        frame.min() < 0
+        or frame.max() >= len(frames)
+        or (atom < 0).any()
+        or (atom >= sizes[frame]).any()
+    ):
+        raise ValueError(
+            f"frame or atom points beyond the {len(frames)} frames or their atoms; "
+            "count both from 0."
+        )
 
 
 def _rows(features, frame, atom, n_frames, windows):
@@ -142,23 +187,33 @@ def _rows(features, frame, atom, n_frames, windows):
     if features is None:
         return None, list(windows or [1]), []
     if isinstance(features, list | tuple):
-        features = (np.stack(features) if len({len(part) for part in features}) == 1
-                    else np.concatenate(features))
+        features = (
+            np.stack(features)
+            if len({len(part) for part in features}) == 1
+            else np.concatenate(features)
+        )
     features = np.asarray(features)
     names = [f"feature {k}" for k in range(features.shape[-1])]
     if features.ndim == 2 and len(features) == len(frame):
         return lambda window, report, stop: features, [1], names
     if features.ndim != 3 or len(features) != n_frames:
-        raise ValueError(f"features of shape {features.shape} fit neither {len(frame)} "
-                         f"environments nor {n_frames} frames; give (n, n_features) or (n_frames, "
-                         "n_atoms, n_features).")
+        raise ValueError(
+            f"features of shape {features.shape} fit neither {len(frame)} "
+            f"environments nor {n_frames} frames; give (n, n_features) or (n_frames, "
+            "n_atoms, n_features)."
+        )
     ids = np.unique(atom)
     place = np.searchsorted(ids, atom) if features.shape[1] == len(ids) else atom
     if place.max() >= features.shape[1]:
-        raise ValueError(f"features of {features.shape[1]} atoms do not match atom {place.max()}; "
-                         "give features of all labelled atoms.")
-    return (lambda window, report, stop: averaged(features, window, frame, place),
-            _offered(n_frames, windows), names)
+        raise ValueError(
+            f"features of {features.shape[1]} atoms do not match atom {place.max()}; "
+            "give features of all labelled atoms."
+        )
+    return (
+        lambda window, report, stop: averaged(features, window, frame, place),
+        _offered(n_frames, windows),
+        names,
+    )
 
 
 def computed(trajectory, symmetry, times, atoms, steady):
@@ -173,19 +228,25 @@ def computed(trajectory, symmetry, times, atoms, steady):
 
     def rows(window, report, stop):
         sf = symmetry or SymmetryFunctions.for_elements(
-            sorted({s for frame in trajectory for s in frame.symbols}))
+            sorted({s for frame in trajectory for s in frame.symbols})
+        )
         wanted = np.arange(len(trajectory)) if steady else np.unique(times)
         for done, t in enumerate(wanted):
             if stop():
                 from ...embedding.worker import Stopped
+
                 raise Stopped
             if t not in kept:
                 report(done / len(wanted), f"features of frame {done + 1} of {len(wanted)}")
                 index = np.unique(atoms if steady else atoms[times == t])
                 kept[t] = features(trajectory[t], sf, index, 1, False)[0]
         if steady:
-            return averaged(np.stack([kept[t] for t in wanted]), window, times,
-                            np.searchsorted(np.unique(atoms), atoms))
+            return averaged(
+                np.stack([kept[t] for t in wanted]),
+                window,
+                times,
+                np.searchsorted(np.unique(atoms), atoms),
+            )
         place = np.zeros(len(atoms), int)
         for t in wanted:
             mine = times == t
@@ -226,8 +287,9 @@ def _offered(n_frames, windows, own=1):
         windows = [w for w in _WINDOWS if w <= max(1, n_frames // 2)]
     wrong = [w for w in windows if not 1 <= w <= n_frames]
     if wrong:
-        raise ValueError(f"a window of {wrong[0]} frames does not fit into {n_frames}; use 1 to "
-                         f"{n_frames}.")
+        raise ValueError(
+            f"a window of {wrong[0]} frames does not fit into {n_frames}; use 1 to {n_frames}."
+        )
     return sorted({own, *(int(w) for w in windows)})
 
 
@@ -241,8 +303,10 @@ def _maps(maps, n, window):
     for key, Y in maps.items():
         Y = np.asarray(Y, float)
         if Y.shape != (n, 2):
-            raise ValueError(f"map {key!r} has shape {Y.shape}, not ({n}, 2); give one row for "
-                             "each environment, NaN where it has no place.")
+            raise ValueError(
+                f"map {key!r} has shape {Y.shape}, not ({n}, 2); give one row for "
+                "each environment, NaN where it has no place."
+            )
         if not np.isfinite(Y).all(axis=1).any():
             raise ValueError(f"map {key!r} has no finite place; compute it again.")
         result[key if isinstance(key, tuple) else (key, window)] = Y
@@ -253,6 +317,8 @@ def _known(truth, n):
     truth = {} if truth is None else truth if isinstance(truth, dict) else {"known label": truth}
     for name, values in truth.items():
         if np.shape(values) != (n,):
-            raise ValueError(f"{name!r} has shape {np.shape(values)}, not ({n},); give one known "
-                             "label for each environment.")
+            raise ValueError(
+                f"{name!r} has shape {np.shape(values)}, not ({n},); give one known "
+                "label for each environment."
+            )
     return {name: np.asarray(values) for name, values in truth.items()}

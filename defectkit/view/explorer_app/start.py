@@ -5,9 +5,26 @@ from ..choosers import require
 from . import sources, state
 
 
-def explorer(source, features=None, labels=None, maps=None, frame=None, atom=None, *, truth=None,
-             names=None, trajectory=None, symmetry=None, windows=None, columns=None,
-             max_points=40_000, max_atoms=50_000, region=2_000, seed=0, height=420):
+def explorer(
+    source,
+    features=None,
+    labels=None,
+    maps=None,
+    frame=None,
+    atom=None,
+    *,
+    truth=None,
+    names=None,
+    trajectory=None,
+    symmetry=None,
+    windows=None,
+    columns=None,
+    max_points=40_000,
+    max_atoms=50_000,
+    region=2_000,
+    seed=0,
+    height=420,
+):
     """Map of environments, the atoms of one frame and time, each following the others.
 
     Lasso points of the map (second button of its toolbar) or click atoms: in both pictures the
@@ -67,8 +84,9 @@ def explorer(source, features=None, labels=None, maps=None, frame=None, atom=Non
     if hasattr(source, "info"):
         data = sources.from_result(source, trajectory, symmetry, windows, truth)
     else:
-        data = sources.from_arrays(source, features, labels, maps, frame, atom, truth, windows,
-                                   columns)
+        data = sources.from_arrays(
+            source, features, labels, maps, frame, atom, truth, windows, columns
+        )
     if min(max_points, max_atoms, region) < 1:
         raise ValueError("max_points, max_atoms and region must be at least 1.")
     for package in ("jscatter", "nglview", "ipywidgets"):

@@ -62,24 +62,32 @@ class State:
         """The whole choice after a change; raises ValueError for what is not offered."""
         for name, value in choice.items():
             if name not in self.options:
-                raise ValueError(f"unknown option {name!r}; choose from "
-                                 f"{', '.join(self.options)}.")
+                raise ValueError(
+                    f"unknown option {name!r}; choose from {', '.join(self.options)}."
+                )
             if value not in self.options[name]:
                 offered = ", ".join(map(str, self.options[name][:8]))
-                raise ValueError(f"{name}={value!r} is not offered; choose from {offered}"
-                                 f"{' and others' if len(self.options[name]) > 8 else ''}.")
+                raise ValueError(
+                    f"{name}={value!r} is not offered; choose from {offered}"
+                    f"{' and others' if len(self.options[name]) > 8 else ''}."
+                )
         return self.choice | choice
 
     def lacks(self, wanted: dict) -> bool:
         """Whether features or a map are missing for a choice."""
         return (wanted["method"], wanted["window"]) not in self.maps or (
-            wanted["colour"] in self.data.columns and wanted["window"] not in self.X)
+            wanted["colour"] in self.data.columns and wanted["window"] not in self.X
+        )
 
     def left_out(self, wanted: dict) -> bool:
         """Whether a map that is there could place environments which it left out."""
         key = wanted["method"], wanted["window"]
-        return (self.data.rows is not None and key in self.maps and key not in self.places
-                and not np.isfinite(self.maps[key][:, 0]).all())
+        return (
+            self.data.rows is not None
+            and key in self.maps
+            and key not in self.places
+            and not np.isfinite(self.maps[key][:, 0]).all()
+        )
 
     def coloured(self) -> tuple[np.ndarray, str, dict]:
         """What the colours mean: values (n,), whether "label" or "number", names of labels."""
@@ -124,8 +132,10 @@ class State:
         if index is not None:
             rows = np.unique(np.asarray(index, int))
             if len(rows) and not 0 <= rows[0] <= rows[-1] < len(self.labels):
-                raise ValueError(f"index {rows[0]} to {rows[-1]} goes beyond the "
-                                 f"{len(self.labels)} environments; count from 0.")
+                raise ValueError(
+                    f"index {rows[0]} to {rows[-1]} goes beyond the "
+                    f"{len(self.labels)} environments; count from 0."
+                )
             return rows
         if cluster is not None:
             env.known(self.labels, [cluster])
@@ -147,8 +157,9 @@ class State:
 
     def step(self, back: bool) -> str:
         """Undo (`back`) or redo a change of clusters or names; says which."""
-        what, source, target = (("undo", self.changes, self.undone) if back else
-                                ("redo", self.undone, self.changes))
+        what, source, target = (
+            ("undo", self.changes, self.undone) if back else ("redo", self.undone, self.changes)
+        )
         with self.lock:
             if not source:
                 raise ValueError(f"there is nothing to {what}.")
@@ -179,8 +190,10 @@ class State:
             if name:
                 names = env.rename(names, labels, number, name)
             self.change(labels, names)
-            return number, (f"the chosen ({plots.count(len(self.selection))}) are "
-                            f"{plots.cluster_name(number, names)} now")
+            return number, (
+                f"the chosen ({plots.count(len(self.selection))}) are "
+                f"{plots.cluster_name(number, names)} now"
+            )
 
     def recluster(self, X: np.ndarray | None) -> str:
         """New clusters, those of the map that is shown; names are forgotten.
@@ -196,8 +209,10 @@ class State:
             labels, note = np.full(len(Y), -1), ""
             labels[drawn] = cluster(Y[drawn])
             if not drawn.all() and X is None:
-                note = (f"; {np.count_nonzero(~drawn)} environments have no place in this map and "
-                        "no features: they are noise now; undo takes it back")
+                note = (
+                    f"; {np.count_nonzero(~drawn)} environments have no place in this map and "
+                    "no features: they are noise now; undo takes it back"
+                )
             elif not drawn.all():
                 vote(labels, X, drawn, self.data.group)
             self.change(labels, {})
@@ -221,17 +236,37 @@ def chosen(data: Source, rows) -> env.Selection:
 
 def start(data: Source, maps: dict, names, limits: dict, seed: int) -> State:
     """The state at first: the first map, the first frame, nothing chosen or hidden."""
-    methods = list(dict.fromkeys([*(method for method, _ in maps),
-                                  *(METHODS if data.rows else ())]))
+    methods = list(
+        dict.fromkeys([*(method for method, _ in maps), *(METHODS if data.rows else ())])
+    )
     first = next(iter(maps))
     complete = len(data.frame) == sum(map(len, data.frames))
     known = [*data.truth, *(name for name in quantities.NAMES if name not in data.truth)]
-    options = {"method": methods, "window": list(data.windows),
-               "colour": list(dict.fromkeys(["cluster", *known, *data.columns])),
-               "frame": np.unique(data.frame).tolist(),
-               "atoms": [k for k in KINDS if not (k == "all" and complete)], "bulk": list(BULK)}
-    choice = {"method": first[0], "window": first[1], "colour": "cluster",
-              "frame": options["frame"][0], "atoms": "labelled", "bulk": BULK[0]}
+    options = {
+        "method": methods,
+        "window": list(data.windows),
+        "colour": list(dict.fromkeys(["cluster", *known, *data.columns])),
+        "frame": np.unique(data.frame).tolist(),
+        "atoms": [k for k in KINDS if not (k == "all" and complete)],
+        "bulk": list(BULK),
+    }
+    choice = {
+        "method": first[0],
+        "window": first[1],
+        "colour": "cluster",
+        "frame": options["frame"][0],
+        "atoms": "labelled",
+        "bulk": BULK[0],
+    }
     names = dict(names if isinstance(names, dict) else enumerate(names or ()))
-    return State(data, data.labels.copy(), names, limits, seed, dict(maps), options, choice,
-                 chosen(data, []))
+    return State(
+        data,
+        data.labels.copy(),
+        names,
+        limits,
+        seed,
+        dict(maps),
+        options,
+        choice,
+        chosen(data, []),
+    )

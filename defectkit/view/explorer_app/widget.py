@@ -79,9 +79,11 @@ class Explorer(PictureBox):
                 return
             if state.data.rows is None:
                 self.follow()
-                raise ValueError(f"there is no map of {wanted['method']} with a window of "
-                                 f"{wanted['window']}, and nothing to make it from; give the "
-                                 "trajectory or features.")
+                raise ValueError(
+                    f"there is no map of {wanted['method']} with a window of "
+                    f"{wanted['window']}, and nothing to make it from; give the "
+                    "trajectory or features."
+                )
             at_once = {name: wanted[name] for name in ("frame", "atoms", "bulk")}
             self.apply(state.choice | at_once)
             self.follow(wanted)
@@ -240,7 +242,7 @@ class Explorer(PictureBox):
 
         .extxyz, .csv, .json for chemiscope; .png, .svg or .pdf.
         """
-        state, ending = self.state, str(path)[str(path).rfind("."):].lower()
+        state, ending = self.state, str(path)[str(path).rfind(".") :].lower()
         if ending in export.PICTURES:
             figure = self.figure()
             with atomic_write(user_path(path)) as partial:
@@ -248,9 +250,17 @@ class Explorer(PictureBox):
             plt.close(figure)
         else:
             with self.lock:
-                export.export(path, state.data.frames, state.data.frame, state.data.atom,
-                              state.labels, state.names, state.maps[state.key],
-                              state.selection.index, state.data.cutoff)
+                export.export(
+                    path,
+                    state.data.frames,
+                    state.data.frame,
+                    state.data.atom,
+                    state.labels,
+                    state.names,
+                    state.maps[state.key],
+                    state.selection.index,
+                    state.data.cutoff,
+                )
         self.say(f"{path} is written")
 
     def figure(self, axes=None):
