@@ -14,13 +14,17 @@ import argparse
 import base64
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from matplotlib.colors import to_rgb
 from PIL import Image
+
+from defectkit import plots
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
@@ -31,6 +35,16 @@ TIMES = ROOT / "benchmarks" / "results" / "notebooks.json"
 PERCENTAGE_POINTS, RELATIVE = 3.0, 0.1
 #: How fast this machine is, no result.
 SPEEDS = ("_per_core_s", "_over_features")
+#: Bytes of a notebook, which tests/test_notebook_prose.py asks for.
+LARGEST = 700_000
+#: Colours that a legend and its points share, so that they stay one colour when stored.
+OWN = sorted(
+    {
+        tuple(round(255 * channel) for channel in to_rgb(colour))
+        for colour in (*plots.PALETTE, *plots.PHASES.values(), plots.NOISE, "white", "black")
+    }
+)
+PNG = re.compile(r"(data:image/png;base64,)([A-Za-z0-9+/=]+)")
 
 
 def differences(new, kept):
@@ -117,15 +131,31 @@ def compare(folder):
     return wrong
 
 
-def compact(output):
-    """Stores the picture of an output with 256 colours, which a map or shaded atoms need."""
-    if "image/png" not in output.get("data", {}):
-        return
-    picture = Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"])))
-    few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+def compact(output, colours=256):
+    """Stores pictures of an output with few colours, those of the project's palette as they are.
+
+    The picture that a widget leaves in its style sheet is the same as the one beside it.
+    """
+    data = output.get("data", {})
+    if "image/png" in data:
+        data["image/png"] = few_colours(data["image/png"], colours)
+    if "data:image/png;base64," in "".join(data.get("text/html", "")):
+        page = PNG.sub(
+            lambda found: found[1] + few_colours(found[2], colours), "".join(data["text/html"])
+        )
+        data["text/html"] = page.splitlines(keepends=True)
+
+
+def few_colours(encoded, colours):
+    """A PNG, as base64 text, with so many colours or fewer."""
+    picture = Image.open(io.BytesIO(base64.b64decode("".join(encoded)))).convert("RGB")
+    own = [channel for rgb in OWN for channel in rgb]
+    rest = picture.quantize(colours - len(OWN), dither=Image.Dither.NONE).getpalette("RGB")
+    table = Image.new("P", (1, 1))
+    table.putpalette(own + rest)
     png = io.BytesIO()
-    few.save(png, "PNG", optimize=True)
-    output["data"]["image/png"] = base64.b64encode(png.getvalue()).decode()
+    picture.quantize(palette=table, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
+    return base64.b64encode(png.getvalue()).decode()
 
 
 def renew(folder, stems):
@@ -135,11 +165,14 @@ def renew(folder, stems):
         notebook["metadata"].pop("widgets", None)
         for cell in notebook["cells"]:
             cell["metadata"].pop("execution", None)
-            for output in cell.get("outputs", []):
-                compact(output)
-        (NOTEBOOKS / f"{stem}.ipynb").write_text(
-            json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        for colours in (256, 128, 64):
+            for cell in notebook["cells"]:
+                for output in cell.get("outputs", []):
+                    compact(output, colours)
+            text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+            if len(text.encode()) < LARGEST:
+                break
+        (NOTEBOOKS / f"{stem}.ipynb").write_text(text, encoding="utf-8")
     for path in (folder / "results").glob("*.json"):
         shutil.copy2(path, NOTEBOOKS / "results")
 

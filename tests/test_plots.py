@@ -167,6 +167,13 @@ def test_error_curve_in_percent_with_the_spread_and_the_choice():
     assert band[band[:, 0] == 0][:, 1].max() == pytest.approx(40)
 
 
+def test_error_curves_that_share_an_axis_are_both_whole():
+    axes = plt.subplots(1, 2, sharey=True)[1]
+    for ax, largest in zip(axes, (0.06, 0.09), strict=True):
+        plots.error_curve([0, 1], {"PCA": [largest, 0.01]}, ax=ax)
+    assert axes[0].get_ylim()[0] == 0 and axes[0].get_ylim()[1] > 9
+
+
 def test_a_name_is_text_also_where_it_looks_like_tex(some_map):
     Y, labels = some_map
     ax = plots.embedding(Y, labels, names=[r"$\frac{$ ice", "5 $"])

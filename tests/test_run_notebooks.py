@@ -76,6 +76,26 @@ def test_pictures_are_stored_small_and_alike():
     run_notebooks.compact({"data": {"text/plain": "5"}})  # nothing to do
 
 
+def test_colours_of_the_palette_outlive_storing():
+    """Shaded atoms have thousands of colours; the dots of a legend beside them few pixels."""
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 255, (300, 300, 3)).astype(np.uint8)
+    dots = np.array(run_notebooks.OWN, np.uint8)
+    rgb[0, : len(dots)] = dots
+    png = io.BytesIO()
+    Image.fromarray(rgb).save(png, "PNG")
+    encoded = base64.b64encode(png.getvalue()).decode()
+    page = f"<style>x {{background: url(data:image/png;base64,{encoded})}}</style>"
+    output = {"data": {"image/png": encoded, "text/html": [page]}}
+    for colours in (256, 64):
+        run_notebooks.compact(output, colours)
+        stored = Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"])))
+        seen = np.asarray(stored.convert("RGB"))[0, : len(dots)]
+        assert np.abs(seen.astype(int) - dots).max() <= 4
+        assert len(np.unique(np.asarray(stored))) <= colours
+        assert output["data"]["image/png"] in "".join(output["data"]["text/html"])
+
+
 def test_the_longest_notebooks_come_first_and_unknown_ones_are_refused():
     every = {path.stem for path in run_notebooks.NOTEBOOKS.glob("*.ipynb")}
     assert set(run_notebooks.names([])) == every

@@ -229,6 +229,7 @@ def error_curve(
     if chosen.get(None) is not None:
         ax.axvline(chosen[None], color="#555555", linestyle=":", linewidth=1.2)
     ax.set(xlabel=xlabel, ylabel="misclassified (%)")
+    ax.autoscale(axis="y")  # also where the axis is shared with a panel drawn before
     ax.set(yscale="log") if log else ax.set_ylim(bottom=0)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend()
