@@ -6,6 +6,7 @@ that a clustering flagged.
 """
 
 from .._deprecated import module_getattr
+from .diffusion import Hopping, hopping
 from .point_defects import PointDefects, find_point_defects
 from .scoring import score
 from .selection import DefectSelection, select_defect_clusters
@@ -18,11 +19,13 @@ __all__ = [
     "OFF_LATTICE",
     "VACANT",
     "DefectSelection",
+    "Hopping",
     "PointDefects",
     "Site",
     "Track",
     "WignerSeitz",
     "find_point_defects",
+    "hopping",
     "locate_defects",
     "locate_interstitials",
     "locate_vacancies",
