@@ -27,7 +27,7 @@ from ase.build import bulk  # noqa: E402
 from defectkit import defects  # noqa: E402
 
 FRACTIONS = {"300 K": None, "0.5 of melting": 0.5, "0.8 of melting": 0.8}
-PS, EVERY = 10.0, 0.1
+PS, EVERY = 10.0, 0.2  # ps
 TOLERANCE = 0.7  # Å
 DEFECTS = ("none", "vacancy", "interstitial")
 

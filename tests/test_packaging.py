@@ -1,4 +1,4 @@
-"""What a user meets first: set-up files that agree, an import that is quick and light, a wheel."""
+"""What a user meets first: set-up files that agree, an import that is light, a wheel."""
 
 import hashlib
 import os
@@ -67,20 +67,10 @@ def test_versions_agree():
     assert defectkit.__version__ == project()["version"]
 
 
-def test_import_is_quick_and_loads_nothing_heavy():
-    code = (
-        "import sys, time; start = time.perf_counter(); import defectkit; "
-        f"print(time.perf_counter() - start, [m for m in {HEAVY!r} if m in sys.modules])"
-    )
-    seconds = []
-    for _ in range(3):
-        out = subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, text=True
-        ).stdout
-        time, loaded = out.split(" ", 1)
-        assert loaded.strip() == "[]"
-        seconds.append(float(time))
-    assert min(seconds) < 0.5
+def test_import_loads_nothing_heavy():
+    code = f"import sys, defectkit; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_public_names_exist_and_unknown_ones_are_refused():

@@ -5,7 +5,6 @@ import io
 import re
 import subprocess
 import sys
-import time
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -305,9 +304,8 @@ def test_each_choice_is_drawn_once(menu):
     box.controls["window"].value = 0
     assert box.image.value == first
     assert [c[:2] for c in calls] == [("pca", 0), ("umap", 0), ("umap", 10), ("pca", 10)]
-    start = time.perf_counter()
     box.controls["window"].value = 10
-    assert time.perf_counter() - start < 0.3
+    assert len(calls) == 4
 
 
 def test_rendering_moves_the_controls_and_draws_only_that_choice(menu):
