@@ -28,7 +28,7 @@ IN_A_ROW = 3
 # notebook: which of its pictures, counted from 0, and what to say of it
 GALLERY = {
     "00_start_here": (0, "copper with a stacking fault"),
-    "01_si_phases": (1, "silicon phases"),
+    "01_si_phases": (0, "silicon phases"),
     "02_si_vacancy": (2, "vacancy"),
     "03_si_interstitial": (2, "interstitials"),
     "04_si_surface": (2, "surface"),
