@@ -72,12 +72,12 @@ def grain_boundaries(structure, regions, min_angle=5.0, exclude=None):
                     (i, j, vectors),
                     grain,
                 )
-    _absorb(structure, found, (structure.codes == 0) & free)
+    _absorb(structure, found, ((structure.codes == 0) | structure.doubtful) & free)
     return sorted(found, key=lambda x: -len(x.atoms))
 
 
 def _absorb(structure, walls, loose, steps=3):
-    """Gives each wall the atoms of no crystal beside it, step by step."""
+    """Gives each wall the atoms of no crystal beside it, step by step, doubtful ones too."""
     owner = np.full(len(loose), -1)
     for k, wall in enumerate(walls):
         owner[wall.atoms] = k

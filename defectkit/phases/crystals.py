@@ -50,6 +50,8 @@ class Structure:
         Å, to those neighbours, between `positions`.
     sublattice : array (n_atoms,) of bool
         True where the crystal is that of the atom's own element, not of all atoms.
+    doubtful : array (n_atoms,) of bool
+        In a crystal only since heat was taken out: beside a defect part of it.
     smoothed : bool
     """
 
@@ -65,6 +67,7 @@ class Structure:
     neighbours: np.ndarray
     vectors: np.ndarray
     sublattice: np.ndarray
+    doubtful: np.ndarray
     smoothed: bool = False
     names: tuple = field(default=NAMES)
 
@@ -199,17 +202,35 @@ def _of_all(atoms):
         final = smoothing.match(points, present, kinds=kinds)
     n = start.size
     moved = start.minimum(final.points.positions[:n] - start.positions[:n])
-    return _structure(_codes(final), raw, final, bool(noise > COLD), atoms.positions + moved)
+    codes = _codes(final)
+    doubtful = _doubtful(raw, codes) if final is not raw else np.zeros(n, bool)
+    return _structure(codes, raw, final, doubtful, atoms.positions + moved)
+
+
+def _analysed(matched):
+    """Codes by common neighbour analysis, where diamond occurs by its own form."""
+    analysed = _mdapy.common_neighbours(matched.points, matched.neighbours)
+    codes = np.where(np.isin(analysed, (FCC, HCP, BCC)), analysed, OTHER).astype(np.int8)
+    if np.isin(matched.codes[: len(codes)], (DIAMOND, HEXAGONAL_DIAMOND)).mean() > 0.02:
+        pattern = _mdapy.diamond_types(matched.points, matched.neighbours)
+        codes[pattern == 1], codes[pattern == 4] = DIAMOND, HEXAGONAL_DIAMOND
+    return codes
+
+
+def _doubtful(raw, codes):
+    """Flags of the crystalline atoms that the same analysis leaves out before heat is taken out.
+
+    None where these are more than a twentieth: so hot that the analysis of one frame says little.
+    """
+    analysable = np.isin(codes, (FCC, HCP, BCC, DIAMOND, HEXAGONAL_DIAMOND))
+    flags = analysable & (_analysed(raw) == OTHER)
+    return flags if flags.sum() < 0.05 * analysable.sum() else np.zeros_like(flags)
 
 
 def _codes(matched):
     n = matched.points.size
-    analysed = _mdapy.common_neighbours(matched.points, matched.neighbours)
-    codes = np.where(np.isin(analysed, (FCC, HCP, BCC)), analysed, OTHER).astype(np.int8)
+    codes = _analysed(matched)
     best, coherent = matched.codes[:n], matched.coherent[:n]
-    if np.isin(best, (DIAMOND, HEXAGONAL_DIAMOND)).mean() > 0.02:
-        pattern = _mdapy.diamond_types(matched.points, matched.neighbours)
-        codes[pattern == 1], codes[pattern == 4] = DIAMOND, HEXAGONAL_DIAMOND
     plain = np.isin(best, (SIMPLE_CUBIC, GRAPHENE)) & (coherent >= COHERENT)
     chosen = (codes == OTHER) & plain & (matched.rmsd[:n] < 0.12)
     codes[chosen] = best[chosen]
@@ -265,7 +286,7 @@ def _chance(matched, codes, min_size=20):
     return flags
 
 
-def _structure(codes, raw, final, hot, positions):
+def _structure(codes, raw, final, doubtful, positions):
     n = len(codes)
     fitted = final.codes[:n] > 0
     rotation = np.full((n, 3, 3), np.nan, np.float32)
@@ -296,7 +317,8 @@ def _structure(codes, raw, final, hot, positions):
         neighbours=neighbours % n,
         vectors=vectors,
         sublattice=np.zeros(n, bool),
-        smoothed=hot,
+        doubtful=doubtful,
+        smoothed=final is not raw,
     )
 
 
@@ -315,6 +337,7 @@ def _nothing(atoms):
         atoms.positions.copy(),
         np.zeros((n, 0), int),
         np.zeros((n, 0, 3)),
+        np.zeros(n, bool),
         np.zeros(n, bool),
     )
 
@@ -344,19 +367,8 @@ def _water(atoms, oxygen):
     periodic = whole.pbc.all() and np.allclose(whole.box, np.diag(np.diag(whole.box)))
     owner = _owners(whole, oxygen, periodic)
     neighbours = oxygen[molecules.neighbours]
-    take = {
-        name: getattr(molecules, name)[owner]
-        for name in (
-            "codes",
-            "rmsd",
-            "residual",
-            "rotation",
-            "coherent",
-            "template",
-            "ordering",
-            "sublattice",
-        )
-    }
+    per_atom = "codes rmsd residual rotation coherent template ordering sublattice doubtful"
+    take = {name: getattr(molecules, name)[owner] for name in per_atom.split()}
     return Structure(
         **take,
         spacing=molecules.spacing,
@@ -370,11 +382,6 @@ def _water(atoms, oxygen):
 def _owners(points, oxygen, orthogonal):
     """Which oxygen (its rank among them) each atom of the frame is nearest to."""
     place = points.positions[: points.size]
-    images = (
-        [np.zeros(3)]
-        if orthogonal
-        else [np.array(shift) @ points.box for shift in np.ndindex(3, 3, 3)]
-    )
     if orthogonal:
         length = np.diag(points.box)
         tree = cKDTree(place[oxygen] % length, boxsize=length)

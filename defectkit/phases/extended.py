@@ -84,6 +84,8 @@ def extended_defects(atoms, structure: Structure, regions=None):
     solid = [g for g in grains if not (used | ribbons)[g.atoms].mean() > 0.5]
     walls, at_wall = _boundaries(structure, solid, used, cell)
     used = used | _grown(structure, at_wall, 4) if at_wall.any() else used
+    for plane in planes:
+        used[plane.atoms] = True
     rows = _lines(atoms, structure, grains, used, ribbons)
     for row in rows:
         used[row.atoms] = True

@@ -6,6 +6,7 @@ from math import gcd
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
 
 from .crystals import BCC, DIAMOND, FCC, SIMPLE_CUBIC
 from .graph import groups, near_pairs, unwrapped
@@ -18,6 +19,10 @@ LATTICE = {
     DIAMOND: (4 / np.sqrt(3), 4),
     SIMPLE_CUBIC: (1.0, 1),
 }
+
+ROW, ALONG = 0.25, 4.0  # spacings: atoms so near across and along a line are in one row of it
+OF_ROW = 0.3  # of a row that fit no crystal: it belongs to the core
+SHELLS = 2  # around the atoms that fit no crystal, in which such rows are looked for
 
 
 @dataclass
@@ -71,7 +76,7 @@ def dislocations(atoms, structure, regions, exclude, ribbons=None):
     Parameters
     ----------
     exclude : array (n_atoms,) of bool
-        Atoms of surfaces and boundaries.
+        Atoms of surfaces, boundaries and planar faults that were found.
     ribbons : array (n_atoms,) of bool, optional
         Atoms of stacking faults that end inside the crystal: the fault between two partial
         dislocations belongs to the core.
@@ -88,13 +93,13 @@ def dislocations(atoms, structure, regions, exclude, ribbons=None):
             bodies.append((members, own))
     for members, own in bodies:
         others = [m for m, _ in bodies if m is not members]
-        line = _line(atoms, structure, regions, members, own, (i, j, vectors), others)
+        line = _line(atoms, structure, regions, members, own, (i, j, vectors), others, exclude)
         if line is not None:
             found.append(line)
     return sorted(found, key=lambda x: -x.length)
 
 
-def _line(atoms, structure, regions, members, own, pairs, others):
+def _line(atoms, structure, regions, members, own, pairs, others, exclude):
     offset, ways = unwrapped(members, *pairs)
     place = structure.positions[members[0]] + offset
     centre = place.mean(axis=0)
@@ -123,7 +128,7 @@ def _line(atoms, structure, regions, members, own, pairs, others):
         return None
     steps = LATTICE.get(region.code, (1.0, 1))[1]
     return Line(
-        own,
+        _whole_core(atoms, structure, region, own, exclude, centre, direction, ways),
         direction,
         centre,
         along,
@@ -132,6 +137,31 @@ def _line(atoms, structure, regions, members, own, pairs, others):
         _character(burgers, direction, region),
         length,
     )
+
+
+def _whole_core(atoms, structure, region, own, exclude, centre, direction, ways):
+    """The core with what heat makes look like crystal in it.
+
+    Atoms beside the core that are not of the crystal around it, as the fault between two partials,
+    or only since heat was taken out, belong to it by rows: the atoms of a row along a straight
+    line are in the same state, and heat hides that of some.
+    """
+    x, y, _, _, z = _cylinder(atoms, structure, centre, direction)
+    scaled = np.stack([x / ROW, y / ROW, z / ALONG], axis=1) / structure.spacing
+    shift = np.zeros((1, 3))
+    if len(ways) == 1:
+        period = np.linalg.norm(ways[0]) / (ALONG * structure.spacing)
+        shift = np.outer([0, -1, 1], [0, 0, period])
+    odd = (structure.codes != region.code) | structure.doubtful
+    for _ in range(SHELLS):
+        near = np.unique(structure.neighbours[own, :12])
+        near = np.union1d(own, near[~exclude[near]])
+        images = (scaled[near] + shift[:, None]).reshape(-1, 3)
+        rows = cKDTree(images).query_ball_point(scaled[near], 1.0)
+        flags = np.tile(odd[near], len(shift))
+        odd_part = np.array([flags[row].mean() for row in rows])
+        own = np.union1d(own, near[odd_part > OF_ROW])
+    return own
 
 
 def _around(structure, regions, members):
@@ -159,7 +189,7 @@ def burgers_vector(atoms, structure, region, core, centre, direction, ways, othe
     """
     edge, steps = LATTICE[region.code]
     unit = edge * structure.spacing / steps
-    x, y, distance, away = _cylinder(atoms, structure, centre, direction)
+    x, y, distance, away, _ = _cylinder(atoms, structure, centre, direction)
     limit = _limit(atoms, structure, core, centre, direction, others)
     sound = np.zeros(len(structure.codes), bool)
     sound[region.atoms] = True
@@ -191,10 +221,11 @@ def _cylinder(atoms, structure, centre, direction):
 
     points = _mdapy.frame(structure.positions, atoms.cell.complete().array, atoms.pbc, 0.0)
     away = points.minimum(structure.positions - centre)
-    away = away - np.outer(away @ direction, direction)
+    along = away @ direction
+    away = away - np.outer(along, direction)
     first = np.linalg.svd(direction[None])[2][1]
     second = np.cross(direction, first)
-    return away @ first, away @ second, np.linalg.norm(away, axis=1), away
+    return away @ first, away @ second, np.linalg.norm(away, axis=1), away, along
 
 
 def _limit(atoms, structure, core, centre, direction, others):

@@ -181,6 +181,44 @@ def test_screw_dislocation_and_its_burgers_vector():
     assert np.linalg.norm(line.position[:2] - centre) < 3
 
 
+def screw_in_silicon():
+    """A straight screw dislocation along [1-10] (elasticity), and its core by the cold frame."""
+    from ase.lattice.cubic import Diamond
+
+    one = Diamond(
+        directions=[[1, 1, -2], [1, 1, 1], [1, -1, 0]], symbol="Si", latticeconstant=5.43, pbc=True
+    )
+    atoms = one * (7, 5, 3)
+    away = atoms.positions[:, :2] - atoms.cell.array.diagonal()[:2] / 2 - [0.9, 0.8]
+    slip = 5.43 / 2**0.5 / (2 * np.pi) * np.arctan2(away[:, 1], away[:, 0])
+    atoms.positions[:, 2] += np.sign(atoms.cell[2, 2]) * slip
+    if atoms.cell[2, 2] < 0:
+        atoms.positions[:, 2] *= -1
+        atoms.cell[2, 2] *= -1
+    kept = np.linalg.norm(away, axis=1) < 20
+    atoms, away = atoms[kept], away[kept]
+    atoms.pbc = [False, False, True]
+    odd = structure_types(atoms).codes == 0
+    return atoms, odd & (np.linalg.norm(away, axis=1) < 11)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_heat_hides_no_row_of_a_dislocation_core(seed):
+    atoms, core = screw_in_silicon()
+    line = next(d for d in found_in(shaken(atoms, 0.14, seed)) if d.kind == "dislocation")
+    assert core.sum() > 20 and np.isin(np.flatnonzero(core), line.atoms).mean() >= 0.95
+    assert len(line.atoms) < 1.5 * core.sum()
+
+
+def test_crystal_only_without_its_heat_is_doubtful():
+    atoms, core = screw_in_silicon()
+    structure = structure_types(shaken(atoms, 0.14))
+    assert structure.doubtful[core].any() and not structure.doubtful[structure.codes == 0].any()
+    hot = bulk("Cu", cubic=True) * 5
+    assert not structure_types(shaken(hot, 0.32)).doubtful.any()
+    assert not structure_types(hot).doubtful.any()
+
+
 def test_nucleus_has_radius_and_centre():
     rng = np.random.default_rng(2)
     length = 24.0
