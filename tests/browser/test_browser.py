@@ -44,7 +44,7 @@ SETTINGS = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false"},
     "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
 }
-WIDGETS = re.compile(r"(?:view\.(?:scene|chooser|explorer)|\.explore)\(")
+WIDGETS = re.compile(r"(?:view\.(?:scene|chooser|explorer)|\.(?:explore|view))\(")
 NOTEBOOKS = [
     path
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))

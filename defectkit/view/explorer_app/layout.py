@@ -29,7 +29,7 @@ def layout(box, widgets):
                 widgets.VBox([box.atoms_place, box.atoms_note], layout=side),
             ]
         ),
-        widgets.HBox([box.play, c["frame"]], layout={"width": "100%"}),
+        row([box.play, c["frame"]]),
         row([c["atoms"], c["bulk"], e["atom"], e["go_to"], box.add, e["none"]]),
         row([box.click, box.legend, box.scale]),
         _editing_row(box.edit, row, widgets),
@@ -60,7 +60,7 @@ def _controls(options, widgets):
             options=options["frame"],
             description="frame",
             style=wide,
-            layout={"flex": "1 1 200px", "width": "auto"},
+            layout={"flex": "1 1 400px", "width": "auto"},
         ),
         "atoms": widgets.Dropdown(
             options=options["atoms"], description="atoms", style=wide, layout=half
