@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 # Containers run as root, which JupyterLab accepts only when told.
 ROOT_OK := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: install demo lab test test-fast test-unit test-notebooks test-browser test-descriptors \
+.PHONY: install demo lab test test-fast test-unit test-notebooks test-browser test-descriptors test-networks \
 	check docs linkcheck bench bench-stability bench-notebooks coverage clean
 
 install: .venv/installed
@@ -49,6 +49,18 @@ test-browser: install
 test-descriptors: install
 	$(PIP) -e '.[descriptors,doors]'
 	$(BIN)/python -m pytest -rs tests/descriptors tests/io/test_objects.py
+
+# The two networks that others do not go with, each in an environment of its own; of MatterSim's
+# requirements those that its atom features use.
+test-networks:
+	$(PYTHON) -m venv .venv-mace
+	.venv-mace/bin/python -m pip install -c constraints.txt -e '.[torch,test,mace]'
+	.venv-mace/bin/python -m pytest -rs tests/descriptors -k mace
+	$(PYTHON) -m venv .venv-mattersim
+	.venv-mattersim/bin/python -m pip install -c constraints.txt -e '.[torch,test,sevennet,chgnet]' \
+		deprecated loguru torch-ema torch-runstats torchmetrics
+	.venv-mattersim/bin/python -m pip install -c constraints.txt --no-deps mattersim
+	.venv-mattersim/bin/python -m pytest -rs tests/descriptors -k mattersim
 
 # Style, docstrings and types.
 check: install
@@ -93,4 +105,4 @@ coverage: install
 	$(BIN)/python -m pytest --cov=defectkit --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 clean:
-	rm -rf .venv demo-output docs/_build
+	rm -rf .venv .venv-mace .venv-mattersim demo-output docs/_build

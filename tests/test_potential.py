@@ -499,6 +499,8 @@ def test_a_missing_folder_is_named(tmp_path):
         ("atom_energy H -0.459", "atom_energy H", "'atom_energy' needs an element and a number"),
         ("cutoff_type 2", "cutoff_type 2\nnnp_type 4G-HDNNP", "with charges .* are not supported"),
         ("cutoff_type 2", "cutoff_type 2\nnnp_type Q-HDNNP", "with charges .* are not supported"),
+        ("cutoff_type 2", "cutoff_type 2\nnnp_gen 3", "with charges .nnp_gen 3. are not supp"),
+        ("cutoff_type 2", "cutoff_type 2\nnnp_gen 4", "with charges .nnp_gen 4. are not supp"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(folder, old, new, message):

@@ -565,6 +565,20 @@ def test_pairs_are_ases(pbc, skew):
         np.testing.assert_allclose(ours[order], theirs[wanted], atol=1e-12)
 
 
+def test_functions_of_a_potential_with_charges_are_read(tmp_path):
+    text = (REFERENCE / "hdnnp_random" / "input.nn").read_text()
+    charges = (
+        "nnp_type 4G-HDNNP\nglobal_nodes_electrostatic 15 15\nelement_nodes_charge H 1 10\n"
+        "initial_hardness H 10.0\nfixed_gausswidth H 1.28\nscreen_electrostatics 4.8 8.0\n"
+    )
+    atoms = read_n2p2_structure(REFERENCE / "water_iceIh.data", Bohr)
+    found = SymmetryFunctions.from_n2p2(bad_file(tmp_path, charges + text))
+    short = SymmetryFunctions.from_n2p2(REFERENCE / "hdnnp_random")
+    for element in ("H", "O"):
+        assert found.names(element) == short.names(element)
+        assert np.array_equal(found(atoms, element), short(atoms, element))
+
+
 def test_centres_with_different_functions_ask_for_one_element():
     sf = SymmetryFunctions.from_n2p2(REFERENCE / "hdnnp_random")
     atoms = read_n2p2_structure(REFERENCE / "water_iceIh.data", Bohr)

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..io.atomic_write import user_path
 from ..io.download import sha256_of
 from .frames import enclosed, in_slabs
 from .optional import library, version_of
 from .protocol import AtomDescriptor
+from .weights import given_file
 
 MOST = 20_000  # atoms of a slab
 
@@ -42,11 +42,7 @@ def nep(path) -> AtomDescriptor:
     Fan et al., J. Chem. Phys. 157, 114801 (2022).
     """
     code = library("calorine.nep", "nep")
-    path = user_path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no potential at {path}; give the nep.txt that GPUMD wrote."
-        )
+    path = given_file(path, "is no potential", "give the nep.txt that GPUMD wrote")
     try:
         model = code.read_model(str(path))
         elements, cutoff = (

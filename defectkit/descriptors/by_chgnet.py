@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 
-from ..io.atomic_write import user_path
 from ..io.download import sha256_of
-from .frames import enclosed, in_slabs
-from .optional import library, version_of
+from .networks import device_of, layer_of, network_descriptor, output_of
+from .optional import library
 from .protocol import AtomDescriptor
+from .weights import given_file, read_weights
 
 MODELS = ("0.3.0", "0.2.0", "r2scan")
 #: Of those that the network has a place for, the ones that no structure it was trained on holds.
@@ -80,12 +80,11 @@ def chgnet_from_file(path, layer: int = -1, device: str = "cpu") -> AtomDescript
     `load_model` again.
     """
     library("chgnet.model.model", "chgnet")
-    path = user_path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there are no weights at {path}; give the file that CHGNet's "
-            "trainer wrote, or take descriptors.chgnet() with its own."
-        )
+    path = given_file(
+        path,
+        "are no weights",
+        "give the file that CHGNet's trainer wrote, or take descriptors.chgnet() with its own",
+    )
     digest = sha256_of(path)
     return _described(
         path, {"weights_sha256": digest, "layer": int(layer)}, "", layer, device, None
@@ -93,87 +92,42 @@ def chgnet_from_file(path, layer: int = -1, device: str = "cpu") -> AtomDescript
 
 
 def _described(path, parameters, rebuild, layer, device, model):
-    net = _network(path, model, _device(device))
+    device = device_of(device, "chgnet")
+    net = read_weights(
+        path, lambda content: _built(content, model), "CHGNet", "give a checkpoint of its trainer"
+    ).to(device)
     convolutions = net.atom_conv_layers
-    if not -len(convolutions) <= layer < len(convolutions):
-        raise ValueError(
-            f"layer={layer}: this network has the layers 0 to {len(convolutions) - 1}."
-        )
+    layer = layer_of(layer, len(convolutions))
     cutoff = float(net.graph_converter.atom_graph_cutoff)
-    depth = range(len(convolutions))[layer] + 1
-
-    def function(atoms, index):
-        return in_slabs(
-            atoms,
-            index,
-            depth * cutoff,
-            MOST,
-            lambda part: _features(net, convolutions[layer], part, cutoff),
-        )
-
-    return AtomDescriptor(
-        function,
+    return network_descriptor(
+        lambda closed: _features(net, convolutions[layer], closed),
         "CHGNet",
         parameters,
         cutoff,
-        version=version_of("chgnet"),
-        rebuild=rebuild,
+        layer + 1,
+        MOST,
+        library="chgnet",
         elements=[e for e in chemical_symbols[1:95] if e not in UNSEEN],
-        batch=10**9,
-        sensitive_to=f"elements, distances and angles of the neighbours and, through {depth} "
-        f"layers, of atoms up to {depth * cutoff:.0f} Å away; not to handedness",
+        rebuild=rebuild,
     )
 
 
-def _device(name):
-    torch = library("torch", "chgnet")
-    try:
-        device = torch.device(name)
-        there = (
-            device.type == "cpu"
-            or (device.type == "cuda" and torch.cuda.is_available())
-            or (device.type == "mps" and torch.backends.mps.is_available())
-        )
-    except (RuntimeError, TypeError):
-        there = False
-    if not there:
-        raise ValueError(
-            f"device={name!r} is not there; take device='cpu', or a machine with a "
-            "GPU that torch can use."
-        )
-    return device
-
-
-def _network(path, model, device):
-    torch, code = library("torch", "chgnet"), library("chgnet.model.model", "chgnet")
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["model"]
-        options: dict[str, Any] = (
-            {} if model is None else {"mlp_out_bias": model == "0.2.0", "version": model}
-        )
-        with redirect_stdout(StringIO()):
-            net = code.CHGNet.from_dict(state, **options)
-    except Exception as error:  # torch, pickle and CHGNet raise every kind
-        raise ValueError(
-            f"{path} holds no weights of CHGNet, or more than numbers "
-            f"({type(error).__name__}); give a checkpoint of its trainer."
-        ) from error
+def _built(content, model):
+    """The network, with the options that its own loader gives the weights of its wheel."""
+    options: dict[str, Any] = (
+        {} if model is None else {"mlp_out_bias": model == "0.2.0", "version": model}
+    )
+    with redirect_stdout(StringIO()):
+        net = library("chgnet.model.model", "chgnet").CHGNet.from_dict(content["model"], **options)
     net.graph_converter.on_isolated_atoms = "ignore"
-    return net.to(device).eval()
+    return net.eval()
 
 
-def _features(net, convolution, atoms, cutoff):
+def _features(net, convolution, closed):
     """Output (n_atoms, 64) of one convolution."""
-    torch = library("torch", "chgnet")
-    closed = enclosed(atoms, cutoff)
     structure = library("pymatgen.core", "chgnet").Structure(
         closed.cell.array, closed.get_chemical_symbols(), closed.get_scaled_positions()
     )
-    kept = []
-    handle = convolution.register_forward_hook(lambda module, given, out: kept.append(out))
-    try:
-        with torch.no_grad():
-            net.predict_graph(net.graph_converter(structure), task="e")
-    finally:
-        handle.remove()
-    return kept[0].cpu().numpy().astype(np.float64)
+    graph = net.graph_converter(structure)
+    out = output_of(convolution, lambda: net.predict_graph(graph, task="e"))
+    return out.cpu().numpy().astype(np.float64)

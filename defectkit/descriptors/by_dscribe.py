@@ -1,19 +1,23 @@
-"""SOAP and ACSF, computed by DScribe.
+"""SOAP, ACSF and LMBTR, computed by DScribe.
 
-Its third local descriptor, LMBTR, is missing: DScribe 2.1.2 cannot compute it of periodic frames
-under ASE 3.29. Source: Himanen et al., Comput. Phys. Commun. 247, 106949 (2020); Laakso et al., J.
-Chem. Phys. 158, 234802 (2023).
+Source: Himanen et al., Comput. Phys. Commun. 247, 106949 (2020); Laakso et al., J. Chem. Phys.
+158, 234802 (2023).
 """
 
 from __future__ import annotations
 
 import numpy as np
+from ase import Atoms
 
 from .._checks import checked_elements
+from .frames import in_slabs
 from .optional import library, version_of
 from .protocol import AtomDescriptor
 
 COMPRESSIONS = ("off", "mu2", "mu1nu1", "crossover")
+SEES = "elements, distances and angles of the neighbours, not their handedness"
+MOST = 1000  # atoms of a slab of LMBTR, whose memory grows with their square
+FADED = 1e-3  # weight of a neighbour at LMBTR's cutoff
 ETAS, ANGLES = (0.05, 0.2, 0.8, 3.0), (1.0, 4.0, 16.0)  # 1/Å^2, exponents
 
 
@@ -105,6 +109,110 @@ def acsf(elements, cutoff: float = 5.0, etas=ETAS, zetas=ANGLES) -> AtomDescript
     )
 
 
+def lmbtr(elements, cutoff: float = 5.0, distances: int = 40, angles: int = 20) -> AtomDescriptor:
+    """Local many-body tensor representation: smooth histograms of distances and of angles.
+
+    Parameters
+    ----------
+    elements : sequence of str
+        All elements of the frames.
+    cutoff : float
+        Å; weights fall exponentially, to 0.001 at the cutoff.
+    distances, angles : int
+        Points of the histograms of each element (0 Å to the cutoff) and of each pair of elements
+        (cosine -1 to 1); Gaussians are as wide as the spacing of two points.
+
+    Returns
+    -------
+    AtomDescriptor
+        The centre's own element is not encoded.
+
+    Raises
+    ------
+    ImportError
+        Without DScribe.
+    ValueError
+        Fewer than two points.
+
+    Notes
+    -----
+    Huo, Rupp, Mach. Learn.: Sci. Technol. 3, 045017 (2022). DScribe counts places for the centre
+    as an element of its own, so that some columns are always zero.
+    """
+    elements = checked_elements(elements)
+    if min(distances, angles) < 2:
+        raise ValueError(f"distances={distances}, angles={angles}: a histogram needs two points.")
+    make = _lmbtr()
+    parts = {
+        ("distance", 0.0, float(cutoff), int(distances)): -np.log(FADED) / cutoff,
+        ("cosine", -1.0, 1.0, int(angles)): -np.log(FADED) / (2 * cutoff),  # of the way round
+    }
+
+    def made(periodic):
+        return [
+            make(
+                species=elements,
+                geometry={"function": function},
+                grid={"min": low, "max": high, "sigma": (high - low) / (n - 1), "n": n},
+                weighting={"function": "exp", "scale": scale, "threshold": FADED},
+                periodic=periodic,
+            )
+            for (function, low, high, n), scale in parts.items()
+        ]
+
+    engines = {True: made(True), False: made(False)}
+
+    def describe(part):
+        centres = list(range(len(part)))
+        return np.hstack(
+            [one.create(part, centers=centres) for one in engines[bool(part.pbc.any())]]
+        )
+
+    return AtomDescriptor(
+        lambda atoms, index: in_slabs(atoms, index, cutoff, MOST, describe),
+        "LMBTR",
+        {
+            "elements": list(elements),
+            "cutoff": float(cutoff),
+            "distances": int(distances),
+            "angles": int(angles),
+        },
+        cutoff,
+        elements=elements,
+        version=version_of("dscribe"),
+        rebuild="lmbtr",
+        batch=10**9,
+        sensitive_to=SEES,
+    )
+
+
+def _lmbtr():
+    """DScribe's class; its frames are mended where ASE does not take them.
+
+    DScribe 2.1.2 hands ASE its arguments by place, and ASE 3.29 has other places (DScribe's issue
+    165).
+    """
+    code = library("dscribe.descriptors.lmbtr", "LMBTR")
+    try:
+        code.System.from_atoms(Atoms("H"))
+    except TypeError:
+
+        class System(code.System):
+            def __init__(self, symbols=None, positions=None, cell=None, pbc=None, **others):
+                super().__init__(symbols, positions)
+                self.set_cell(np.zeros((3, 3)) if cell is None else cell)
+                self.pbc = False if pbc is None else pbc
+
+            @staticmethod
+            def from_atoms(atoms):
+                return System(
+                    atoms.get_chemical_symbols(), atoms.positions, cell=atoms.cell, pbc=atoms.pbc
+                )
+
+        code.System = System
+    return code.LMBTR
+
+
 def _described(kind, adapter, elements, cutoff, parameters, make):
     """Descriptor around DScribe's objects, one for periodic and one for open frames."""
     made = {}
@@ -124,5 +232,5 @@ def _described(kind, adapter, elements, cutoff, parameters, make):
         elements=elements,
         version=version_of("dscribe"),
         rebuild=adapter,
-        sensitive_to="elements, distances and angles of the neighbours, not their handedness",
+        sensitive_to=SEES,
     )

@@ -1,4 +1,4 @@
-"""SOAP power spectrum, computed by featomic."""
+"""SOAP power spectrum and the invariant part of the spherical expansion, computed by featomic."""
 
 from __future__ import annotations
 
@@ -50,14 +50,52 @@ def power_spectrum(
     Goscinski et al., Open Res. Europe 3, 81 (2023). The number of features grows with the square
     of the number of elements.
     """
+    return _described(
+        "SoapPowerSpectrum",
+        "power_spectrum",
+        "featomic power spectrum",
+        elements,
+        cutoff,
+        {"n_max": int(n_max), "l_max": int(l_max), "width": float(width)},
+        smoothing,
+        lambda z: {"neighbor_1_type neighbor_2_type": list(combinations_with_replacement(z, 2))},
+    )
+
+
+def spherical_expansion(
+    elements, cutoff: float = 5.0, n_max: int = 12, width: float = 0.3, smoothing: float = 0.5
+) -> AtomDescriptor:
+    """Invariant part of the spherical expansion: the density of neighbours over the distance.
+
+    elements, cutoff, width, smoothing  as `power_spectrum`
+    n_max                               the highest radial index
+
+    The coefficients of angular momentum 0, for each element of the neighbours; all others turn
+    with the atoms. So it sees distances and no angles: less than `power_spectrum`, which is
+    made of all of them, at a small part of its cost. Raises ImportError without featomic.
+    """
+    return _described(
+        "SphericalExpansion",
+        "spherical_expansion",
+        "featomic spherical expansion",
+        elements,
+        cutoff,
+        {"n_max": int(n_max), "width": float(width)},
+        smoothing,
+        lambda z: {"neighbor_type": [(one,) for one in z]},
+        ("o3_lambda", "o3_sigma"),
+    )
+
+
+def _described(calculator, adapter, kind, elements, cutoff, options, smoothing, columns, fixed=()):
+    """Descriptor around one of featomic's calculators.
+
+    columns  {names of the neighbours' keys: values, in the order of the columns}
+    fixed    names of keys that are 0 and 1, of an expansion's invariant part
+    """
     elements = checked_elements(elements)
-    options = {
-        "n_max": int(n_max),
-        "l_max": int(l_max),
-        "width": float(width),
-        "smoothing": float(smoothing),
-    }
-    calculator = library("featomic", "power_spectrum").SoapPowerSpectrum(
+    options = {**options, "smoothing": float(smoothing)}
+    made = getattr(library("featomic", adapter), calculator)(
         cutoff={
             "radius": cutoff,
             "smoothing": {"type": "ShiftedCosine", "width": options["smoothing"]},
@@ -65,34 +103,36 @@ def power_spectrum(
         density={"type": "Gaussian", "width": options["width"]},
         basis={
             "type": "TensorProduct",
-            "max_angular": options["l_max"],
+            "max_angular": options.get("l_max", 0),
             "radial": {"type": "Gto", "max_radial": options["n_max"]},
         },
     )
     z = [atomic_numbers[e] for e in elements]
+    ((names, values),) = columns(z).items()
 
     def function(atoms, index):
-        return _features(calculator, enclosed(atoms, cutoff), index, z)
+        return _features(made, enclosed(atoms, cutoff), index, z, names.split(), values, fixed)
 
     return AtomDescriptor(
         function,
-        "featomic power spectrum",
+        kind,
         {"elements": list(elements), "cutoff": float(cutoff), **options},
         cutoff,
         elements=elements,
         version=version_of("featomic"),
-        rebuild="power_spectrum",
-        sensitive_to="elements, distances and angles of the neighbours, not their handedness",
+        rebuild=adapter,
+        sensitive_to="elements, distances and angles of the neighbours, not their handedness"
+        if "l_max" in options
+        else "elements and distances of the neighbours, not angles",
     )
 
 
-def _features(calculator, atoms, index, z):
-    """Rows of the atoms `index`: the blocks of each pair of neighbour elements side by side."""
-    labels = library("metatensor", "power_spectrum").Labels
-    pairs = list(combinations_with_replacement(z, 2))
+def _features(calculator, atoms, index, z, names, values, fixed):
+    """Rows of the atoms `index`: the blocks of each kind of neighbours side by side."""
+    labels = library("metatensor", "featomic").Labels
     keys = labels(
-        ["center_type", "neighbor_1_type", "neighbor_2_type"],
-        np.array([(c, *pair) for c in z for pair in pairs], np.int32),
+        [*fixed, "center_type", *names],
+        np.array([(*(0, 1)[: len(fixed)], c, *of) for c in z for of in values], np.int32),
     )
     wanted = np.unique(index)
     samples = labels(["system", "atom"], np.c_[np.zeros_like(wanted), wanted].astype(np.int32))
@@ -101,8 +141,9 @@ def _features(calculator, atoms, index, z):
     row[wanted] = np.arange(len(wanted))
     out = None
     for key, block in found.items():
-        n = block.values.shape[1]
-        out = np.zeros((len(wanted), n * len(pairs))) if out is None else out
-        start = n * pairs.index((key["neighbor_1_type"], key["neighbor_2_type"]))
-        out[row[np.asarray(block.samples["atom"])], start : start + n] = block.values
+        n = block.values.shape[-1]
+        out = np.zeros((len(wanted), n * len(values))) if out is None else out
+        start = n * values.index(tuple(int(key[name]) for name in names))
+        rows = row[np.asarray(block.samples["atom"])]
+        out[rows, start : start + n] = np.reshape(block.values, (len(rows), n))
     return out[row[index]]

@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from .._checks import checked_elements
-from ..io.atomic_write import user_path
 from ..io.download import sha256_of
 from .frames import enclosed, in_slabs
 from .optional import library, version_of
 from .protocol import AtomDescriptor
+from .weights import given_file
 
 MOST = 10_000  # atoms of a slab
 SEES = "elements, distances and angles of the neighbours, not their handedness"
@@ -96,11 +96,7 @@ def ace_from_file(path) -> AtomDescriptor:
     again. Raises FileNotFoundError, and ValueError for a file that is no such potential.
     """
     code = library("pyace.basis", "ace")
-    path = user_path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"there is no potential at {path}; give the .yaml that pacemaker wrote."
-        )
+    path = given_file(path, "is no potential", "give the .yaml that pacemaker wrote")
     try:
         basis = code.ACEBBasisSet(str(path))
     except Exception as error:  # compiled code raises every kind

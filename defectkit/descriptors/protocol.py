@@ -188,6 +188,8 @@ class AtomDescriptor:
 
     def __repr__(self):
         knows = "any element" if self.elements is None else ", ".join(self.elements)
+        if len(self.elements or ()) > 10:
+            knows = f"{len(self.elements)} elements"
         made = f" ({self.version})" if self.version else ""
         return (
             f"{self.kind}{made} of {knows}, cutoff {self.cutoff:.4g} Å; sensitive to: "

@@ -24,8 +24,11 @@ DIGITS = 6
 ADAPTERS = {
     "soap": "by_dscribe",
     "acsf": "by_dscribe",
+    "lmbtr": "by_dscribe",
     "power_spectrum": "by_featomic",
+    "spherical_expansion": "by_featomic",
     "chgnet": "by_chgnet",
+    "sevennet": "by_sevenn",
     "snap": "by_lammps",
     "ace": "by_pyace",
 }

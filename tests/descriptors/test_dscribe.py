@@ -1,44 +1,16 @@
-"""SOAP and ACSF of DScribe: invariances, sizes, what is saved."""
+"""SOAP, ACSF and LMBTR of DScribe; what is true of every adapter stands in test_adapters."""
 
 import sys
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 import defectkit as dk
 from defectkit import descriptors
 
 pytest.importorskip("dscribe", reason="DScribe is missing: pip install 'defectkit[dscribe]'")
-MAKERS = (descriptors.soap, descriptors.acsf)
-
-
-@pytest.fixture(scope="module")
-def salt():
-    """Warm rock salt."""
-    atoms = bulk("NaCl", "rocksalt", 5.64, cubic=True) * (2, 2, 2)
-    atoms.rattle(0.1, seed=3)
-    return atoms
-
-
-@pytest.mark.parametrize("make", MAKERS)
-def test_features_do_not_change_when_atoms_are_turned_moved_or_shuffled(make, salt):
-    descriptor = make(["Na", "Cl"])
-    X = descriptor(salt)
-    order = np.random.default_rng(0).permutation(len(salt))
-    changed = salt[order]
-    changed.rotate(40, (1, 2, 3), rotate_cell=True)
-    changed.positions += 1.7
-    changed.wrap()
-    assert abs(descriptor(changed) - X[order]).max() < 1e-8 * abs(X).max()
-    assert np.array_equal(descriptor(salt, "Cl"), X[salt.symbols == "Cl"])
-
-
-@pytest.mark.parametrize("make", MAKERS)
-def test_one_cell_has_the_features_of_its_supercell(make):
-    descriptor = make(["Si"])
-    cell = bulk("Si")
-    assert np.allclose(descriptor(cell)[0], descriptor(cell * (3, 3, 3))[0], rtol=1e-6)
 
 
 def test_soap_without_elements_sees_a_compound_as_one_lattice():
@@ -46,23 +18,6 @@ def test_soap_without_elements_sees_a_compound_as_one_lattice():
     blind = descriptors.soap(["Na", "Cl"], compression="mu2")
     assert abs(np.subtract(*blind(cell))).max() > 0  # Na and Cl differ as centres in "off" only
     assert blind(cell).shape[1] < descriptors.soap(["Na", "Cl"])(cell).shape[1]
-
-
-def test_a_slab_is_open_along_its_normal():
-    slab = bulk("Si", cubic=True)
-    slab.pbc = (True, True, False)
-    thick = slab.copy()
-    thick.cell[2, 2] += 30
-    descriptor = descriptors.soap(["Si"])
-    assert np.allclose(descriptor(slab), descriptor(thick), atol=1e-8)
-
-
-@pytest.mark.parametrize("make", MAKERS)
-def test_it_is_made_again_from_its_record(make, salt):
-    descriptor = make(["Cl", "Na"], cutoff=4.0)
-    again = descriptors.from_dict(descriptors.as_dict(descriptor))
-    assert again.parameters == descriptor.parameters
-    assert np.array_equal(again(salt), descriptor(salt))
 
 
 def test_a_library_that_gives_other_numbers_is_noticed():
@@ -99,3 +54,18 @@ def test_without_the_library_the_command_is_named(monkeypatch):
         descriptors.soap(["Si"])
     with pytest.raises(ValueError, match="descriptor SOAP, which cannot be made here: SOAP needs"):
         descriptors.from_dict(record)(bulk("Si"))
+
+
+def test_the_histograms_of_lmbtr_are_those_of_a_bent_molecule():
+    bent = Atoms("OCH", [[0, 0, 0], [1.5, 0, 0], [0, 2.0, 0]])
+    X = descriptors.lmbtr(["C", "H", "O"], 4.0, distances=81, angles=21)(bent, [0])[0]
+    pairs = X[: 4 * 81].reshape(4, 81)  # DScribe's place for the centre, then H, C, O
+    at = np.linspace(0, 4, 81)
+    fade = np.exp(np.log(1e-3) / 4 * np.array([2.0, 1.5]))
+    for block, distance, weight in zip(pairs[1:3], (2.0, 1.5), fade, strict=True):
+        assert at[block.argmax()] == pytest.approx(distance, abs=0.01)
+        assert block.sum() * 0.05 == pytest.approx(weight, rel=0.01)
+    angles = X[4 * 81 :].reshape(-1, 21)
+    assert np.linspace(-1, 1, 21)[angles.max(axis=0).argmax()] != 1.0
+    with pytest.raises(ValueError, match="a histogram needs two points"):
+        descriptors.lmbtr(["C"], angles=1)
