@@ -1,7 +1,10 @@
 """Checks of what a user gives, before anything expensive is done with it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -62,7 +65,7 @@ def check_frame(atoms: Atoms, where: str = "this frame") -> None:
         _check_density(atoms, where)
 
 
-def whole_number(name: str, value, least: int = 1) -> int:
+def whole_number(name: str, value: Any, least: int = 1) -> int:
     """The value of an option that counts something; ValueError names the option.
 
     >>> whole_number("max_points", 500)

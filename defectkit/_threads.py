@@ -9,9 +9,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from numbers import Integral
+from typing import Any
 
 _local = threading.local()
-_shared = {"pool": None}
+_shared: dict[str, Any] = {"pool": None}
 _lock = threading.Lock()
 
 

@@ -5,20 +5,25 @@ beside NAME.json, which says what made them. Fetched files go to a cache folder:
 the environment variable DEFECTKIT_CACHE, or the user's usual cache folder.
 """
 
+from __future__ import annotations
+
 import gzip
 import io
 import json
 import os
 import sys
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
 from ase import Atoms
 
 from ._shown import Shown
+from ._types import Elements, FilePath, Topology
 from .io import si_gap
 from .io.archive import read_archive
 from .io.atomic_write import atomic_write, user_path
@@ -43,7 +48,7 @@ _N2P2 = (
     "61daa0dfd065c842eaabc40ab283658510e066a5/examples/"
 )
 _WATER = "interface-LAMMPS/H2O_RPBE-D3/"
-_POTENTIALS = {
+_POTENTIALS: dict[str, Any] = {
     "h2o-rpbe-d3": {
         "folder": "h2o_rpbe_d3",
         "licence": "GPL-3.0 (distributed with n2p2); cite T. Morawietz, A. Singraber, C. Dellago, "
@@ -91,7 +96,7 @@ class Dataset(Shown):
     description: str
     info: dict
 
-    def split(self, values):
+    def split(self, values: Sequence[Any] | np.ndarray) -> list[np.ndarray]:
         """Values of all environments (n, ...) split by frame: a list of arrays.
 
         Raises ValueError unless there is one value for each atom of the frames.
@@ -108,7 +113,7 @@ class Dataset(Shown):
             )
         return np.split(np.asarray(values), np.cumsum(sizes)[:-1])
 
-    def runs(self):
+    def runs(self) -> list[list[Atoms]]:
         """Lists of consecutive frames, one for each run of molecular dynamics.
 
         Raises ValueError for a set of separate structures.
@@ -131,7 +136,7 @@ class Dataset(Shown):
         ]
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """Folder (Path) of fetched files: DEFECTKIT_CACHE, or the user's cache folder."""
     if os.environ.get("DEFECTKIT_CACHE"):
         return user_path(os.environ["DEFECTKIT_CACHE"])
@@ -144,7 +149,7 @@ def cache_folder():
     return Path(base) / "defectkit"
 
 
-def available():
+def available() -> dict[str, str]:
     """One line for every data set that ``load`` knows (dict, by name)."""
     embedded = {
         path.stem: _metadata(path.stem)["description"] for path in sorted(_DATA.glob("*.json"))
@@ -152,7 +157,7 @@ def available():
     return embedded | {_GAP: _GAP_INFO["description"]}
 
 
-def load(name, kinds=None):
+def load(name: str, kinds: Sequence[str] | None = None) -> Dataset:
     """Frames of a named data set with the truth beside them.
 
     Parameters
@@ -197,7 +202,7 @@ def _file(name):
     return data_file(name, _DATA, cache_folder())
 
 
-def described_sets():
+def described_sets() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Environments of three data sets by several descriptors, for notebook 10.
 
     Returns (about, arrays): what each descriptor is, its cost and how many features it has; and
@@ -287,7 +292,7 @@ def _of_frames(values, name):
 
 
 def read_frames(
-    path: str | os.PathLike, elements=None, topology=None, progress: bool = False
+    path: FilePath, elements: Elements = None, topology: Topology = None, progress: bool = False
 ) -> list[Atoms]:
     """Frames (list of ase.Atoms) of a user's own file, in any format that is read here.
 
@@ -297,7 +302,7 @@ def read_frames(
     return _read(path, topology, elements, progress=progress)
 
 
-def potential_folder(name="h2o-rpbe-d3", progress=True):
+def potential_folder(name: str = "h2o-rpbe-d3", progress: bool = True) -> Path:
     """Folder (Path) of a neural network potential in n2p2's format, fetched where needed.
 
     Each file is checked against its SHA-256 and kept in ``cache_folder()``. The one potential
@@ -317,7 +322,9 @@ def potential_folder(name="h2o-rpbe-d3", progress=True):
     return folder
 
 
-def write_frames(path, frames, **columns):
+def write_frames(
+    path: FilePath, frames: Sequence[Atoms], **columns: Sequence[Any] | np.ndarray
+) -> None:
     """Writes frames as extended XYZ, one column per array, for OVITO, ASE and the like.
 
     Parameters
@@ -357,7 +364,7 @@ def write_frames(path, frames, **columns):
         ase.io.write(partial, written, format="extxyz")
 
 
-def write_results(path, numbers):
+def write_results(path: FilePath, numbers: Mapping[str, float]) -> None:
     """Writes a notebook's measured numbers, {name with unit: number}, as JSON to four digits."""
     text = json.dumps(
         {

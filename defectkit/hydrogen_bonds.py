@@ -5,14 +5,23 @@ than 3.5 Å, and an angle of less than 30 degrees between the O-H bond and the l
 oxygen.
 """
 
-import numpy as np
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._types import Frames
 from .neighbours.lists import neighbour_pairs
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 OH = 1.6  # Å: a hydrogen farther than this from every oxygen belongs to none
 
 
-def hydrogen_bonds(atoms, distance=3.5, angle=30.0):
+def hydrogen_bonds(atoms: Atoms, distance: float = 3.5, angle: float = 30.0) -> np.ndarray:
     """Donor oxygen, hydrogen and acceptor oxygen of every hydrogen bond in one frame.
 
     A hydrogen belongs to the oxygen nearest to it and donates at most one bond, the straightest.
@@ -80,7 +89,9 @@ def hydrogen_bonds(atoms, distance=3.5, angle=30.0):
     return np.stack([oxygen[i[pair]], hydrogen[h], oxygen[j[pair]]], axis=1)
 
 
-def count_hydrogen_bonds(frames, distance=3.5, angle=30.0):
+def count_hydrogen_bonds(
+    frames: Frames, distance: float = 3.5, angle: float = 30.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Hydrogen bonds that each oxygen donates and accepts.
 
     In a perfect ice crystal every molecule donates two and accepts two (DDAA). Around a vacancy
@@ -125,7 +136,7 @@ def count_hydrogen_bonds(frames, distance=3.5, angle=30.0):
     return (donated[0], accepted[0]) if single else (donated, accepted)
 
 
-def bonding_class(donated, accepted):
+def bonding_class(donated: ArrayLike, accepted: ArrayLike) -> np.ndarray:
     """Class of each molecule by its hydrogen bonds: "DDAA", "DDA", "DAA", "DA", ... or "none".
 
     A D for each bond donated, an A for each accepted.

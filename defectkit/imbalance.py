@@ -6,7 +6,12 @@ paper adds environments of the rare kind from elsewhere; here the common kind is
 instead, with nothing but the features to say which that is.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.neighbors import NearestNeighbors
 
 from . import clusters, embedding
@@ -24,7 +29,9 @@ __getattr__ = module_getattr(
 )
 
 
-def density_balanced_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
+def density_balanced_sample(
+    X: ArrayLike, n: int, *, strata: int = _STRATA, seed: int = 0, standardise: bool = True
+) -> np.ndarray:
     """Indices of environments that show every local density equally often, rare kinds kept whole.
 
     The local density of an environment is told by the distance to its tenth neighbour in the
@@ -87,7 +94,15 @@ def density_balanced_sample(X, n, *, strata=_STRATA, seed=0, standardise=True):
     )
 
 
-def embed_density_balanced(X, n, method="pacmap", *, strata=_STRATA, seed=0, **options):
+def embed_density_balanced(
+    X: ArrayLike,
+    n: int,
+    method: str = "pacmap",
+    *,
+    strata: int = _STRATA,
+    seed: int = 0,
+    **options: Any,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Map and clusters of all environments, made from a density-balanced sample of `n`.
 
     The sample is mapped by `method` and clustered. Every other environment joins the cluster of
@@ -138,7 +153,9 @@ def embed_density_balanced(X, n, method="pacmap", *, strata=_STRATA, seed=0, **o
     return Y, clusters.by_size(labels), chosen
 
 
-def density_strata(away, n, strata=_STRATA):
+def density_strata(
+    away: np.ndarray, n: int, strata: int = _STRATA
+) -> tuple[np.ndarray, np.ndarray]:
     """Stratum (n_environments,) of each environment, and how many of each stratum make up `n`.
 
     away
@@ -156,7 +173,7 @@ def density_strata(away, n, strata=_STRATA):
     return stratum, shared_out(np.bincount(stratum, minlength=strata), n)
 
 
-def shared_out(sizes, n):
+def shared_out(sizes: np.ndarray, n: int) -> np.ndarray:
     """The same quota for every group, less where it has fewer, `n` in all."""
     quota, left = np.zeros(len(sizes), int), n
     for rank, k in enumerate(np.argsort(sizes, kind="stable")):

@@ -1,14 +1,22 @@
 """From flagged molecules to a nucleus: which of them hang together, where it is, how large."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from ase.geometry import find_mic
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from .neighbours.lists import neighbour_pairs
 
+if TYPE_CHECKING:
+    from ase import Atoms
 
-def connected(atoms, flagged, cutoff):
+
+def connected(atoms: Atoms, flagged: ArrayLike, cutoff: float) -> list[np.ndarray]:
     """Groups of flagged atoms linked by distances below a cutoff, the largest first.
 
     Parameters
@@ -47,7 +55,7 @@ def connected(atoms, flagged, cutoff):
     return sorted(np.split(together, np.cumsum(np.bincount(label))[:-1]), key=len, reverse=True)
 
 
-def filled(atoms, flagged, cutoff):
+def filled(atoms: Atoms, flagged: ArrayLike, cutoff: float) -> np.ndarray:
     """Flags with the holes closed: an atom with more than half of its neighbours in, is in.
 
     Repeated until nothing changes, so that molecules inside a nucleus that heat has disguised
@@ -64,7 +72,7 @@ def filled(atoms, flagged, cutoff):
         flagged |= more
 
 
-def with_surface(atoms, flagged, cutoff):
+def with_surface(atoms: Atoms, flagged: ArrayLike, cutoff: float) -> np.ndarray:
     """Flags and what lies at their surface: atoms with at least half of their neighbours in.
 
     One step, not repeated. Features averaged over neighbours (`averaging.neighbour_average`)
@@ -78,7 +86,7 @@ def with_surface(atoms, flagged, cutoff):
     return flagged | ((2 * near >= number) & (number > 0))
 
 
-def shape(atoms, members):
+def shape(atoms: Atoms, members: ArrayLike) -> dict[str, Any]:
     """Size, place and roundness of one group of atoms under periodic boundaries.
 
     The group must be smaller than half the cell along every periodic axis.

@@ -4,7 +4,10 @@ The raw features of the last frame stay in `NeuralNetworkPotential.features`, so
 running simulation cost nothing; `feature_writer` stores them.
 """
 
-from pathlib import Path
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings, simplefilter, warn
 
 import numpy as np
@@ -13,14 +16,22 @@ from ase.data import atomic_numbers
 from ase.stress import full_3x3_to_voigt_6_stress
 from ase.units import Bohr, Hartree
 from numpy.lib.format import open_memmap
+from numpy.typing import DTypeLike
 
 from . import _threads
 from ._shown import Shown
+from ._types import FilePath
 from .io.atomic_write import user_path
 from .neighbours.lists import check_atoms, neighbour_list
 from .symmetry import SymmetryFunctions, kernels
-from .symmetry.kernels.tables import ACTIVATIONS, make_net
+from .symmetry.kernels.tables import make_net
 from .symmetry.n2p2_files import read_input_nn, read_number
+from .symmetry.n2p2_nets import read_net
+
+__all__ = ["NeuralNetworkPotential", "feature_writer", "read_net"]
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 N_CHUNKS = 16  # partial sums of forces; fixed, so that results do not depend on the threads
 
@@ -57,7 +68,14 @@ class NeuralNetworkPotential(Shown, Calculator):
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]
 
-    def __init__(self, folder, length_unit=Bohr, energy_unit=Hartree, skin=0.6, n_jobs=None):
+    def __init__(
+        self,
+        folder: FilePath,
+        length_unit: float = Bohr,
+        energy_unit: float = Hartree,
+        skin: float = 0.6,
+        n_jobs: int | None = None,
+    ) -> None:
         super().__init__()
         _threads.check(n_jobs)
         if not 0.0 <= skin < np.inf:
@@ -101,7 +119,12 @@ class NeuralNetworkPotential(Shown, Calculator):
             [("nets", nets), ("features", seen)],
         )
 
-    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
         """Fills `results`; called by ASE."""
         super().calculate(atoms, properties, system_changes)
         with _threads.for_frame(self.atoms, self.n_jobs):
@@ -195,7 +218,13 @@ def _scaled_net(layers, scaling, unit):
     )
 
 
-def feature_writer(calculator, path, n_frames, element="O", dtype=np.float32):
+def feature_writer(
+    calculator: NeuralNetworkPotential,
+    path: FilePath,
+    n_frames: int,
+    element: str = "O",
+    dtype: DTypeLike = np.float32,
+) -> Callable[[], None]:
     """A function for ASE's `dynamics.attach` that stores the features of the frame just computed.
 
     Parameters
@@ -210,7 +239,7 @@ def feature_writer(calculator, path, n_frames, element="O", dtype=np.float32):
     """
     if n_frames < 1:
         raise ValueError(f"n_frames={n_frames}: give the number of frames to store, at least 1.")
-    state = {"frame": 0, "file": None}
+    state: dict[str, Any] = {"frame": 0, "file": None}
 
     def store():
         if element not in calculator.features:
@@ -228,121 +257,6 @@ def feature_writer(calculator, path, n_frames, element="O", dtype=np.float32):
             state["frame"] += 1
 
     return store
-
-
-def read_net(folder, keywords, element, order):
-    """Layers of one element's net, `(weights (n_in, n_out), biases (n_out,), activation)` each.
-
-    keywords  from `read_input_nn`
-    order     the element's columns in n2p2's order (`SymmetryFunctions.n2p2_order`)
-
-    Rows of the first weights are in the order of input.nn.  Raises FileNotFoundError, and
-    ValueError where the file does not fit the net that input.nn describes.
-    """
-    where = Path(folder) / "input.nn"
-    path = Path(folder) / f"weights.{atomic_numbers[element]:03d}.data"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist; {element} needs it: copy it from where "
-            "the potential comes from."
-        )
-    nodes, activations = _topology(where, keywords, element)
-    try:
-        rows = [line.split() for line in path.read_text().splitlines()]
-        values = np.array([float(r[0]) for r in rows if r and not r[0].startswith("#")])
-        if not np.isfinite(values).all():
-            raise ValueError
-    except (ValueError, UnicodeDecodeError):
-        raise ValueError(
-            f"{path} holds something that is not a finite number: it is not a "
-            "weights file of n2p2; copy it anew."
-        ) from None
-    sizes = _fitting([len(order), *nodes, 1], len(values), where, keywords)
-    if sizes is None:
-        shape = "-".join(map(str, [len(order), *nodes, 1]))
-        raise ValueError(
-            f"{path} has {len(values)} weights, but the {shape} net of {element} in "
-            f"{where} needs {_count_weights([len(order), *nodes, 1])}; take both "
-            "files from the same potential."
-        )
-    net, at = [], 0
-    for n_in, n_out, activation in zip(sizes, sizes[1:], activations, strict=False):
-        w = values[at : at + n_in * n_out].reshape(n_in, n_out)
-        b = values[at + n_in * n_out : at + (n_in + 1) * n_out]
-        at += (n_in + 1) * n_out
-        if not net:
-            w = w[np.argsort(order)]
-        n = n_in if "normalize_nodes" in keywords else 1
-        net.append((w / n, b / n, activation))
-    return tuple(net)
-
-
-def _count_weights(sizes):
-    return sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
-
-
-def _fitting(sizes, n_weights, where, keywords):
-    """Layer sizes that the number of weights confirms, or None."""
-    if _count_weights(sizes) == n_weights:
-        return sizes
-    # n2p2 leaves the last hidden layer at its global size where element_nodes_short changes it.
-    general = _entry(where, keywords, "global_nodes_short", None, int)
-    if "element_nodes_short" in keywords and general and len(general) == len(sizes) - 2:
-        other = [*sizes[:-2], general[-1], 1]
-        if _count_weights(other) == n_weights:
-            return other
-    return None
-
-
-def _topology(where, keywords, element):
-    """Sizes of the hidden layers and the activations of all layers of one element."""
-    count = _entry(where, keywords, "element_hidden_layers_short", element, int) or _entry(
-        where, keywords, "global_hidden_layers_short", None, int
-    )
-    if not count:
-        raise ValueError(
-            f"{where}: the number of hidden layers of {element} is missing; add "
-            "'global_hidden_layers_short'."
-        )
-    result = []
-    for name, extra, kind in (("nodes", 0, int), ("activation", 1, str)):
-        values = _entry(where, keywords, f"element_{name}_short", element, kind) or _entry(
-            where, keywords, f"global_{name}_short", None, kind
-        )
-        if not values or len(values) != count[0] + extra:
-            raise ValueError(
-                f"{where}: {count[0]} hidden layers of {element} need "
-                f"{count[0] + extra} values in 'global_{name}_short' (or "
-                f"'element_{name}_short'), not {len(values or [])}."
-            )
-        result.append(values)
-    nodes, activations = result
-    if min(nodes) < 1:
-        raise ValueError(
-            f"{where}: a hidden layer of {element} has {min(nodes)} nodes; give 1 or more."
-        )
-    unknown = [a for a in activations if a not in ACTIVATIONS]
-    if unknown:
-        raise ValueError(
-            f"{where}: activation function '{unknown[0]}' is not known; n2p2 has "
-            f"{', '.join(ACTIVATIONS)}."
-        )
-    general = _entry(where, keywords, "global_activation_short", None, str)
-    if general and len(general) == len(activations):
-        activations = [*activations[:-1], general[-1]]  # so does n2p2
-    return nodes, activations
-
-
-def _entry(where, keywords, name, element, kind):
-    """Values after a keyword (of one element, unless None), or None where it is absent."""
-    for line, words in keywords.get(name, []):
-        if element is not None and words[:1] != [element]:
-            continue
-        try:
-            return [kind(w) for w in words[element is not None :]]
-        except ValueError:
-            raise ValueError(f"{where}, line {line}: '{name}' needs whole numbers.") from None
-    return None
 
 
 def _refuse_charges(where, keywords):

@@ -3,13 +3,18 @@
 The paper asks that a map be robust and shows figures (S1); here the same question gets numbers.
 """
 
-from os import PathLike
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from ._deprecated import warn
 from ._progress import tqdm
+from ._types import FilePath
 from .clusters import agreement, cluster, cluster_error, knn_error
 from .embedding import METHODS, embed, method_name
 from .io.atomic_write import atomic_write, user_path
@@ -21,7 +26,13 @@ _NEIGHBORS = 10
 
 
 def stability_report(
-    X, method="pacmap", seeds=10, truth=None, halves=5, progress=True, **options
+    X: ArrayLike,
+    method: str = "pacmap",
+    seeds: int | Iterable[int] = 10,
+    truth: ArrayLike | None = None,
+    halves: int = 5,
+    progress: bool = True,
+    **options: Any,
 ) -> pd.DataFrame:
     """Clusters under other seeds, initialisations, settings and samples, one row for each map.
 
@@ -196,13 +207,13 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(condensed).reset_index()
 
 
-def text_table(table) -> str:
+def text_table(table: pd.DataFrame) -> str:
     """Old way to print a table: ``print(table)`` does it."""
     warn("stability.text_table(table)", "table.to_string(index=False)")
     return pd.DataFrame(table).to_string(index=False)
 
 
-def write_table(path: str | PathLike, table: pd.DataFrame) -> None:
+def write_table(path: FilePath, table: pd.DataFrame) -> None:
     """Writes a table as .csv or .json, whole or not at all.
 
     Raises ValueError for another ending.
@@ -218,7 +229,7 @@ def write_table(path: str | PathLike, table: pd.DataFrame) -> None:
             table.to_csv(file, index=False, lineterminator="\n")
 
 
-def read_table(path: str | PathLike) -> pd.DataFrame:
+def read_table(path: FilePath) -> pd.DataFrame:
     """The table that :func:`write_table` wrote."""
     path = user_path(path)
     if not path.is_file():

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "defectkit"
 #: From low to high: a module imports only what stands before it, and its own package.
 ORDER = (
+    "_types",
     "_deprecated",
     "_shown",
     "_progress",

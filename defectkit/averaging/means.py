@@ -3,14 +3,22 @@
 A window is a number of consecutive frames; :func:`window_from_ps` turns a time into one.
 """
 
+from __future__ import annotations
+
 from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
 from ..neighbours.lists import neighbour_pairs
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 __all__ = [
     "average_frames",
@@ -23,7 +31,7 @@ __all__ = [
 ]
 
 
-def moving_average(features, window):
+def moving_average(features: ArrayLike, window: int) -> np.ndarray:
     """Features of each atom averaged over every `window` consecutive frames.
 
     Parameters
@@ -62,7 +70,7 @@ def moving_average(features, window):
     return mean
 
 
-def neighbour_average(features, atoms, cutoff):
+def neighbour_average(features: ArrayLike, atoms: Atoms, cutoff: float) -> np.ndarray:
     """Features of each atom averaged over itself and its neighbours: a mean in space, not time.
 
     What Lechner and Dellago did to bond order parameters (J. Chem. Phys. 129, 114707 (2008)):
@@ -107,7 +115,9 @@ def neighbour_average(features, atoms, cutoff):
     return (features + around @ features) / (1 + np.bincount(i, minlength=n))[:, None]
 
 
-def frame_index(n_frames, window, mode="centred"):
+def frame_index(
+    n_frames: int, window: int, mode: Literal["centred", "trailing"] = "centred"
+) -> np.ndarray:
     """Frame to which each moving average belongs.
 
     Parameters
@@ -138,7 +148,7 @@ def frame_index(n_frames, window, mode="centred"):
     return np.arange(n_frames - window + 1) + shift
 
 
-def window_from_ps(ps, dt):
+def window_from_ps(ps: float, dt: float) -> int:
     """Number of frames that span a time.
 
     Parameters
@@ -182,7 +192,9 @@ def window_from_ps(ps, dt):
     return window
 
 
-def average_positions(positions, cell, window, pbc=True):
+def average_positions(
+    positions: ArrayLike, cell: ArrayLike, window: int, pbc: ArrayLike = True
+) -> np.ndarray:
     """Positions averaged over every `window` frames, following atoms across periodic boundaries.
 
     Between two frames an atom is taken to move by less than half a cell. Positions may be
@@ -228,7 +240,9 @@ def average_positions(positions, cell, window, pbc=True):
     return moving_average(scaled, window) @ box
 
 
-def average_frames(frames, window, element=None):
+def average_frames(
+    frames: Sequence[Atoms], window: int, element: str | None = None
+) -> list[Atoms]:
     """Frames whose atoms sit at their mean positions over every `window` consecutive frames.
 
     Parameters
@@ -281,7 +295,7 @@ def average_frames(frames, window, element=None):
     return means
 
 
-def stream_average(frames, window):
+def stream_average(frames: Iterable[ArrayLike], window: int) -> Iterator[np.ndarray]:
     """Moving averages one by one, from frames that arrive one by one.
 
     Keeps only the last `window` frames, however long the trajectory.

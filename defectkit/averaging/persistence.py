@@ -1,5 +1,9 @@
 """Whether clusters persist: the labels of the same atoms in one window and the next."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -31,7 +35,7 @@ def kept_apart(labels, finer):
     return _kappa(labels, coarse)
 
 
-def persistence(labels, means):
+def persistence(labels: np.ndarray, means: Sequence[np.ndarray]) -> float:
     """Cohen's kappa between the labels of the same atoms in consecutive windows."""
     before, after, at = [], [], 0
     for m in means:

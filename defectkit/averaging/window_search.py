@@ -1,7 +1,13 @@
 """The search for the shortest average over time that separates."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from .._progress import tqdm
 from ..clusters import agreement, cluster, knn_error
@@ -13,18 +19,18 @@ __all__ = ["shortest_window"]
 
 
 def shortest_window(
-    features,
-    dt=None,
-    windows=None,
-    method="pacmap",
-    threshold=0.97,
-    allow_splits=False,
-    truth=None,
-    seed=0,
-    max_points=8000,
-    progress=True,
-    **options,
-):
+    features: np.ndarray | Sequence[np.ndarray],
+    dt: float | None = None,
+    windows: Sequence[int] | None = None,
+    method: str = "pacmap",
+    threshold: float = 0.97,
+    allow_splits: bool = False,
+    truth: ArrayLike | Sequence[ArrayLike] | None = None,
+    seed: int = 0,
+    max_points: int = 8000,
+    progress: bool = True,
+    **options: Any,
+) -> tuple[int | None, pd.DataFrame]:
     """Shortest average over time at which the map falls into clusters that persist.
 
     Widens the window step by step, as the paper did by eye. No labels are used. A window is long

@@ -1,15 +1,30 @@
 """What a cluster is made of: neighbours, their order, open sides."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from ..neighbours.bond_order import shells
 from .hdbscan import NOT_LABELLED
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
 __all__ = ["describe"]
 
 
-def describe(labels, frames, cutoff, centres=None, neighbours=None) -> pd.DataFrame:
+def describe(
+    labels: ArrayLike,
+    frames: Sequence[Atoms],
+    cutoff: float,
+    centres: str | None = None,
+    neighbours: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """What each cluster is made of: size, coordination, order of the neighbours, open sides.
 
     Parameters

@@ -5,7 +5,10 @@ another by symmetry. Here distances between rows of features are compared with h
 are that differ by noise only. No random numbers; the order of the rows does not matter.
 """
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.covariance import ledoit_wolf
@@ -18,7 +21,7 @@ _APART = 0.7  # smallest tolerance, in root mean square of scaled features
 _NOISE, _LONE = 2.3, 4.0  # tolerance of a group and of one or two rows, in units of the noise
 
 
-def group_equal_environments(X, tolerance=None):
+def group_equal_environments(X: ArrayLike, tolerance: float | None = None) -> np.ndarray:
     """Environments of one element that are equal but for noise, as groups.
 
     Features are scaled by their standard deviation, or by 3 % of their largest value where that
@@ -91,7 +94,7 @@ def _small_ones_joined(found, away, lone):
     return found
 
 
-def rare_environments(X, false_alarm=0.05):
+def rare_environments(X: ArrayLike, false_alarm: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
     """Environments unlike the bulk of those of the same element, by a robust distance.
 
     The Mahalanobis distance to the centre of those that are alike, with a covariance shrunk

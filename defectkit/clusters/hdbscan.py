@@ -1,6 +1,9 @@
 """Clusters in a map without knowing their number."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.spatial import Delaunay
 from sklearn.cluster import HDBSCAN
@@ -11,7 +14,9 @@ __all__ = ["NOT_LABELLED", "by_size", "cluster", "knn_labels"]
 NOT_LABELLED = -2  # an atom that was not looked at
 
 
-def cluster(Y, min_size=None, gap=2.5, k=None) -> np.ndarray:
+def cluster(
+    Y: ArrayLike, min_size: int | None = None, gap: float = 2.5, k: int | None = None
+) -> np.ndarray:
     """Groups of environments that the map shows apart from each other.
 
     HDBSCAN (Campello, Moulavi and Sander 2013; excess of mass), with its two lengths taken from
@@ -91,7 +96,9 @@ def cluster(Y, min_size=None, gap=2.5, k=None) -> np.ndarray:
     return by_size(found)
 
 
-def knn_labels(known, labels, others, k=10):
+def knn_labels(
+    known: np.ndarray, labels: np.ndarray, others: np.ndarray, k: int = 10
+) -> tuple[np.ndarray, np.ndarray]:
     """Label that most of the `k` nearest rows of `known` have, for each row of `others`.
 
     Also returns these nearest rows (n_others, k). Of labels as frequent the lowest is taken.
@@ -103,7 +110,7 @@ def knn_labels(known, labels, others, k=10):
     return classes[votes.argmax(axis=1)], near
 
 
-def by_size(found):
+def by_size(found: np.ndarray) -> np.ndarray:
     """Number clusters by size; equal sizes in the order of their first member."""
     names, first, size = np.unique(found, return_index=True, return_counts=True)
     order = [c for c in np.lexsort((first, -size)) if names[c] >= 0]

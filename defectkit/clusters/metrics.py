@@ -1,8 +1,11 @@
 """How well labels or a map agree with known phases: error rates and the adjusted Rand index."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -29,7 +32,9 @@ class ErrorRate(NamedTuple):
         return self.overall
 
 
-def lof_error(Y, truth, n_neighbors=50, threshold=1.5) -> ErrorRate:
+def lof_error(
+    Y: ArrayLike, truth: ArrayLike, n_neighbors: int = 50, threshold: float = 1.5
+) -> ErrorRate:
     """Fraction of environments that lie outside their own phase and inside another, by LOF.
 
     The paper's measure: the Local Outlier Factor (Breunig, Kriegel, Ng and Sander 2000) of one
@@ -74,7 +79,7 @@ def lof_error(Y, truth, n_neighbors=50, threshold=1.5) -> ErrorRate:
     return _fractions((own > threshold) & (factors.min(axis=1) < own), phases, index)
 
 
-def knn_error(Y, truth, k=10) -> ErrorRate:
+def knn_error(Y: ArrayLike, truth: ArrayLike, k: int = 10) -> ErrorRate:
     """Fraction of environments whose neighbours in the map are mostly of another phase.
 
     The `k` nearest other points vote; a point is misclassified if some other phase gets more
@@ -102,7 +107,7 @@ def knn_error(Y, truth, k=10) -> ErrorRate:
     return _fractions(votes.max(axis=1) > votes[np.arange(len(Y)), index], phases, index)
 
 
-def linear_error(Y, truth, folds=5, seed=0) -> ErrorRate:
+def linear_error(Y: ArrayLike, truth: ArrayLike, folds: int = 5, seed: int = 0) -> ErrorRate:
     """Fraction of environments on the wrong side of the straight lines between phases.
 
     Logistic regression on the two map coordinates, every point predicted by a model that has not
@@ -126,7 +131,7 @@ def linear_error(Y, truth, folds=5, seed=0) -> ErrorRate:
     return _fractions(cross_val_predict(model, Y, index, cv=parts) != index, phases, index)
 
 
-def agreement(labels, truth) -> float:
+def agreement(labels: ArrayLike, truth: ArrayLike) -> float:
     """Adjusted Rand index between two labellings: 1 the same groups, 0 no better than chance.
 
     A noise point (-1) counts as a cluster of its own, in both labellings: declining to decide is
@@ -150,7 +155,7 @@ def agreement(labels, truth) -> float:
     return float(adjusted_rand_score(_noise_apart(truth), _noise_apart(labels)))
 
 
-def cluster_error(labels, truth) -> ErrorRate:
+def cluster_error(labels: ArrayLike, truth: ArrayLike) -> ErrorRate:
     """Fraction of environments that lie in a cluster made up mostly of another phase.
 
     Every cluster gets the name of its commonest phase (of two equally common ones, the first in

@@ -6,7 +6,12 @@ places, and evidence is asked for before two are believed. No random numbers; th
 matters only through round-off.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from threadpoolctl import threadpool_limits
@@ -21,7 +26,12 @@ _RIDGE = 1e-4  # added to variances of components, whose total is the number of 
 BIC_GAIN, SEPARATION, VALLEY, OVERLAP = 10.0, 2.8, 0.65, 0.08
 
 
-def two_populations(X, n_components=None, min_fraction=0.02, averaged_over=1):
+def two_populations(
+    X: ArrayLike,
+    n_components: int | None = None,
+    min_fraction: float = 0.02,
+    averaged_over: float = 1,
+) -> tuple[np.ndarray, dict[str, Any]]:
     """Whether environments belong to one population or two, and to which of them.
 
     A mixture of two Gaussians with covariances of their own is fitted to the leading principal

@@ -1,15 +1,22 @@
 """Point defects of any crystal from one frame: found, placed and named, without a reference."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import chemical_symbols
+from numpy.typing import ArrayLike
 
 from .crystal import explain
 from .geometry import ghosts, nearest_spacing
 from .naming import name_defects
 from .reconstruction import learn_order
 from .sites import VACANT, locate_defects
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 FEWEST = 8  # atoms
 ATOMS_PER_SECOND = 10_000  # rough speed, for max_seconds
@@ -49,7 +56,9 @@ class PointDefects:
         return "\n".join(lines + [f"  {site!r}" for site in self.sites])
 
 
-def find_point_defects(atoms, flagged=None, max_seconds=None):
+def find_point_defects(
+    atoms: Atoms, flagged: ArrayLike | None = None, max_seconds: float | None = None
+) -> PointDefects:
     """Point defects of one frame of any crystal: elements, compounds, sheets, slabs.
 
     1. Shifts that bring most atoms on atoms of the same element are the translations of the

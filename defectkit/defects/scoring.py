@@ -1,13 +1,30 @@
 """The score of what was found against the truth."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from .geometry import distances
 from .tracking import sites_of_frames
 
+if TYPE_CHECKING:
+    from .sites import Site
 
-def score(found, truth, cells, tolerance=0.7, pbc=True, halves=None, truth_atoms=None):
+
+def score(
+    found: Sequence[Sequence[Site] | ArrayLike],
+    truth: Sequence[ArrayLike],
+    cells: ArrayLike,
+    tolerance: float = 0.7,
+    pbc: ArrayLike = True,
+    halves: Sequence[ArrayLike] | None = None,
+    truth_atoms: Sequence[Sequence[ArrayLike]] | None = None,
+) -> dict[str, Any]:
     """How many of the true defects were found, how far off, and how many false ones.
 
     In each frame found and true positions are paired one to one, at the smallest sum of squared

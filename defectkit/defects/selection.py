@@ -1,9 +1,12 @@
 """Which clusters are the defect, decided without the truth."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from .._deprecated import renamed_arguments
 
@@ -39,8 +42,14 @@ class DefectSelection:
 
 @renamed_arguments(max_share="max_fraction")
 def select_defect_clusters(
-    labels, frames, points=None, max_fraction=0.1, coverage=0.98, as_far=0.6, fallback=0.0
-):
+    labels: ArrayLike,
+    frames: ArrayLike,
+    points: ArrayLike | None = None,
+    max_fraction: float = 0.1,
+    coverage: float = 0.98,
+    as_far: float = 0.6,
+    fallback: float = 0.0,
+) -> DefectSelection:
     """Which clusters are the defect, decided without the truth.
 
     The rule, in this order:

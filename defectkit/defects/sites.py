@@ -1,16 +1,23 @@
 """Labels to sites: where the vacancy is, which atom is interstitial, which layer is surface."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.geometry import find_mic
 from ase.neighborlist import neighbor_list
+from numpy.typing import ArrayLike
 
 from .._shown import Shown
 from .geometry import distances, nearest_spacing, wrap
 from .reconstruction import REACH, one_sidedness, reconstruct
 from .split_vacancy import settle
 from .wigner_seitz_analysis import OFF_LATTICE
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 MIDWAY = 0.6  # spacings: an atom nearer to the vacancy than this is moving into it
 AT_SURFACE = 0.33  # mean direction to the atoms around: an atom of a surface, not an interstitial
@@ -82,7 +89,7 @@ class Site(Shown):
         return f"<Site: {name} at ({place}) Å, atoms {np.asarray(self.atoms).tolist()}{sure}>"
 
 
-def locate_vacancies(atoms, flagged):
+def locate_vacancies(atoms: Atoms, flagged: ArrayLike) -> list[Site]:
     """Position and neighbours of each vacancy among the flagged atoms.
 
     A vacancy is where one atom more would be an atom of the bulk. What the bulk looks like is
@@ -135,7 +142,7 @@ def locate_vacancies(atoms, flagged):
     return [site for site in locate_defects(atoms, flagged) if site.kind in VACANT]
 
 
-def locate_interstitials(atoms, flagged):
+def locate_interstitials(atoms: Atoms, flagged: ArrayLike) -> list[Site]:
     """Atoms that have no lattice site, and where the extra mass sits, among the flagged atoms.
 
     Found as `locate_vacancies` does it: the atoms for which no site is left once the flagged
@@ -159,7 +166,7 @@ def locate_interstitials(atoms, flagged):
     return [site for site in locate_defects(atoms, flagged) if site.kind not in VACANT]
 
 
-def locate_defects(atoms, flagged):
+def locate_defects(atoms: Atoms, flagged: ArrayLike) -> list[Site]:
     """Vacancies and interstitials among the flagged atoms, from one analysis; vacancies first.
 
     See `locate_vacancies` and `locate_interstitials`. Where that finds nothing, the analysis is
@@ -267,8 +274,10 @@ def _distinct(sites, limit, cell, pbc):
     """Sites in order, without those nearer than `limit` Å to one before or sharing its atoms."""
     kept = []
     for site in sites:
-        near = kept and distances(site.position[None], [s.position for s in kept], cell, pbc)
-        if not len(kept) or near.min() > limit:
+        near = (
+            distances(site.position[None], [s.position for s in kept], cell, pbc) if kept else None
+        )
+        if near is None or near.min() > limit:
             kept.append(site)
     return kept
 

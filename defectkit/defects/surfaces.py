@@ -1,6 +1,11 @@
 """Layers of a slab, counted from its free surfaces inwards."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
@@ -8,8 +13,13 @@ from scipy.spatial import cKDTree
 from .geometry import ghosts, nearest_spacing
 from .sites import checked_flags
 
+if TYPE_CHECKING:
+    from ase import Atoms
 
-def surface_layers(atoms, flagged=None, axis=None):
+
+def surface_layers(
+    atoms: Atoms, flagged: ArrayLike | None = None, axis: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Layer of each atom, counted from the nearer surface inwards, and on which side it lies.
 
     Layer 0 are the atoms at a free surface: their bonds point inwards, with a mean cosine beyond
@@ -68,7 +78,9 @@ def surface_layers(atoms, flagged=None, axis=None):
     return layers, np.sign(steps[1] - steps[0]).astype(int)
 
 
-def surface_atoms(atoms, flagged=None, depth=0, axis=None):
+def surface_atoms(
+    atoms: Atoms, flagged: ArrayLike | None = None, depth: int = 0, axis: int | None = None
+) -> np.ndarray:
     """Which atoms lie at a free surface, down to a depth in layers.
 
     A clustering may flag atoms further in that feel the surface, such as those of the third layer

@@ -1,13 +1,21 @@
 """Sites over time: paths, jumps, mean square displacement."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.geometry import find_mic
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 
 from .._deprecated import warn
 from .geometry import distances
+
+if TYPE_CHECKING:
+    from .sites import Site
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +43,7 @@ class Track:
     exchange_events: list
 
     @property
-    def identity_changes(self):
+    def identity_changes(self) -> list:
         """Old name of `exchange_events`."""
         warn("identity_changes", "exchange_events")
         return self.exchange_events
@@ -44,7 +52,14 @@ class Track:
 JUMP = np.dtype([("frame", int), ("start", float, 3), ("end", float, 3), ("displacement", float)])
 
 
-def track(sites, cells, max_jump=5.0, memory=5, min_jump=1.2, pbc=True):
+def track(
+    sites: Sequence[Sequence[Site] | ArrayLike],
+    cells: ArrayLike,
+    max_jump: float = 5.0,
+    memory: int = 5,
+    min_jump: float = 1.2,
+    pbc: ArrayLike = True,
+) -> list[Track]:
     """Paths of the defects found frame by frame, with their jumps and exchange events.
 
     In each frame the sites are given to the paths so that the sum of squared distances from
@@ -117,7 +132,7 @@ def track(sites, cells, max_jump=5.0, memory=5, min_jump=1.2, pbc=True):
     return sorted(tracks, key=lambda t: (-len(t.frames), t.frames[0]))
 
 
-def mean_square_displacement(path, max_lag=None):
+def mean_square_displacement(path: Track, max_lag: int | None = None) -> np.ndarray:
     """Mean square displacement (Å^2) of a defect over lags of 0, 1, 2, ... frames.
 
     Averaged over all pairs of frames a lag apart in which the defect was found; NaN where there

@@ -1,8 +1,13 @@
 """The truth of a reference lattice: which of its sites are vacant or shared."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
+from ase import Atoms
 from ase.geometry import find_mic
 from scipy.spatial import cKDTree
 
@@ -46,7 +51,13 @@ class WignerSeitz:
     halves: np.ndarray
 
 
-def wigner_seitz(frames, reference):
+@overload
+def wigner_seitz(frames: Atoms, reference: Atoms) -> WignerSeitz: ...
+@overload
+def wigner_seitz(frames: Sequence[Atoms], reference: Atoms) -> list[WignerSeitz]: ...
+def wigner_seitz(
+    frames: Atoms | Sequence[Atoms], reference: Atoms
+) -> WignerSeitz | list[WignerSeitz]:
     """Vacant and multiply filled sites of each frame against a perfect crystal: the truth.
 
     Each atom counts for its nearest site. Frames are mapped on the reference by their scaled
@@ -87,7 +98,7 @@ def wigner_seitz(frames, reference):
     >>> wigner_seitz(damaged, perfect).vacant.tolist()
     [5]
     """
-    if hasattr(frames, "positions"):
+    if isinstance(frames, Atoms):
         return wigner_seitz([frames], reference)[0]
     cell, pbc = reference.cell.complete().array, np.array(reference.pbc)
     sites = wrap(reference.get_positions(), cell, pbc)

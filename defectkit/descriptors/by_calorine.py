@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .._types import FilePath
 from ..io.download import sha256_of
 from .frames import enclosed, in_slabs
 from .optional import library, version_of
@@ -16,7 +17,7 @@ from .weights import given_file
 MOST = 20_000  # atoms of a slab
 
 
-def nep(path) -> AtomDescriptor:
+def nep(path: FilePath) -> AtomDescriptor:
     """Radial and angular descriptors of each atom, as the potential of a `nep.txt` has them.
 
     Parameters

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 
+from .._types import FilePath
 from ..io.download import sha256_of
 from .networks import device_of, layer_of, network_descriptor, output_of
 from .optional import library
@@ -73,7 +74,7 @@ def chgnet(model: str = "0.3.0", layer: int = -1, device: str = "cpu") -> AtomDe
     )
 
 
-def chgnet_from_file(path, layer: int = -1, device: str = "cpu") -> AtomDescriptor:
+def chgnet_from_file(path: FilePath, layer: int = -1, device: str = "cpu") -> AtomDescriptor:
     """As `chgnet`, with weights that you have trained: a checkpoint of CHGNet's trainer.
 
     A saved model records the digest of the file, not the file: give the descriptor to

@@ -6,6 +6,8 @@ Source: Himanen et al., Comput. Phys. Commun. 247, 106949 (2020); Laakso et al.,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from ase import Atoms
 
@@ -22,7 +24,7 @@ ETAS, ANGLES = (0.05, 0.2, 0.8, 3.0), (1.0, 4.0, 16.0)  # 1/Å^2, exponents
 
 
 def soap(
-    elements,
+    elements: Sequence[str],
     cutoff: float = 5.0,
     n_max: int = 8,
     l_max: int = 6,
@@ -81,7 +83,12 @@ def soap(
     )
 
 
-def acsf(elements, cutoff: float = 5.0, etas=ETAS, zetas=ANGLES) -> AtomDescriptor:
+def acsf(
+    elements: Sequence[str],
+    cutoff: float = 5.0,
+    etas: Sequence[float] = ETAS,
+    zetas: Sequence[float] = ANGLES,
+) -> AtomDescriptor:
     """Atom-centred symmetry functions in DScribe's parametrisation.
 
     elements, cutoff  as `soap`

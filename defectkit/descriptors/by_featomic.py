@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations_with_replacement
+from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -14,7 +16,7 @@ from .protocol import AtomDescriptor
 
 
 def power_spectrum(
-    elements,
+    elements: Sequence[str],
     cutoff: float = 5.0,
     n_max: int = 6,
     l_max: int = 4,
@@ -139,7 +141,7 @@ def _features(calculator, atoms, index, z, names, values, fixed):
     found = calculator.compute(atoms, selected_samples=samples, selected_keys=keys)
     row = np.full(len(atoms), -1)
     row[wanted] = np.arange(len(wanted))
-    out = None
+    out: Any = None
     for key, block in found.items():
         n = block.values.shape[-1]
         out = np.zeros((len(wanted), n * len(values))) if out is None else out

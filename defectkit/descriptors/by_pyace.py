@@ -5,9 +5,12 @@ What is trusted: a potential's `.yaml` is read by python-ace as plain data.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .._checks import checked_elements
+from .._types import FilePath
 from ..io.download import sha256_of
 from .frames import enclosed, in_slabs
 from .optional import library, version_of
@@ -18,7 +21,12 @@ MOST = 10_000  # atoms of a slab
 SEES = "elements, distances and angles of the neighbours, not their handedness"
 
 
-def ace(elements, cutoff: float = 5.0, n_max=(8, 4, 2), l_max=(0, 3, 2)) -> AtomDescriptor:
+def ace(
+    elements: Sequence[str],
+    cutoff: float = 5.0,
+    n_max: Sequence[int] = (8, 4, 2),
+    l_max: Sequence[int] = (0, 3, 2),
+) -> AtomDescriptor:
     """Products of radial functions and spherical harmonics of the neighbours (ACE), a general set.
 
     Parameters
@@ -87,7 +95,7 @@ def ace(elements, cutoff: float = 5.0, n_max=(8, 4, 2), l_max=(0, 3, 2)) -> Atom
     )
 
 
-def ace_from_file(path) -> AtomDescriptor:
+def ace_from_file(path: FilePath) -> AtomDescriptor:
     """As `ace`, the B functions of a fitted potential.
 
     path  the `.yaml` that pacemaker wrote

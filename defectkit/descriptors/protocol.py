@@ -15,6 +15,7 @@ from ase import Atoms
 
 from .._checks import checked_elements
 from .._progress import tqdm
+from .._types import Centres
 from ..neighbours.lists import centre_index, check_atoms
 from .probe import probe
 
@@ -40,7 +41,7 @@ class Descriptor(Protocol):
     elements: Any
     sensitive_to: str
 
-    def __call__(self, atoms: Atoms, centres=None) -> np.ndarray:
+    def __call__(self, atoms: Atoms, centres: Centres = None) -> np.ndarray:
         """One row of features per centre, (n_centres, n_features)."""
 
     def names(self, element: str) -> list[str]:
@@ -110,7 +111,9 @@ class AtomDescriptor:
         self.columns = None if columns is None else [str(name) for name in columns]
         self.sensitive_to, self.batch, self.images = sensitive_to, batch, images
 
-    def __call__(self, atoms: Atoms, centres=None, progress: bool = False) -> np.ndarray:
+    def __call__(
+        self, atoms: Atoms, centres: Centres = None, progress: bool = False
+    ) -> np.ndarray:
         """Features of each centre.
 
         Parameters
@@ -254,7 +257,7 @@ def from_function(
     )
 
 
-def check_descriptor(given, argument: str = "symmetry"):
+def check_descriptor(given: Any, argument: str = "symmetry") -> Any:
     """The same object, or None; one sentence for what is no descriptor."""
     if given is None or (isinstance(given, Descriptor) and callable(given)):
         return given
@@ -271,7 +274,7 @@ def check_descriptor(given, argument: str = "symmetry"):
     )
 
 
-def knows(descriptor, element: str) -> bool:
+def knows(descriptor: Any, element: str) -> bool:
     """Whether it describes centres of that element."""
     functions = getattr(descriptor, "functions", None)
     if functions is not None:

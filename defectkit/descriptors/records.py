@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._types import Centres
 from ..symmetry import SymmetryFunctions
 from ..symmetry.kernel_tables import Function
 from ..symmetry.n2p2_files import ARGUMENTS, SUBTYPES, Scaling
 from .probe import CENTRES, probe
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 CLOSE = 1e-3  # of the largest number of a fingerprint; single precision keeps far below it
 DIGITS = 6
@@ -44,14 +48,16 @@ class Absent:
         self.record, self.why = record, why
         self.kind, self.cutoff = record["descriptor"], record["cutoff"]
 
-    def __call__(self, atoms, centres=None, progress=False):
+    def __call__(
+        self, atoms: Atoms, centres: Centres = None, progress: bool = False
+    ) -> np.ndarray:
         """Raises ValueError: it cannot be computed here."""
         raise ValueError(
             f"this was made with the descriptor {self.kind}, {self.why}; give that "
             "descriptor as symmetry=..."
         )
 
-    def names(self, element=""):
+    def names(self, element: str = "") -> list[str]:
         """None are known."""
         return []
 
@@ -59,7 +65,7 @@ class Absent:
         return f"the descriptor {self.kind}, {self.why}"
 
 
-def fingerprint(descriptor) -> list[float] | None:
+def fingerprint(descriptor: Any) -> list[float] | None:
     """Numbers that tell one descriptor from another: what it gives for the test structure.
 
     Weighted sums of the features with six digits; None where it cannot describe that structure.
@@ -73,7 +79,7 @@ def fingerprint(descriptor) -> list[float] | None:
     return [float(f"{x:.{DIGITS}g}") for x in [*sums, np.abs(values).max(), values.shape[1]]]
 
 
-def as_dict(descriptor) -> dict[str, Any] | None:
+def as_dict(descriptor: Any) -> dict[str, Any] | None:
     """Everything that decides the features, as JSON can hold it; None for None."""
     if descriptor is None:
         return None
@@ -92,7 +98,7 @@ def as_dict(descriptor) -> dict[str, Any] | None:
     }
 
 
-def from_dict(record: dict[str, Any] | None):
+def from_dict(record: dict[str, Any] | None) -> Any:
     """The descriptor of `as_dict`; ValueError or TypeError for anything else.
 
     A function of somebody's own, or a network from a file, cannot be made again: then an object
@@ -144,7 +150,7 @@ def difference(one: dict | None, other: dict | None) -> str | None:
     return None
 
 
-def same_numbers(one, other) -> bool:
+def same_numbers(one: Any, other: Any) -> bool:
     """Whether two fingerprints are the same up to rounding of the library."""
     if one is None or other is None:
         return one == other
@@ -233,7 +239,7 @@ def _scale(value, n):
     return np.array([number(x) for x in value], float)
 
 
-def number(value) -> float:
+def number(value: Any) -> float:
     """The value; ValueError where it is no finite number."""
     if type(value) not in (int, float) or not np.isfinite(value):
         raise ValueError(f"{value!r} is not a number")

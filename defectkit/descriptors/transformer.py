@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from .._types import Centres, Frames
 from ..symmetry import features
 from .protocol import check_descriptor
 
@@ -31,10 +34,12 @@ class Features(TransformerMixin, BaseEstimator):
     (24, 2)
     """
 
-    def __init__(self, descriptor=None, centres=None, progress=None):
+    def __init__(
+        self, descriptor: Any = None, centres: Centres = None, progress: bool | None = None
+    ) -> None:
         self.descriptor, self.centres, self.progress = descriptor, centres, progress
 
-    def fit(self, frames, y=None) -> Features:
+    def fit(self, frames: Frames, y: Any = None) -> Features:
         """Nothing is learned: checks that there is a descriptor."""
         if check_descriptor(self.descriptor, "descriptor") is None:
             raise ValueError(
@@ -43,7 +48,7 @@ class Features(TransformerMixin, BaseEstimator):
             )
         return self
 
-    def transform(self, frames) -> np.ndarray:
+    def transform(self, frames: Frames) -> np.ndarray:
         """Features (n_environments, n_features) of all centres of all frames, in their order."""
         self.fit(frames)
         return np.concatenate(

@@ -4,11 +4,16 @@ One row of the input is one atomic environment, one column one feature. Features
 ``(n_frames, n_atoms, n_features)`` or a list, become such a table by ``np.concatenate``.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import libraries
 from .scaling import canonical_order, feature_table, standardise
@@ -53,7 +58,7 @@ METHODS = {
 INITS = {name: method.inits for name, method in METHODS.items()}
 
 
-def method_name(method) -> str:
+def method_name(method: str) -> str:
     """Key of a method in METHODS, from its name in capitals or not.
 
     Raises ValueError for an unknown one.
@@ -73,16 +78,16 @@ _standardise = standardise  # embed has an argument of this name
 
 
 def embed(
-    X,
-    method="pacmap",
+    X: ArrayLike,
+    method: str = "pacmap",
     *,
-    seed=0,
-    init="pca",
-    n_neighbors=None,
-    snapshots=None,
-    standardise=True,
-    canonical=False,
-    **options,
+    seed: int = 0,
+    init: str = "pca",
+    n_neighbors: int | None = None,
+    snapshots: Sequence[int] | None = None,
+    standardise: bool = True,
+    canonical: bool = False,
+    **options: Any,
 ) -> np.ndarray:
     """Coordinates of every environment in a two-dimensional map.
 

@@ -1,13 +1,16 @@
 """Features made ready for a map: checked, scaled, in an order that is their own."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = ["ROUND_OFF", "canonical_order", "feature_table", "standardise", "variance_shares"]
 
 ROUND_OFF = 1e-10  # relative spread that round-off alone reaches in symmetry functions
 
 
-def standardise(X, reference=None) -> np.ndarray:
+def standardise(X: ArrayLike, reference: ArrayLike | None = None) -> np.ndarray:
     """Features with zero mean and unit variance over all environments.
 
     Each column becomes ``(x - mean) / std``. A column that does not vary carries no information
@@ -49,7 +52,7 @@ def standardise(X, reference=None) -> np.ndarray:
     return out
 
 
-def canonical_order(X) -> np.ndarray:
+def canonical_order(X: ArrayLike) -> np.ndarray:
     """Order of environments that depends on their features only, not on the order of the rows.
 
     Ascending in the first feature, then the second, and so on, each rounded to a millionth of
@@ -81,7 +84,7 @@ def canonical_order(X) -> np.ndarray:
     return np.lexsort(steps.T[::-1])
 
 
-def variance_shares(X) -> np.ndarray:
+def variance_shares(X: ArrayLike) -> np.ndarray:
     """Shares of the variance along the two axes of the PCA map of standardised features.
 
     Parameters
@@ -112,7 +115,7 @@ def variance_shares(X) -> np.ndarray:
     return np.append(along, 0.0)[:2] / along.sum()
 
 
-def feature_table(X, name) -> np.ndarray:
+def feature_table(X: ArrayLike, name: str) -> np.ndarray:
     """X as float64 (n, n_features); raises ValueError that calls it `name`."""
     X = np.asarray(X, dtype=float)
     if X.ndim != 2:

@@ -1,6 +1,7 @@
 """UMAP's compiled functions kept on disk, so that a process need not compile them anew (10 s)."""
 
 from importlib import import_module
+from typing import Any
 
 #: Functions of umap-learn that numba compiles for a map and that the library does not cache.
 COMPILED = (
@@ -23,7 +24,7 @@ def cache_compiled():
     """
     cached = []
     for module, name in COMPILED:
-        function = getattr(import_module(module), name, None)
+        function: Any = getattr(import_module(module), name, None)
         try:
             if not function.stats.cache_path:  # not cached yet: enabling again forgets the counts
                 function.enable_caching()

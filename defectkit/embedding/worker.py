@@ -4,17 +4,22 @@ The process reads X.npy in a folder and writes Y.npy there. It ends with its par
 ends: its standard input is a pipe that closes then.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from joblib import cpu_count
+from numpy.typing import ArrayLike
 
 from .methods import check_seed, check_settings, embed, method_name
 from .scaling import feature_table
@@ -38,7 +43,12 @@ class Stopped(Exception):
 
 
 def compute(
-    X, method, seed=0, report=lambda share, text: None, stop=lambda: False, standardise=True
+    X: ArrayLike,
+    method: str,
+    seed: int = 0,
+    report: Callable[[float | None, str], Any] = lambda share, text: None,
+    stop: Callable[[], bool] = lambda: False,
+    standardise: bool = True,
 ) -> np.ndarray:
     """The map :func:`defectkit.embedding.embed` gives, from another process.
 
@@ -106,7 +116,7 @@ def _follow(child, output, method, report, stop):
         report(share_done(method, text), method)
 
 
-def share_done(method, text):
+def share_done(method: str, text: str) -> float | None:
     """Share of a map's work that its output tells of, or None.
 
     Examples
@@ -142,7 +152,13 @@ def _end_with_parent():
     os._exit(1)
 
 
-def embed_all(X, methods=("pca", "umap", "pacmap"), *, seed=0, standardise=True) -> dict:
+def embed_all(
+    X: ArrayLike,
+    methods: Sequence[str] = ("pca", "umap", "pacmap"),
+    *,
+    seed: int = 0,
+    standardise: bool = True,
+) -> dict:
     """Coordinates of every environment under several methods, for comparing them.
 
     Bit by bit the maps of :func:`embed` with its settings. From 4096 environments on, and where

@@ -4,15 +4,18 @@ An archive is a .npz: plain arrays, and one of bytes, `header`, that holds JSON.
 given may be anybody's, so sizes are looked at before anything is unpacked.
 """
 
+from __future__ import annotations
+
 import errno
 import json
 import zipfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from io import BufferedIOBase
 from typing import Any
 
 import numpy as np
 
+from .._types import FilePath
 from .atomic_write import atomic_write, user_path
 
 __all__ = ["Refused", "parse_json", "read_archive", "read_npy", "write_archive"]
@@ -25,7 +28,7 @@ _PIECE = 2**24  # bytes unpacked at once
 
 
 def write_archive(
-    path: str | Path,
+    path: FilePath,
     header: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
     compress: bool = True,
@@ -47,7 +50,7 @@ def write_archive(
 
 
 def read_archive(
-    path: str | Path, what: str, check: Callable[[Any, dict], None] | None = None
+    path: FilePath, what: str, check: Callable[[Any, dict], None] | None = None
 ) -> tuple[Any, dict]:
     """Header and arrays {name: array} of an archive; nothing in it is executed.
 
@@ -167,7 +170,7 @@ def _array(file, entry):
         return read_npy(stream, entry.file_size)
 
 
-def read_npy(stream, size):
+def read_npy(stream: BufferedIOBase, size: int) -> np.ndarray:
     """The array of an .npy of `size` bytes; ValueError where it is not whole."""
     shape, fortran, dtype = _description(stream, size)
     n = int(np.prod(shape, dtype=object)) if shape else 1

@@ -7,6 +7,7 @@ import stat
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from .._deprecated import module_getattr
 
@@ -78,7 +79,7 @@ def clear_errors(path, then="a file that was there is as it was"):
     except OSError as err:
         if err.errno not in REMEDIES or getattr(err, "told", False):
             raise
-        clear = type(err)(
+        clear: Any = type(err)(
             f"{path} could not be written ({os.strerror(err.errno)}): "
             f"{REMEDIES[err.errno]}; {then}."
         )

@@ -59,9 +59,9 @@ class OrderCheck:
 
     def __init__(self, start: int = 0):
         self._n = start
-        self._last = None
-        self._reach = None
-        self._interval = None
+        self._last: Atoms | None = None
+        self._reach: float | None = None
+        self._interval: float | None = None
         self._steps = deque(maxlen=_STEPS)
 
     def __call__(self, atoms: Atoms) -> Break | None:

@@ -1,13 +1,17 @@
 """Downloads that are the file expected, whole, or are not there."""
 
+from __future__ import annotations
+
 import hashlib
 import http.client
 import os
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any, BinaryIO
 
 from .._progress import tqdm
+from .._types import FilePath
 from .atomic_write import REMEDIES, atomic_write, user_path
 
 __all__ = ["blob_digest", "blob_of", "fetch", "sha256_of", "write_checked"]
@@ -18,7 +22,7 @@ _NAMES = {"sha256": "SHA-256", "sha1": "git's SHA-1"}
 
 
 def fetch(
-    url: str, sha256: str, path: str | os.PathLike, progress: bool = True, max_bytes: int = LARGEST
+    url: str, sha256: str, path: FilePath, progress: bool = True, max_bytes: int = LARGEST
 ) -> Path:
     """Path of a downloaded file whose SHA-256 is the one expected.
 
@@ -63,7 +67,14 @@ def fetch(
     return path
 
 
-def write_checked(source, path, expected, max_bytes=LARGEST, bar=None, digest=None):
+def write_checked(
+    source: BinaryIO,
+    path: Path,
+    expected: str,
+    max_bytes: int = LARGEST,
+    bar: Any = None,
+    digest: Any = None,
+) -> None:
     """Writes what `source` yields to `path` if it has the digest expected and is not too large.
 
     `digest`: of hashlib, by default a SHA-256. Raises ValueError otherwise; nothing is kept then.
@@ -89,13 +100,13 @@ def write_checked(source, path, expected, max_bytes=LARGEST, bar=None, digest=No
             )
 
 
-def sha256_of(path):
+def sha256_of(path: FilePath) -> str:
     """SHA-256 of a file as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def blob_digest(size):
+def blob_digest(size: int) -> Any:
     """The digest by which git names a file of `size` bytes (SHA-1), before its content.
 
     >>> digest = blob_digest(6)
@@ -106,7 +117,7 @@ def blob_digest(size):
     return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
 
 
-def blob_of(path):
+def blob_of(path: FilePath) -> str:
     """git's name (40 hexadecimal digits) of the content of a file."""
     digest = blob_digest(os.path.getsize(path))
     with open(path, "rb") as file:

@@ -6,6 +6,7 @@ None of these libraries is imported: an object is known by the package that its 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -20,7 +21,7 @@ WHERE = {
 }
 
 
-def package_of(thing) -> str:
+def package_of(thing: Any) -> str:
     """Package that the class of an object, or one that it inherits from, comes from."""
     for kind in type(thing).__mro__:
         name = kind.__module__.partition(".")[0]
@@ -29,7 +30,7 @@ def package_of(thing) -> str:
     return ""
 
 
-def frames_of(source, elements=None) -> Iterator[Atoms] | None:
+def frames_of(source: Any, elements: Any = None) -> Iterator[Atoms] | None:
     """Frames (ase.Atoms) of an object of one of these libraries; None for anything else.
 
     `elements`  as `io.as_elements` gives them, for types 1, 2, ... or names that tell no element

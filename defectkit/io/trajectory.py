@@ -1,8 +1,10 @@
 """One reader for everything: the frames of any file, or frames that are there already."""
 
+from __future__ import annotations
+
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 import numpy as np
@@ -10,6 +12,7 @@ from ase import Atoms
 from ase.units import Bohr
 
 from .._progress import tqdm
+from .._types import Elements, Source, Topology
 from .elements import as_elements
 from .formats import (
     by_ase,
@@ -45,9 +48,9 @@ _TEXTS = {
 
 
 def iter_frames(
-    source: str | os.PathLike | Atoms | Iterable[Atoms],
-    topology: str | os.PathLike | Atoms | None = None,
-    elements=None,
+    source: Source,
+    topology: Topology = None,
+    elements: Elements = None,
     length_unit: float = Bohr,
     start: int = 0,
 ) -> Iterator[Atoms]:
@@ -105,9 +108,9 @@ def iter_frames(
 
 
 def read_frames(
-    source: str | os.PathLike | Atoms | Iterable[Atoms],
-    topology: str | os.PathLike | Atoms | None = None,
-    elements=None,
+    source: Source,
+    topology: Topology = None,
+    elements: Elements = None,
     length_unit: float = Bohr,
     progress: bool = False,
 ) -> list[Atoms]:
@@ -132,7 +135,9 @@ def read_frames(
     return frames
 
 
-def raw_frames(source, topology=None, elements=None, length_unit: float = Bohr) -> Iterator[Raw]:
+def raw_frames(
+    source: Source, topology: Topology = None, elements: Elements = None, length_unit: float = Bohr
+) -> Iterator[Raw]:
     """Frames as they are cut out of the file, for `parse`, here or on another machine.
 
     Skipping one costs no parsing. Arguments, errors and warnings as :func:`iter_frames`; what is

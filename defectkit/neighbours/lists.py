@@ -1,18 +1,27 @@
 """Lists of neighbours, and what a frame must be like to have them."""
 
+from __future__ import annotations
+
 import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 from warnings import warn
 
 import numpy as np
 from ase.cell import Cell
 from ase.data import atomic_numbers, chemical_symbols
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
 FARTHEST = 1e7  # Å from the origin; beyond it a double holds less than 1e-9 Å
 DENSEST = 2.0  # atoms per Å^3; diamond has 0.18, a hydrogen molecule in its own box 1.2
 _local = threading.local()  # each thread's arrays, whose memory is worth reusing
 
 
-def check_atoms(atoms, elements, who="these symmetry functions know"):
+def check_atoms(
+    atoms: Atoms, elements: Iterable[str] | None, who: str = "these symmetry functions know"
+) -> None:
     """Raises ValueError where atoms cannot be described by functions of `elements`.
 
     `who` begins the sentence about other elements; None for `elements` allows all of them.
@@ -35,12 +44,8 @@ def check_atoms(atoms, elements, who="these symmetry functions know"):
         raise ValueError(
             "the cell holds a value that is NaN or infinite; set a proper cell, or drop the frame."
         )
-    unknown = (
-        []
-        if elements is None
-        else sorted({chemical_symbols[z] for z in np.unique(atoms.numbers)} - set(elements))
-    )
-    if unknown:
+    here = {chemical_symbols[z] for z in np.unique(atoms.numbers)}
+    if elements is not None and (unknown := sorted(here - set(elements))):
         raise ValueError(
             f"{who} {', '.join(elements)} but the frame holds {', '.join(unknown)}; "
             "remove them or take other functions."
@@ -93,7 +98,9 @@ def centre_index(atoms, centres):
     return index.astype(np.int64)
 
 
-def neighbour_list(atoms, cutoff, copy=True):
+def neighbour_list(
+    atoms: Atoms, cutoff: float, copy: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All pairs nearer than `cutoff` (Å), every periodic image counted, sorted by centre.
 
     Returns first (n_atoms + 1,), neighbour (n_pairs,), shift (n_pairs, 3): the neighbours of atom

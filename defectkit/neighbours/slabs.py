@@ -20,7 +20,7 @@ def slabs(atoms, reach, most=None):
         the frame is one's own once
     """
     n = -(-len(atoms) // (most or MOST))
-    axis, length, turns, x = _along_the_longest(atoms) if n > 1 else (0, 0.0, None, np.zeros(1))
+    axis, length, turns, x = _along_the_longest(atoms) if n > 1 else (0, 0.0, *np.zeros((2, 1)))
     periodic = atoms.pbc[axis]
     n = min(n, int((length if periodic else np.ptp(x)) / (2 * reach)))
     groups = np.array_split(np.argsort(x, kind="stable"), max(n, 1))

@@ -4,9 +4,13 @@ They follow the conventions of scikit-learn (``fit``, ``predict``, ``score``, ``
 Trained with torch, applied with numpy; saved as plain numbers (see `load_model`).
 """
 
-from pathlib import Path
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, MultiOutputMixin, RegressorMixin
 from sklearn.exceptions import NotFittedError
@@ -14,6 +18,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
 from .._deprecated import warn
+from .._types import FilePath
 from ..descriptors import Descriptor
 from .model_file import read_model, write_model
 from .network import apply_layers, split_groups, temperature, train_layers
@@ -29,24 +34,24 @@ class _Net(BaseEstimator):
 
     def __init__(
         self,
-        symmetry=None,
-        centres=None,
-        window=1,
-        hidden=(50, 50, 50),
-        seed=0,
-        max_epochs=150,
-        patience=15,
-        progress=None,
-    ):
+        symmetry: Descriptor | None = None,
+        centres: str | None = None,
+        window: int = 1,
+        hidden: Sequence[int] = (50, 50, 50),
+        seed: int = 0,
+        max_epochs: int = 150,
+        patience: int = 15,
+        progress: bool | None = None,
+    ) -> None:
         self.symmetry, self.centres, self.window = symmetry, centres, window
         self.hidden, self.seed, self.progress = hidden, seed, progress
         self.max_epochs, self.patience = max_epochs, patience
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: FilePath) -> None:
         """Writes the fitted model as one file of plain numbers, see `load_model`."""
         write_model(path, self.check_fitted())
 
-    def check_fitted(self):
+    def check_fitted(self) -> Any:
         """The estimator itself. Raises NotFittedError (a ValueError) before `fit`."""
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(
@@ -131,7 +136,7 @@ class ParametricMap(MultiOutputMixin, RegressorMixin, _Net):
     After `fit`: `curve_`, the losses of each epoch. Source: the paper's Fig. 5.
     """
 
-    def fit(self, X, Y, groups=None) -> "ParametricMap":
+    def fit(self, X: ArrayLike, Y: ArrayLike, groups: ArrayLike | None = None) -> ParametricMap:
         """Learns the map Y (n, 2) of the features X (n, n_features).
 
         Y may have another number of coordinates; (n,) is one.
@@ -159,7 +164,7 @@ class ParametricMap(MultiOutputMixin, RegressorMixin, _Net):
         self.weights_[-1] = (weight * np.float32(size), (bias * size + centre).astype(np.float32))
         return self
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """Places (n, 2) of new environments in the map, from features (n, n_features)."""
         places = self._evaluate(X)
         return places[:, 0] if self.line_ else places
@@ -187,21 +192,23 @@ class EnvironmentClassifier(ClassifierMixin, _Net):
 
     def __init__(
         self,
-        symmetry=None,
-        centres=None,
-        window=1,
-        hidden=(50, 50, 50),
-        seed=0,
-        max_epochs=150,
-        patience=15,
-        progress=None,
-        false_alarm=0.01,
-        smallest_class=20,
-    ):
+        symmetry: Descriptor | None = None,
+        centres: str | None = None,
+        window: int = 1,
+        hidden: Sequence[int] = (50, 50, 50),
+        seed: int = 0,
+        max_epochs: int = 150,
+        patience: int = 15,
+        progress: bool | None = None,
+        false_alarm: float = 0.01,
+        smallest_class: int = 20,
+    ) -> None:
         super().__init__(symmetry, centres, window, hidden, seed, max_epochs, patience, progress)
         self.false_alarm, self.smallest_class = false_alarm, smallest_class
 
-    def fit(self, X, y, groups=None) -> "EnvironmentClassifier":
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, groups: ArrayLike | None = None
+    ) -> EnvironmentClassifier:
         """Learns the labels y (n,), int or str, of the features X (n, n_features).
 
         A label of -1 is noise; such environments are left aside.
@@ -232,28 +239,28 @@ class EnvironmentClassifier(ClassifierMixin, _Net):
         )
         return self
 
-    def predict_proba(self, X) -> np.ndarray:
+    def predict_proba(self, X: ArrayLike) -> np.ndarray:
         """Probability (n, n_classes) of each of `classes_`, from features (n, n_features)."""
         return softmax(self._evaluate(X), axis=1)
 
-    def predict(self, X) -> np.ndarray:
+    def predict(self, X: ArrayLike) -> np.ndarray:
         """The most probable of `classes_` for each environment (n,)."""
         best = self._evaluate(X).argmax(axis=1)
         return self.classes_[best]
 
-    def is_novel(self, X) -> np.ndarray:
+    def is_novel(self, X: ArrayLike) -> np.ndarray:
         """Which environments (n,) are unlike anything the classifier was shown: bool."""
         self.check_fitted()
         return find_novel(self._table(X), self.novelty_)
 
-    def unlike(self, X) -> np.ndarray:
+    def unlike(self, X: ArrayLike) -> np.ndarray:
         """Old name of `is_novel`."""
         warn("unlike", "is_novel")
         return self.is_novel(X)
 
 
 def load_model(
-    path: str | Path, symmetry: Descriptor | None = None
+    path: FilePath, symmetry: Descriptor | None = None
 ) -> ParametricMap | EnvironmentClassifier:
     """The fitted `ParametricMap` or `EnvironmentClassifier` of a file.
 

@@ -1,18 +1,23 @@
 """Fitted nets as one file: arrays beside a JSON description, see `io.archive`."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .. import __version__
+from .._types import FilePath
 from ..descriptors import Descriptor, as_dict, difference, from_dict
 from ..io.archive import Refused, read_archive, write_archive
 from .novelty import Space
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = ["fingerprint", "read_model", "write_model"]
 
@@ -22,13 +27,13 @@ _OWN = ("symmetry", "centres", "window", "hidden", "seed")  # have their own pla
 _SPACE = ("scale", "centre", "factor", "mean", "whiten", "constant")
 
 
-def write_model(path: str | Path, model) -> None:
+def write_model(path: FilePath, model: BaseEstimator) -> None:
     """Writes a fitted estimator; the file appears only when it is whole."""
     header, arrays = _described(model)
     write_archive(path, header, arrays, compress=False)
 
 
-def fingerprint(model) -> str:
+def fingerprint(model: BaseEstimator) -> str:
     """Digest of all that decides what a fitted estimator answers, and of what it is fitted to."""
     header, arrays = _described(model)
     wanted = ("kind", "symmetry", "centres", "n_features", "classes", "thresholds", "line")
@@ -73,7 +78,7 @@ def _described(model):
     return header, arrays
 
 
-def read_model(path: str | Path, kinds: Iterable[type], symmetry: Descriptor | None = None) -> Any:
+def read_model(path: FilePath, kinds: Iterable[type], symmetry: Descriptor | None = None) -> Any:
     """The fitted estimator of a file, one of the classes `kinds`; see `load_model`."""
     header, arrays = read_archive(path, "model", partial(_check, path))
     try:
@@ -108,7 +113,7 @@ def _check(path, header, shapes):
     hidden = [_whole_number(size, 1) for size in header["hidden"]]
     (n_out,) = shapes[f"bias{len(hidden)}"]
     sizes = [n, *hidden, n_out]
-    wanted = {"mean": (n,), "factor": (n,)}
+    wanted: dict[str, tuple[int, ...]] = {"mean": (n,), "factor": (n,)}
     for i, shape in enumerate(zip(sizes, sizes[1:], strict=False)):
         wanted |= {f"weight{i}": shape, f"bias{i}": shape[1:]}
     if "classes" in header:

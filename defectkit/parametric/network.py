@@ -1,12 +1,16 @@
 """Small nets of dense layers: trained with torch, applied with numpy. Arrays in, arrays out."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.model_selection import GroupShuffleSplit
@@ -29,7 +33,7 @@ def _blas():
     return ThreadpoolController()
 
 
-def import_torch():
+def import_torch() -> ModuleType:
     """The module torch. Raises ImportError in one sentence where it is not installed."""
     try:
         return import_module("torch")
@@ -68,7 +72,7 @@ def apply_layers(
     return out
 
 
-def split_groups(n: int, groups: Sequence | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def split_groups(n: int, groups: ArrayLike | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices to train on, and those of a tenth of the groups, at least one, to validate on."""
     few = groups is None
     groups = np.arange(n) if few else np.asarray(groups)

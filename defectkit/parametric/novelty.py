@@ -5,7 +5,11 @@ in the broad cloud of a liquid in one of them lies outside in the other: the rat
 features differ where the features do not, and the other way round.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -39,7 +43,7 @@ class Space:
     constant: np.ndarray
     threshold: float
 
-    def log_densities(self, X):
+    def log_densities(self, X: np.ndarray) -> np.ndarray:
         """Logarithm of the density of features X under each class (n, n_classes)."""
         n_classes, n_parts, d = self.mean.shape
         shift = np.einsum("ckd,ckde->cke", self.mean, self.whiten).ravel()
@@ -59,7 +63,14 @@ def find_novel(X: np.ndarray, spaces: list[Space]) -> np.ndarray:
     return np.any([s.log_densities(X).max(axis=1) < s.threshold for s in spaces], axis=0)
 
 
-def fit_novelty(X, index, names, groups, false_alarm, seed):
+def fit_novelty(
+    X: np.ndarray,
+    index: np.ndarray,
+    names: Sequence[Any],
+    groups: np.ndarray | None,
+    false_alarm: float,
+    seed: int,
+) -> tuple[list[Space], float, dict[Any, float]]:
     """(spaces, share of false alarms, {class: share of it flagged when it was left out}).
 
     Thresholds and shares are measured on groups (frames) that were not fitted, a tenth of them at

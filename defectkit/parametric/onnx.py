@@ -1,16 +1,22 @@
 """Fitted nets as ONNX, for other programs."""
 
+from __future__ import annotations
+
 from importlib import import_module
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._types import FilePath
 from ..io.atomic_write import atomic_write
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 __all__ = ["export_onnx"]
 
 
-def export_onnx(model, path: str | Path) -> None:
+def export_onnx(model: BaseEstimator, path: FilePath) -> None:
     """Writes the net, with its scaling, as ONNX: features (n, n_features) float64 in.
 
     Out come "coordinates" of a `ParametricMap` or "probabilities" of an `EnvironmentClassifier`

@@ -1,14 +1,22 @@
 """Which known compound a crystal is: its neighbours' distances against ideal prototypes."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cache
 from itertools import permutations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..neighbours.lists import neighbour_pairs
 from . import _mdapy
 from .prototypes import prototypes
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .crystals import Structure
 
 NEIGHBOURS = 24  # of each element, per atom
 UNKNOWN = "unknown crystal"
@@ -121,7 +129,7 @@ def _ideal_shells(name, heat=0.0):
     return shells(hot)
 
 
-def common_elements(atoms):
+def common_elements(atoms: Atoms) -> list[str]:
     """Symbols of the elements that make up a crystal, sorted: impurities are left out.
 
     An element of less than 5 % of the atoms is one, and a single atom among 14 or more.
@@ -131,7 +139,7 @@ def common_elements(atoms):
     return [str(kind) for kind in kinds[kept]] or [str(kinds[number.argmax()])]
 
 
-def prototype(atoms, types=None):
+def prototype(atoms: Atoms, types: Structure | None = None) -> Prototype:
     """Nearest prototype of the crystal in one frame, and how much nearer than the next.
 
     Parameters

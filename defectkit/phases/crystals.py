@@ -1,6 +1,9 @@
 """Which crystal each atom belongs to: names, orientation, and how well its neighbourhood fits."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -8,6 +11,9 @@ from scipy.spatial.transform import Rotation
 
 from . import _mdapy, kernels, smoothing
 from .graph import groups
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 NAMES = (*_mdapy.TEMPLATES, *_mdapy.ICES)
 OTHER, FCC, HCP, BCC, ICOSAHEDRAL, SIMPLE_CUBIC, DIAMOND, HEXAGONAL_DIAMOND, GRAPHENE = range(9)
@@ -72,7 +78,7 @@ class Structure:
     names: tuple = field(default=NAMES)
 
     @property
-    def quaternion(self):
+    def quaternion(self) -> np.ndarray:
         """Orientations (n_atoms, 4), scalar last; NaN where no template fits."""
         result = np.full((len(self.codes), 4), np.nan)
         known = np.isfinite(self.rotation[:, 0, 0])
@@ -81,11 +87,11 @@ class Structure:
         return result
 
     @property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """Name of each atom's crystal, array (n_atoms,) of str."""
         return np.array(self.names)[self.codes]
 
-    def fractions(self):
+    def fractions(self) -> dict[str, float]:
         """Fraction of the atoms in each crystal that occurs, largest first: dict of name."""
         count = np.bincount(self.codes, minlength=len(self.names))
         return {
@@ -99,7 +105,7 @@ class Structure:
         return f"Structure of {len(self.codes)} atoms: {parts}"
 
 
-def structure_types(atoms):
+def structure_types(atoms: Atoms) -> Structure:
     """Crystal of every atom, from one frame (or positions averaged over time).
 
     Heat is first taken out of the frame (`smoothing`), then adaptive common neighbour analysis

@@ -1,6 +1,9 @@
 """Surfaces, planar faults, grain boundaries, dislocations and clouds of one frame, in words."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,6 +11,11 @@ from . import boundaries, clouds, lines, planar, surfaces
 from .crystals import Structure
 from .orientation import plane_name
 from .regions import regions as find_regions
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .regions import Region
 
 
 @dataclass
@@ -47,7 +55,9 @@ class ExtendedDefect:
         return f"{self.kind}: {self.description}"
 
 
-def extended_defects(atoms, structure: Structure, regions=None):
+def extended_defects(
+    atoms: Atoms, structure: Structure, regions: list[Region] | None = None
+) -> list[ExtendedDefect]:
     """What in one frame is more than a point defect, each with a sentence.
 
     Parameters

@@ -166,7 +166,7 @@ def _whole_core(atoms, structure, region, own, exclude, centre, direction, ways)
 
 def _around(structure, regions, members):
     near = np.unique(structure.neighbours[members])
-    count = [np.isin(near, r.atoms).sum() if r.rotation is not None else 0 for r in regions]
+    count = [int(np.isin(near, r.atoms).sum()) if r.rotation is not None else 0 for r in regions]
     return regions[int(np.argmax(count))] if count and max(count) else None
 
 
@@ -283,4 +283,4 @@ def _circuit(n, i, j, vectors, ideal, jump, distance, ways, region, unit):
         votes[tuple(total)] = votes.get(tuple(total), 0) + 1
     if not votes:
         return None
-    return np.array(max(votes, key=votes.get))
+    return np.array(max(votes, key=votes.__getitem__))

@@ -1,8 +1,12 @@
 """Liquid or amorphous: no crystal found, and with time whether the atoms diffuse."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from ase import Atoms
 
 from .crystals import LIQUID_WATER, Structure, structure_types
 
@@ -36,7 +40,9 @@ class Disorder:
         return self.disordered
 
 
-def is_disordered(frames, structure: Structure | None = None, dt: float | None = None):
+def is_disordered(
+    frames: Atoms | Sequence[Atoms], structure: Structure | None = None, dt: float | None = None
+) -> Disorder:
     """Whether a frame lacks crystalline order, and with time whether it flows.
 
     Parameters
@@ -57,7 +63,7 @@ def is_disordered(frames, structure: Structure | None = None, dt: float | None =
     ValueError
         A dt that is not above 0, no frames, or frames of changing size together with dt.
     """
-    frames = [frames] if hasattr(frames, "positions") else list(frames)
+    frames = [frames] if isinstance(frames, Atoms) else list(frames)
     if not frames:
         raise ValueError("There are no frames; give at least one.")
     if dt is not None and not dt > 0:

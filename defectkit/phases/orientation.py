@@ -1,9 +1,12 @@
 """Orientations of crystals: means, misorientations, directions and planes in Miller indices."""
 
+from __future__ import annotations
+
 from itertools import product
 from math import gcd
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
 from .crystals import BCC, DIAMOND, FCC, GRAPHENE, HCP, HEXAGONAL_DIAMOND, SIMPLE_CUBIC
@@ -28,7 +31,7 @@ __all__ = [
 NEAREST = (0.375, 0.389, 0.055)
 
 
-def mean_orientation(rotations, code):
+def mean_orientation(rotations: ArrayLike, code: int) -> tuple[np.ndarray, float]:
     """Mean rotation (3, 3) of crystals of one code, and their spread (degrees, rms).
 
     Each is first turned by the symmetry of the crystal to the one nearest the first. Of the
@@ -55,7 +58,7 @@ def mean_orientation(rotations, code):
     return Rotation.from_quat(every[nearest]).as_matrix(), float(np.sqrt(np.mean(spread**2)))
 
 
-def misorientation(first, second, code):
+def misorientation(first: ArrayLike, second: ArrayLike, code: int) -> tuple[float, np.ndarray]:
     """Smallest rotation from one crystal to the other: degrees and axis in the first's axes."""
     group = Rotation.from_quat(symmetries(SYSTEM[int(code)]))
     between = Rotation.from_matrix(first).inv() * Rotation.from_matrix(second)
@@ -67,7 +70,9 @@ def misorientation(first, second, code):
     return float(np.degrees(angle)), axis
 
 
-def plane_name(normal, rotation, code, max_index=4, max_degrees=4.0):
+def plane_name(
+    normal: ArrayLike, rotation: ArrayLike, code: int, max_index: int = 4, max_degrees: float = 4.0
+) -> tuple[str | None, float]:
     """Miller indices of a plane from its normal in the frame: "(110)", "(0001)", or None.
 
     The nearest plane with indices up to `max_index` max_degrees so many degrees, the lowest first.
@@ -76,7 +81,13 @@ def plane_name(normal, rotation, code, max_index=4, max_degrees=4.0):
     return _name(np.asarray(rotation).T @ normal, code, max_index, max_degrees, plane=True)
 
 
-def direction_name(direction, rotation, code, max_index=3, max_degrees=6.0):
+def direction_name(
+    direction: ArrayLike,
+    rotation: ArrayLike,
+    code: int,
+    max_index: int = 3,
+    max_degrees: float = 6.0,
+) -> tuple[str | None, float]:
     """Indices of a direction in the frame, "<110>" or "<0001>", as :func:`plane_name`."""
     return _name(np.asarray(rotation).T @ direction, code, max_index, max_degrees, plane=False)
 

@@ -1,6 +1,9 @@
 """Grains and phases: connected atoms of one crystal and one orientation."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,6 +11,11 @@ from .graph import groups, near_pairs
 from .orientation import mean_orientation
 from .smoothing import aligned
 from .templates import SYSTEM
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .crystals import Structure
 
 
 @dataclass
@@ -38,7 +46,9 @@ class Region:
         return f"{self.name}, {len(self.atoms)} atoms ({self.fraction:.1%}){turned}"
 
 
-def regions(atoms, structure, angle=8.0, min_size=None):
+def regions(
+    atoms: Atoms, structure: Structure, angle: float = 8.0, min_size: int | None = None
+) -> list[Region]:
     """Grains and phases of a frame, the largest first.
 
     Parameters

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import ase.io
 import numpy as np
 import pandas as pd
 
+from .._types import FilePath
 from ..io.archive import read_archive
 from ..io.packed_frames import unpack_frames
 from .result import Result
@@ -16,7 +18,7 @@ from .saved import FORMAT, MARK, TABLES
 FARTHEST = 30.0  # Å; no first shell of neighbours reaches that far
 
 
-def open_result(path):
+def open_result(path: FilePath) -> Result:
     """The `Result` that `Result.save` wrote. Nothing in the file is executed.
 
     Raises FileNotFoundError, and ValueError for another kind of file, a damaged one, or one from
@@ -30,7 +32,7 @@ def open_result(path):
         raise ValueError(
             f"{path} is not a saved result or is damaged ({type(err).__name__}); save it again."
         ) from None
-    if newer:
+    if result is None:
         raise ValueError(f"{path} was written by a newer version; update defectkit.")
     return result
 
@@ -41,8 +43,8 @@ def _restored(values, header):
         info, frames = header["info"], unpack_frames(header["frames"], values)
     else:  # format 1, frames as text
         text = values["frames"].tobytes().decode()
-        info = {k: v for k, v in header.items() if k != "format"}
-        frames = ase.io.read(io.StringIO(text), ":", format="extxyz")
+        read: Any = ase.io.read(io.StringIO(text), ":", format="extxyz")
+        info, frames = {k: v for k, v in header.items() if k != "format"}, read
     arrays = [values[name] for name in ("labels", "frame", "atom")]
     labels, frame, atom = arrays
     fits = (

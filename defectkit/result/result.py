@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from .. import nucleus
 from .._deprecated import warn
+from .._types import FilePath, Source
 from ..clusters import NOT_LABELLED, describe
 from ..datasets import write_frames
 from ..io import read_frames
 from ..neighbours.bond_order import places
 from . import agreement, doors, html, saved, summary
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
+    from matplotlib.axes import Axes
+
+    from ..view.explorer_app.widget import Explorer
 
 EMPTY = pd.DataFrame()
 
@@ -191,33 +200,33 @@ class Result:
             [of_frame[k] for of_frame, k in zip(labels, kept, strict=True)],
         )
 
-    def figure(self, **options):
+    def figure(self, **options: Any) -> Any:
         """The map of each group of atoms, coloured by cluster; matplotlib axes.
 
         Options as :func:`defectkit.plots.embedding`. Where there was no map, the frame in 3D.
         """
         return summary.figure(self, **options)
 
-    def static_figure(self, frame=0, **options):
+    def static_figure(self, frame: int = 0, **options: Any) -> Axes:
         """One frame as a picture, coloured by cluster (:func:`defectkit.plots.atoms3d`)."""
         from .. import plots
 
         atoms, labels = self._frame(frame)
         return plots.atoms3d(atoms, labels, **{"names": self.captions or None} | options)
 
-    def still(self, frame=0, **options):
+    def still(self, frame: int = 0, **options: Any) -> Axes:
         """Old name of :meth:`static_figure`."""
         warn("Result.still()", "Result.static_figure()")
         return self.static_figure(frame, **options)
 
-    def view(self, frame=0, **options):
+    def view(self, frame: int = 0, **options: Any) -> VBox:
         """One frame in 3D, coloured by cluster (:func:`defectkit.view.scene`)."""
         from .. import view
 
         atoms, labels = self._frame(frame)
         return view.scene(atoms, labels, **{"names": self.captions or None} | options)
 
-    def explore(self, trajectory=None, **options):
+    def explore(self, trajectory: Source = None, **options: Any) -> Explorer:
         """Map, atoms and time linked in a notebook (:func:`defectkit.view.explorer`).
 
         `trajectory`, the file or frames that `identify` was given, lets other methods and windows
@@ -245,25 +254,25 @@ class Result:
         atoms.wrap()
         return atoms, self.labels[here]
 
-    def write(self, path) -> None:
+    def write(self, path: FilePath) -> None:
         """Extended XYZ of the frames with a column `cluster`, for OVITO or ASE."""
         write_frames(path, self.frames, cluster=self.atom_labels())
 
-    def to_ovito(self):
+    def to_ovito(self) -> Callable[[int, Any], None]:
         """A modifier function for OVITO's pipeline (:func:`defectkit.result.doors.to_ovito`)."""
         return doors.to_ovito(self)
 
-    def to_mdanalysis(self, universe, frame=0) -> np.ndarray:
+    def to_mdanalysis(self, universe: Any, frame: int = 0) -> np.ndarray:
         """Adds the labels of one frame to an MDAnalysis Universe, attribute `defectkit_clusters`.
 
         See :func:`defectkit.result.doors.to_mdanalysis`.
         """
         return doors.to_mdanalysis(self, universe, frame)
 
-    def report(self, path) -> Path:
+    def report(self, path: FilePath) -> Path:
         """One HTML page with tables and pictures that needs no network; its path."""
         return html.page(self, path)
 
-    def save(self, path) -> None:
+    def save(self, path: FilePath) -> None:
         """One .npz file without pickled objects, for :func:`defectkit.open_result`."""
         saved.save(self, path)

@@ -1,15 +1,20 @@
 """Labels frame by frame: in this process, by Dask's workers, or while ASE's dynamics run."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from ase.units import Bohr
 
 from .._progress import tqdm
+from .._types import Elements, FilePath, Source, Topology
 from ..averaging.means import stream_average
 from ..io.continuity import OrderCheck
 from ..io.trajectory import parse, raw_frames
@@ -17,21 +22,27 @@ from .origin import ReadFrames, run_description
 from .output import Writer, frame_text
 from .table import class_columns, read_table, table_rows
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..parametric.estimators import EnvironmentClassifier
+    from .table import Row
+
 __all__ = ["classify_trajectory", "label_observer"]
 
 NOT_A_CENTRE = -2
 
 
 def classify_trajectory(
-    source,
-    model,
+    source: Source,
+    model: EnvironmentClassifier | FilePath,
     window: int | None = None,
-    output: str | os.PathLike = "labelled.extxyz",
-    topology=None,
-    elements=None,
+    output: FilePath = "labelled.extxyz",
+    topology: Topology = None,
+    elements: Elements = None,
     length_unit: float = Bohr,
-    defect=None,
-    client=None,
+    defect: Any = None,
+    client: Any = None,
     chunk: int | None = None,
     progress: bool | None = None,
     trust_order: bool = False,
@@ -115,7 +126,13 @@ def classify_trajectory(
     return read_table(writer.table)
 
 
-def label_observer(atoms, model, output, window=None, defect=None):
+def label_observer(
+    atoms: Atoms,
+    model: EnvironmentClassifier | FilePath,
+    output: FilePath,
+    window: int | None = None,
+    defect: Any = None,
+) -> Callable[[], Row | None]:
     """A function for ASE's `dynamics.attach` that labels the atoms while the simulation runs.
 
     Each call takes the frame as it is, adds it to the running average and, once `window` frames
@@ -254,7 +271,7 @@ def _sites(atoms, flagged):
 
 def _label_chunk(raws, task, first):
     """What a Dask worker does: labelled frames of a few raw ones, and the error that ends it."""
-    push, made = _labeller(*task, first), []
+    push, made = _labeller(*task, first=first), []
     try:
         for raw in raws:
             if (frame := push(parse(raw))) is not None:

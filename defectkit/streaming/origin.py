@@ -1,19 +1,34 @@
 """What an output was made from, so that a run goes on only with the same input and model."""
 
+from __future__ import annotations
+
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
 
+from .._types import Elements, FilePath, Source, Topology
 from ..io.atomic_write import user_path
 from ..parametric.model_file import fingerprint
+
+if TYPE_CHECKING:
+    from ..parametric.estimators import EnvironmentClassifier
 
 __all__ = ["ReadFrames", "run_description"]
 
 
-def run_description(source, model, window, defect, topology, elements, length_unit) -> dict:
+def run_description(
+    source: Source,
+    model: EnvironmentClassifier,
+    window: int,
+    defect: Sequence[Any] | None,
+    topology: Topology,
+    elements: Elements,
+    length_unit: float,
+) -> dict:
     """What has to be the same for a run to go on, as JSON holds it."""
     options = hashlib.sha256()
     for part in (_topology(topology), elements, float(length_unit)):
@@ -38,7 +53,7 @@ class ReadFrames:
     state   of the writer: frames done, frames read for them, and their digest
     """
 
-    def __init__(self, raws: Iterator, state: dict, window: int, output):
+    def __init__(self, raws: Iterator, state: dict, window: int, output: FilePath) -> None:
         self._raws, self._output = raws, output
         self._done, self._read, self._wanted = state["done"], state["read"], state["frames"]
         self._digest, self._n, self._known = b"", 0, {0: ""}

@@ -1,19 +1,27 @@
 """Frames and rows that are appended to files, and the record from which a killed run goes on."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from io import StringIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import ase.io
 import numpy as np
 
+from .._types import FilePath
 from ..io.archive import parse_json
 from ..io.atomic_write import atomic_write, clear_errors, user_path
 from .table import table_head, table_line
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 try:
     import fcntl
@@ -37,7 +45,7 @@ _DIFFERS = {
 }
 
 
-def frame_text(atoms, columns: dict, frame: int) -> str:
+def frame_text(atoms: Atoms, columns: dict, frame: int) -> str:
     """Extended XYZ of one frame, with columns {name: (n_atoms,)} and its number.
 
     Entries of `info` and arrays that extended XYZ cannot hold (texts of several lines, objects)
@@ -101,19 +109,22 @@ class Writer:
     is what has to be the same for an output to be continued; None: it never is.
     """
 
-    def __init__(self, output, run):
+    def __init__(self, output: FilePath, run: dict[str, Any] | None) -> None:
         self.output = user_path(output)
         if self.output.suffix.lower() not in (".xyz", ".extxyz"):
             raise ValueError(f"{output} is not a name for extended XYZ; end it in .extxyz.")
         self.table = self.output.with_name(self.output.name + ".csv")
         self.progress = self.output.with_name(self.output.name + ".progress")
-        self.state = {"done": 0, "bytes": [0, 0], "read": 0, "frames": ""} | {"run": run}
-        self.files, self.entered, self.fresh = [], False, run is None
+        self.state: dict[str, Any] = {"done": 0, "bytes": [0, 0], "read": 0, "frames": ""} | {
+            "run": run
+        }
+        self.files: list[BinaryIO] = []
+        self.entered, self.fresh = False, run is None
         if self.output.exists() and (self.fresh or not self.progress.is_file()):
             raise self._exists()
 
     @property
-    def done(self):
+    def done(self) -> int:
         """Frames that are written."""
         return self.state["done"]
 
@@ -181,7 +192,7 @@ class Writer:
         elif self.files[0].seek(0, 2) > 0 or self.progress.is_file():
             raise self._exists()
 
-    def write(self, text, row, read=0, frames=""):
+    def write(self, text: str, row: Mapping[str, Any], read: int = 0, frames: str = "") -> None:
         """Appends a frame and its row; `read` frames were read for it, `frames` their digest."""
         if self.done == 0:
             self._append(1, table_head(row))

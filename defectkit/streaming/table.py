@@ -1,14 +1,16 @@
 """The table beside labelled frames: names of its columns, and its file (CSV)."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
 from .._deprecated import warn
+from .._types import FilePath
 from ..io.atomic_write import user_path
 
 __all__ = ["class_columns", "read_table", "table_head", "table_line", "table_rows"]
@@ -39,7 +41,7 @@ def class_columns(classes: Iterable) -> list[str]:
     return columns
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: FilePath) -> pd.DataFrame:
     """The table written by `classify_trajectory` or `label_observer`.
 
     Raises FileNotFoundError; ValueError for a file that is no such table.
@@ -56,7 +58,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         ) from err
 
 
-def table_rows(lines):
+def table_rows(lines: Iterable[list[str]]) -> Iterator[Row]:
     """Rows of the lists of texts of a table, the first of which is its head."""
     lines = iter(lines)
     names = [_plain(name) for name in next(lines, [])]
@@ -67,7 +69,7 @@ def table_rows(lines):
         )
 
 
-def table_head(row: dict) -> str:
+def table_head(row: Iterable[str]) -> str:
     """Line of the names. None is a formula: those that would be one have ' before them."""
     return table_line([f"'{name}" if _is_formula(name) else name for name in row])
 

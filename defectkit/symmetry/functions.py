@@ -4,21 +4,31 @@
 features of each centre.  `features` does the same for a trajectory.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+from ase.data import atomic_numbers, chemical_symbols
 from ase.units import Bohr
 
 from .. import _threads
-from .._checks import checked_elements
 from .._progress import tqdm
 from .._shown import Shown
+from .._types import Centres, FilePath
 from ..neighbours.lists import centre_index, check_atoms, neighbour_list
 from ..neighbours.slabs import MOST, slabs
-from . import kernels
+from . import grids, kernels
 from .kernel_tables import RADIAL_KINDS, make_plan
 from .n2p2_files import read_cutoff, read_elements, read_function, read_input_nn, read_scaling
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .kernel_tables import Function
+    from .n2p2_files import Scaling
 
 
 class SymmetryFunctions(Shown):
@@ -30,7 +40,14 @@ class SymmetryFunctions(Shown):
 
     sensitive_to = "elements, distances and angles of the neighbours, not their handedness"
 
-    def __init__(self, functions, cutoff_type=2, inner=0.0, elements=None, scaling=None):
+    def __init__(
+        self,
+        functions: Mapping[str, Sequence[Function]],
+        cutoff_type: int = 2,
+        inner: float = 0.0,
+        elements: Sequence[str] | None = None,
+        scaling: dict[str, Scaling] | None = None,
+    ) -> None:
         self.functions = {e: tuple(fs) for e, fs in functions.items()}
         self.elements = tuple(sorted(elements or functions, key=atomic_numbers.__getitem__))
         self.cutoff_type, self.inner = cutoff_type, inner
@@ -43,7 +60,9 @@ class SymmetryFunctions(Shown):
         }
 
     @classmethod
-    def from_n2p2(cls, path, length_unit=Bohr, scaling=None):
+    def from_n2p2(
+        cls, path: FilePath, length_unit: float = Bohr, scaling: FilePath | None = None
+    ) -> SymmetryFunctions:
         """The symmetry functions of an n2p2 potential.
 
         Parameters
@@ -78,7 +97,7 @@ class SymmetryFunctions(Shown):
         return made
 
     @classmethod
-    def silicon(cls):
+    def silicon(cls) -> SymmetryFunctions:
         """20 radial and 15 angular functions for silicon, cutoff 5 Å.
 
         The article's tables S1 and S2 are not at hand; this is a general grid of the same size
@@ -92,16 +111,10 @@ class SymmetryFunctions(Shown):
         >>> SymmetryFunctions.silicon()(bulk("Si")).shape
         (2, 35)
         """
-        lines = [f"Si 2 Si {0.5 / 0.2**2} {1.8 + 0.15 * n} 5.0" for n in range(20)]
-        lines += [
-            f"Si 22 Si Si {-rc} {rc} {centre - 45} {centre + 45} p2"
-            for rc in (3.0, 4.0, 5.0)
-            for centre in (0, 45, 90, 135, 180)
-        ]
-        return cls._from_lines(lines, ["Si"], 1.0)
+        return cls._from_lines(grids.silicon(), ["Si"], 1.0)
 
     @classmethod
-    def water(cls, cutoff=12.0 * Bohr):
+    def water(cls, cutoff: float = 12.0 * Bohr) -> SymmetryFunctions:
         """The 30 oxygen-centred functions of the RPBE-D3 water potential.
 
         cutoff  Å; the potential's own is 12 bohr
@@ -112,27 +125,12 @@ class SymmetryFunctions(Shown):
         """
         if not 0.0 < cutoff < np.inf:
             raise ValueError(f"cutoff={cutoff} Å must be positive; the potential's own is 6.35 Å.")
-        rc = repr(float(cutoff) / Bohr)
-        lines = [
-            f"O 2 {e} {eta} {rs if eta > 0.1 else 0.0} {rc}"
-            for e, rs in (("H", 0.9), ("O", 4.0))
-            for eta in (0.001, 0.01, 0.03, 0.06, 0.15, 0.3, 0.6, 1.5)
-        ]
-        grid = {
-            "H H": ((0.07, 1), (0.03, 1), (0.01, 4)),
-            "O H": ((0.03, 1), (0.001, 4)),
-            "O O": ((0.03, 1), (0.001, 4)),
-        }
-        lines += [
-            f"O 3 {pair} {eta} {lam} {zeta} {rc}"
-            for pair, rows in grid.items()
-            for eta, zeta in rows
-            for lam in (1.0, -1.0)
-        ]
-        return cls._from_lines(lines, ["H", "O"], Bohr)
+        return cls._from_lines(grids.water(cutoff), ["H", "O"], Bohr)
 
     @classmethod
-    def for_elements(cls, elements, cutoff=None):
+    def for_elements(
+        cls, elements: Sequence[str], cutoff: float | None = None
+    ) -> SymmetryFunctions:
         """A general grid for any elements, the same for each of them as a centre.
 
         Parameters
@@ -158,26 +156,15 @@ class SymmetryFunctions(Shown):
         >>> len(SymmetryFunctions.for_elements(["Cr", "Mn", "Fe", "Co", "Ni"]).names("Fe"))
         54
         """
-        elements, cutoff = _elements_and_cutoff(elements, cutoff)
+        elements, cutoff = grids.elements_and_cutoff(elements, cutoff)
         if len(elements) > 4:
             return cls._of_all_elements(elements, cutoff, ("1", "Z"))
-        pairs = [(a, b) for n, a in enumerate(elements) for b in elements[n:]]
-        lines = [
-            f"{e} 2 {other} {shell}"
-            for e in elements
-            for other in elements
-            for shell in _shells(cutoff)
-        ]
-        lines += [
-            f"{e} 22 {a} {b} {window}"
-            for e in elements
-            for a, b in pairs
-            for window in _windows(cutoff)
-        ]
-        return cls._from_lines(lines, elements, 1.0)
+        return cls._from_lines(grids.for_elements(elements, cutoff), elements, 1.0)
 
     @classmethod
-    def element_blind(cls, elements, cutoff=None):
+    def element_blind(
+        cls, elements: Sequence[str], cutoff: float | None = None
+    ) -> SymmetryFunctions:
         """A general grid that sees where the neighbours are, not which elements they are.
 
         elements  symbols
@@ -193,17 +180,11 @@ class SymmetryFunctions(Shown):
         >>> bool(abs(na - cl).max() < 1e-12)
         True
         """
-        return cls._of_all_elements(*_elements_and_cutoff(elements, cutoff), ("1",))
+        return cls._of_all_elements(*grids.elements_and_cutoff(elements, cutoff), ("1",))
 
     @classmethod
     def _of_all_elements(cls, elements, cutoff, weights):
-        lines = [
-            f"{e} {kind} {rest}"
-            for e in elements
-            for kind, grid in ((12, _shells(cutoff)), (25, _windows(cutoff)))
-            for rest in grid
-        ]
-        made = cls._from_lines(lines, elements, 1.0)
+        made = cls._from_lines(grids.of_all_elements(elements, cutoff), elements, 1.0)
         functions = {
             e: [replace(f, weight=weight) for weight in weights for f in fs]
             for e, fs in made.functions.items()
@@ -232,21 +213,23 @@ class SymmetryFunctions(Shown):
         )
         return title, [(", ".join(names), text) for text, names in kinds.items()]
 
-    def names(self, element):
+    def names(self, element: str) -> list[str]:
         """One line per column of `element`: type, neighbours and parameters (Å, degrees)."""
         return [f.describe() for f in self._of(element)]
 
-    def plan(self, element):
+    def plan(self, element: str) -> Any:
         """The tables of `element` that the compiled loops take (`kernels.tables.Plan`)."""
         self._of(element)
         return self._plans[element]
 
-    def n2p2_order(self, element):
+    def n2p2_order(self, element: str) -> np.ndarray:
         """Columns of `element` in the order in which n2p2 sorts them (for scaling and weights)."""
         fs = self._of(element)
         return np.array(sorted(range(len(fs)), key=lambda n: fs[n].sort_key(self.elements)), int)
 
-    def __call__(self, atoms, centres=None, progress=False):
+    def __call__(
+        self, atoms: Atoms, centres: Centres = None, progress: bool = False
+    ) -> np.ndarray:
         """Behler-Parrinello features of each centre.
 
         atoms    ase.Atoms; any cell and boundary conditions, atoms may lie outside the cell
@@ -291,7 +274,7 @@ class SymmetryFunctions(Shown):
                     out[rows] = self.raw(part, e, here[rows], *pairs, ids)
         return out
 
-    def by_element(self, atoms):
+    def by_element(self, atoms: Atoms) -> dict[str, np.ndarray]:
         """Features of all atoms whose element has functions: dict of element -> (n_e, n_features).
 
         One neighbour search serves all elements; rows are in the order of the atoms.
@@ -302,7 +285,16 @@ class SymmetryFunctions(Shown):
             pairs = neighbour_list(atoms, self.cutoff, copy=False)
             return {e: self.raw(atoms, e, rows, *pairs) for e, rows in index.items() if len(rows)}
 
-    def raw(self, atoms, element, centres, first, neigh, shift, ids=None):
+    def raw(
+        self,
+        atoms: Atoms,
+        element: str,
+        centres: np.ndarray,
+        first: np.ndarray,
+        neigh: np.ndarray,
+        shift: np.ndarray,
+        ids: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Features of centres of one element from a neighbour list (see `neighbour_list`).
 
         `ids`: by what number errors call each atom, default its index.
@@ -317,7 +309,9 @@ class SymmetryFunctions(Shown):
         self.check_finite(element, out, centres, ids)
         return self.scaled(element, out) if element in self.scaling else out
 
-    def check_finite(self, element, values, centres, ids=None):
+    def check_finite(
+        self, element: str, values: np.ndarray, centres: np.ndarray, ids: np.ndarray | None = None
+    ) -> None:
         """Raises ValueError that says which atom or function gave no finite value.
 
         values   (n_centres, n_features) of `raw`; the kernel fills the row of an atom that
@@ -336,7 +330,14 @@ class SymmetryFunctions(Shown):
             "outside what double precision holds: change or drop that function."
         )
 
-    def geometry(self, atoms, centres, first, neigh, shift):
+    def geometry(
+        self,
+        atoms: Atoms,
+        centres: np.ndarray,
+        first: np.ndarray,
+        neigh: np.ndarray,
+        shift: np.ndarray,
+    ) -> tuple[np.ndarray, ...]:
         """The arrays that the compiled loops take before the plan."""
         lookup = np.full(119, -1)
         lookup[[atomic_numbers[e] for e in self.elements]] = np.arange(len(self.elements))
@@ -351,7 +352,7 @@ class SymmetryFunctions(Shown):
             np.array([float(atomic_numbers[e]) for e in self.elements]),
         )
 
-    def scaled(self, element, raw):
+    def scaled(self, element: str, raw: np.ndarray) -> np.ndarray:
         """Raw features (columns of input.nn) scaled and centred as `scaling.data` says."""
         s = self.scaling[element]
         return s.low + (raw - s.offset) * s.factor
@@ -370,28 +371,3 @@ class SymmetryFunctions(Shown):
         if isinstance(centres, str) and centres not in atoms.symbols:
             self._of(centres)
         return centre_index(atoms, centres)
-
-
-def _elements_and_cutoff(elements, cutoff):
-    """Sorted symbols, and the cutoff (Å) or its default."""
-    elements = list(checked_elements(elements))
-    if cutoff is None:
-        cutoff = round(max(4.5, 4.5 * max(covalent_radii[atomic_numbers[e]] for e in elements)), 2)
-    if not 0.0 < cutoff < np.inf:
-        raise ValueError(f"cutoff={cutoff} Å must be positive; leave it out for the default.")
-    return elements, cutoff
-
-
-def _shells(cutoff):
-    """Gaussians of the general grid: eta, r_s and cutoff as in input.nn."""
-    at = np.linspace(0.25, 0.95, 12) * cutoff
-    return [f"{0.5 / (at[1] - at[0]) ** 2} {r} {cutoff}" for r in at]
-
-
-def _windows(cutoff):
-    """Compact angular functions of the general grid, as in input.nn."""
-    return [
-        f"{-share * cutoff} {share * cutoff} {angle - 45} {angle + 45} p2"
-        for share in (0.6, 0.8, 1.0)
-        for angle in (0, 45, 90, 135, 180)
-    ]

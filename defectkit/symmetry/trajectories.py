@@ -1,18 +1,30 @@
 """Features of the atoms of many frames."""
 
+from __future__ import annotations
+
 from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, islice, repeat
+from typing import Any
 
 import numpy as np
+from ase import Atoms
 
 from .. import _threads
 from .._progress import tqdm
+from .._types import Centres, Frames
 from ..neighbours.slabs import MOST
 from .functions import SymmetryFunctions
 
 
-def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
+def features(
+    frames: Frames,
+    symmetry: Callable[..., Any],
+    centres: Centres = None,
+    n_jobs: int | None = None,
+    progress: bool | None = None,
+) -> np.ndarray | list[np.ndarray]:
     """Features of every centre in every frame.
 
     Parameters
@@ -40,11 +52,16 @@ def features(frames, symmetry, centres=None, n_jobs=None, progress=None):
     the neighbours of no more frames are in memory at a time.  The bits do not depend on the
     threads.  Descriptors of other libraries take one frame after the other.
     """
-    frames = [frames] if hasattr(frames, "positions") else frames
+    frames = [frames] if isinstance(frames, Atoms) else frames
     return features_of_each(zip(frames, repeat(centres)), symmetry, n_jobs, progress)
 
 
-def features_of_each(pairs, symmetry, n_jobs, progress):
+def features_of_each(
+    pairs: Iterable[tuple[Atoms, Centres]],
+    symmetry: Callable[..., Any],
+    n_jobs: int | None,
+    progress: bool | None,
+) -> np.ndarray | list[np.ndarray]:
     """As `features`, of pairs of a frame and the centres wanted of it."""
     _threads.check(n_jobs)
     n_jobs = n_jobs or _threads.current()

@@ -1,5 +1,7 @@
 """Figures that follow menus and sliders in a notebook."""
 
+from __future__ import annotations
+
 import html
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -7,13 +9,17 @@ from functools import partial
 from itertools import product
 from numbers import Number
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 
 from .. import plots
 
+if TYPE_CHECKING:
+    from ipywidgets import VBox
 
-def chooser(options: dict[str, Sequence], draw: Callable, precompute: bool = False):
+
+def chooser(options: dict[str, Sequence], draw: Callable, precompute: bool = False) -> VBox:
     """A figure that follows menus and sliders; each choice is drawn once and then kept.
 
     Numbers get a slider, anything else a menu. While `draw` works the line below the figure says

@@ -4,10 +4,13 @@ Every scene has a static twin, :func:`defectkit.plots.atoms3d`, for runs without
 nglview and ipywidgets come with ``pip install nglview==4.0 ipywidgets``.
 """
 
+from __future__ import annotations
+
 import html
 import json
 import uuid
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
@@ -20,6 +23,9 @@ from scipy.spatial.transform import Rotation
 from .. import plots
 from ..plots.colours import Names, legend_handles
 from .choosers import require
+
+if TYPE_CHECKING:
+    from ipywidgets import VBox
 
 _STYLES = ("auto", "ball+stick", "spacefill", "point")
 _BONDS = 500  # NGL seeks no bonds in larger residues, and ASE writes the frame as one residue
@@ -42,7 +48,7 @@ def scene(
     radius: float = 0.75,
     rotation: str = "12z,-78x",
     height: str = "420px",
-):
+) -> VBox:
     """One frame in three dimensions, its atoms coloured by cluster, in a notebook.
 
     The colours are those of :func:`defectkit.plots.colours`. Beyond `max_atoms` only a part is
@@ -125,7 +131,7 @@ def scene(
     return box
 
 
-def recolour(box, labels: ArrayLike, names: Names = None) -> None:
+def recolour(box: VBox, labels: ArrayLike, names: Names = None) -> None:
     """The same scene coloured by other labels, seen from the same point.
 
     Parameters

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._types import Elements, Source, Topology
 from ..descriptors import as_dict
 from ..embedding.methods import check_seed, method_name
 from ..result import Result
@@ -21,25 +23,28 @@ from .descriptors import (
 from .group_clusters import Chosen, How, clusters_of_groups
 from .reading import read
 
+if TYPE_CHECKING:
+    from ..descriptors.protocol import Descriptor
+
 MOST_OF_ONE, MOST_OF_SEVERAL = 1_200_000, 200_000  # environments that are looked at
 
 
 def identify(
-    source,
-    symmetry=None,
-    method="pacmap",
-    window=None,
-    dt=None,
-    centres=None,
-    topology=None,
-    elements=None,
-    max_points=20_000,
-    max_environments=None,
-    max_frames=50,
-    seed=0,
-    n_jobs=None,
-    progress=True,
-    descriptor=None,
+    source: Source,
+    symmetry: Descriptor | None = None,
+    method: str = "pacmap",
+    window: int | str | None = None,
+    dt: float | None = None,
+    centres: str | None = None,
+    topology: Topology = None,
+    elements: Elements = None,
+    max_points: int = 20_000,
+    max_environments: int | None = None,
+    max_frames: int = 50,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    progress: bool = True,
+    descriptor: Descriptor | None = None,
 ) -> Result:
     """Phases, defects, surfaces and interfaces in anyone's simulation, without labels.
 

@@ -110,7 +110,7 @@ def _compound_of(label, made, compounds):
     for frame, known in compounds.items():
         name = None if known is None else known[0]
         weight[name] = weight.get(name, 0) + len(_rows(label, made, frame))
-    best = max(weight, key=weight.get)
+    best = max(weight, key=weight.__getitem__)
     return next(
         known for known in compounds.values() if (None if known is None else known[0]) == best
     )
@@ -234,7 +234,7 @@ def _extended_kind(label, made, analyses):
     shares = {
         kind: _share(label, made, analyses, lambda a, kind=kind: flags(a, kind)) for kind in kinds
     }
-    best = max(shares, key=shares.get, default="")
+    best = max(shares, key=shares.__getitem__, default="")
     return best, shares.get(best, 0.0)
 
 
@@ -317,6 +317,6 @@ def _commonest(label, made, analyses):
         for code, n in enumerate(np.bincount(a.structure.codes[atoms])):
             count[a.structure.names[code]] = count.get(a.structure.names[code], 0) + int(n)
     total = sum(count.values())
-    best = max(count, key=count.get, default="")
+    best = max(count, key=count.__getitem__, default="")
     alike = np.concatenate(coherent) if coherent else np.zeros(0)
     return best, count[best] / total if total else 0.0, float(alike.mean()) if len(alike) else 0.0

@@ -49,7 +49,7 @@ class Trial:
     """
 
     drawn: np.ndarray
-    Y: np.ndarray
+    Y: np.ndarray | None
     labels: np.ndarray
     sampled: bool
 

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -119,7 +120,8 @@ def checked(atoms, where):
             atoms.info["left_out"] = f"{int(np.sum(atoms.numbers == 0))} X"
         return finished(atoms, where)
     except ValueError as err:
-        err.told = True
+        told: Any = err
+        told.told = True
         raise
 
 

@@ -1,6 +1,7 @@
 """LAMMPS data file: box, masses and atoms of the usual styles; elements by mass or comment."""
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -120,7 +121,7 @@ def _units(text):
 def _box(head, where):
     """Cell (rows) and its corner."""
     number = r"([-+.\dEeDd]+)"
-    found = {}
+    found: dict[str, Any] = {}
     for row in head:
         plain = re.sub(r"(?<=[\d.])[dD](?=[+-]?\d)", "E", row.split("#")[0])
         for axis in "xyz":

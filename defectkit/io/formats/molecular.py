@@ -46,8 +46,8 @@ def binary_frames(path, kind, topology, where):
 
     `topology`: ase.Atoms in the file's order, virtual sites with number 0.
     """
-    for n, found in enumerate(_READERS[kind](path)):
-        yield _made(*found, topology, f"{where}, frame {n}", path)
+    for n, (positions, cell, time) in enumerate(_READERS[kind](path)):
+        yield _made(positions, cell, time, topology, f"{where}, frame {n}", path)
 
 
 def _made(positions, cell, time, topology, where, path):

@@ -1,30 +1,42 @@
 """From arrays or a result to an explorer."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+from ..._types import Source
 from ...embedding.worker import compute
 from ..choosers import require
 from . import sources, state
 
+if TYPE_CHECKING:
+    from ...descriptors.protocol import Descriptor
+    from .widget import Explorer
+
 
 def explorer(
-    source,
-    features=None,
-    labels=None,
-    maps=None,
-    frame=None,
-    atom=None,
+    source: Any,
+    features: ArrayLike | None = None,
+    labels: ArrayLike | None = None,
+    maps: ArrayLike | Mapping[Any, ArrayLike] | None = None,
+    frame: ArrayLike | None = None,
+    atom: ArrayLike | None = None,
     *,
-    truth=None,
-    names=None,
-    trajectory=None,
-    symmetry=None,
-    windows=None,
-    columns=None,
-    max_points=40_000,
-    max_atoms=50_000,
-    region=2_000,
-    seed=0,
-    height=420,
-):
+    truth: ArrayLike | Mapping[str, ArrayLike] | None = None,
+    names: Mapping[int, str] | Sequence[str] | None = None,
+    trajectory: Source = None,
+    symmetry: Descriptor | None = None,
+    windows: Sequence[int] | None = None,
+    columns: Sequence[str] | None = None,
+    max_points: int = 40_000,
+    max_atoms: int = 50_000,
+    region: int = 2_000,
+    seed: int = 0,
+    height: int = 420,
+) -> Explorer:
     """Map of environments, the atoms of one frame and time, each following the others.
 
     Lasso points of the map (second button of its toolbar) or click atoms: in both pictures the
