@@ -6,10 +6,13 @@ itself; its callers know its address only, through a symbol.  Arrays pass as poi
 """
 
 import sys
+from contextlib import contextmanager
 from warnings import warn
 
 import llvmlite.binding as llvm
-from numba import cfunc, njit, types
+import numpy as np
+from numba import cfunc, config, njit, types
+from numba.core.compiler import Compiler
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}  # sums may be reordered; NaN and inf still count
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
@@ -47,17 +50,36 @@ def _say():
             pass  # there is no place to say it
 
 
+class _Apart(Compiler):
+    """numba's compiler, told that what one pointer reaches no other argument does."""
+
+    def define_pipelines(self):
+        self.state.flags.noalias = True
+        return super().define_pipelines()
+
+
+@contextmanager
+def _joined():
+    """Within it like operations on numbers that lie side by side become one of a vector."""
+    before, config.SLP_VECTORIZE = config.SLP_VECTORIZE, 1
+    try:
+        yield
+    finally:
+        config.SLP_VECTORIZE = before
+
+
 def leaf(*arguments, returns=NOTHING):
-    """Compiles a function of these argument types; others call it by name."""
+    """Compiles a function of these argument types; others call it by name.
+
+    Its pointers must reach different numbers: what is written by one is read by no other.
+    """
     signature = returns(*arguments)
 
     def decorate(function):
         name = f"defectkit_{function.__name__}"
-        made = kept(
-            lambda cache: cfunc(signature, cache=cache, fastmath=FAST, error_model="numpy")(
-                function
-            )
-        )
+        options = {"fastmath": FAST, "error_model": "numpy", "pipeline_class": _Apart}
+        with _joined():
+            made = kept(lambda cache: cfunc(signature, cache=cache, **options)(function))
         if not made.cache_hits:
             _say()
         compiled[function.__name__] = made
@@ -77,3 +99,9 @@ fast = njit(fastmath=FAST, **_INNER)  # type: ignore[call-overload]
 # Becomes part of a kernel.  Sums in strict order (a leaf adds up faster): whether a part is
 # inlined differs between the process that compiles and those that load, and bits must not.
 part = njit(**_INNER)  # type: ignore[call-overload]
+
+
+@fast
+def unsigned(i):
+    """An index from the start: the test for one from the end keeps loops from being vectorised."""
+    return np.uint64(i)

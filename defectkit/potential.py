@@ -143,8 +143,18 @@ class NeuralNetworkPotential(Shown, Calculator):
             geometry = sf.geometry(atoms, centres, first, neigh, shift)
             raw = np.zeros((len(centres), len(sf.functions[e])))
             output = np.empty(len(centres))
+            net = self._nets[e]
             _run(
-                N_CHUNKS, *geometry, sf.plan(e), self._nets[e], slopes, raw, output, force, virial
+                sf.plan(e),
+                N_CHUNKS,
+                *geometry,
+                sf.plan(e),
+                net,
+                slopes,
+                raw,
+                output,
+                force,
+                virial,
             )
             sf.check_finite(e, raw, centres)
             s = sf.scaling[e]
@@ -200,10 +210,10 @@ class NeuralNetworkPotential(Shown, Calculator):
         self.extrapolations_total += found
 
 
-def _run(*arguments):
+def _run(plan, *arguments):
     kernel = kernels.forces_kernel()
     _threads.run_parts(
-        lambda begin, end: kernel(begin, end, *arguments, kernels.new_work()), N_CHUNKS
+        lambda begin, end: kernel(begin, end, *arguments, kernels.new_work(plan)), N_CHUNKS
     )
 
 

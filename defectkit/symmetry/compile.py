@@ -29,7 +29,7 @@ def compile_kernels():
         np.zeros(2),
         np.zeros((1, 2, 3)),
         np.zeros((1, 3, 3)),
-        kernels.new_work(),
+        kernels.new_work(symmetry.plan("Si")),
     )
 
 

@@ -19,7 +19,10 @@ def forces_kernel():
     return import_module(".forces", __name__).forces_of
 
 
-def new_work():
-    """Work arrays of a block of triples, which a kernel takes as its last argument."""
+def new_work(plan=None):
+    """Work arrays of a block of triples, which a kernel takes as its last argument.
+
+    plan  of the energies' kernel, which takes some for each channel
+    """
     records = import_module(".records", __name__)
-    return records.np.zeros(1, records.WORK)
+    return records.np.zeros(1 if plan is None else max(1, len(plan.channels)), records.WORK)

@@ -9,7 +9,7 @@ multiply tabulated factors F(r_ij) F(r_ik) F(r_jk).
 import numpy as np
 from numba import carray
 
-from ..._compiled import FLOAT, FLOATS, INT, leaf, part
+from ..._compiled import FLOAT, FLOATS, INT, fast, leaf, part, unsigned
 from .cutoffs import (
     angle_values,
     compact_values,
@@ -18,43 +18,56 @@ from .cutoffs import (
     gaussian_values,
     power_values,
 )
-from .records import BLOCK, TRIPLES_AT, WORK_AT
+from .records import BLOCK, PAD, TRIPLES_AT, WORK_AT
 
 
-@leaf(INT, INT, INT, FLOATS, INT, FLOATS, FLOAT, FLOAT, INT, INT, TRIPLES_AT, WORK_AT, returns=INT)
-def queue_row(j, k0, k1, polar, size, bare, rc, limit, envelope, n, block, work):
+@fast
+def padded(n):
+    """The next multiple of PAD: a loop over so many leaves no rest that is not vectorised."""
+    return (n + PAD - 1) // PAD * PAD
+
+
+@leaf(INT, INT, INT, FLOATS, INT, FLOATS, FLOAT, FLOAT, INT, TRIPLES_AT, WORK_AT, returns=INT)
+def queue_row(j, k0, k1, polar, size, bare, rc, limit, n, block, work):
     """Appends triples of neighbour j with k0 <= k < k1 to n others; returns the new number.
 
-    bare      cutoff function of each neighbour, where the channel has an `envelope`
-    rc        largest r_ik
-    limit     largest r_jk squared
+    bare   cutoff function of each neighbour, where the channel has an envelope
+    rc     largest r_ik
+    limit  largest r_jk squared
     """
     p, f = carray(polar, (8, size)), carray(bare, size)
-    queue, w = carray(block, 1)[0], carray(work, 1)[0]
+    q, w = carray(block, 1)[0], carray(work, 1)[0]
     x, y, z, r, fj = p[0, j], p[1, j], p[2, j], p[3, j], f[j]
-    new = k1 - k0
-    for m in range(new):
-        k = k0 + m
+    for m in range(padded(k1 - k0)):
+        k = unsigned(k0 + m)
         rk = p[3, k]
         c = x * p[0, k] + y * p[1, k] + z * p[2, k]
-        sides = r * r + rk * rk
-        s = sides - 2.0 * r * rk * c
-        w.angle[m] = c
-        w.distance[m] = s if rk < rc else np.inf
-        w.radial[m] = sides + s
+        product = r * rk
+        s = r * r + rk * rk - 2.0 * product * c
+        w.packed[m, 0] = c
+        w.packed[m, 1] = s if rk < rc else np.inf
+        w.packed[m, 2] = product
+        w.packed[m, 3] = fj * f[k]
     first = n
-    if envelope:
-        for m in range(new):
-            queue.k[n], queue.square[n], queue.cosine[n] = k0 + m, w.distance[m], w.angle[m]
-            queue.squares[n], queue.bare[n] = w.radial[m], fj * f[k0 + m]
-            n += w.distance[m] < limit
-    else:
-        for m in range(new):
-            queue.k[n], queue.square[n], queue.cosine[n] = k0 + m, w.distance[m], w.angle[m]
-            n += w.distance[m] < limit
+    for m in range(k1 - k0):
+        q.k[unsigned(n)] = k0 + m
+        n += w.packed[m, 1] < limit
     for m in range(first, n):
-        queue.j[m] = j
+        at = q.k[m] - k0
+        c, s, product, both = (w.packed[at, 0], w.packed[at, 1], w.packed[at, 2], w.packed[at, 3])
+        q.packed[m, 0], q.packed[m, 1], q.packed[m, 2], q.packed[m, 3] = c, s, product, both
+    for m in range(padded(n - first)):
+        q.j[first + m] = j
     return n
+
+
+@leaf(INT, TRIPLES_AT)
+def pad(n, block):
+    """Harmless triples after the n of a block, which add nothing where there is an envelope."""
+    q = carray(block, 1)[0]
+    for m in range(n, n + PAD):
+        q.packed[m, 0], q.packed[m, 1], q.packed[m, 2], q.packed[m, 3] = 0.0, 1.0, 1.0, 0.0
+        q.j[m] = q.k[m] = 0
 
 
 @part
@@ -67,9 +80,9 @@ def queue_triples(channels, start, n_species, polar, F, blocks, filled, bounds, 
     for ch in range(channels.shape[0]):
         channel = channels[ch]
         bounds[ch] = block
-        e1, e2, rc, base = channel.first, channel.second, channel.rc, channel.envelope
+        e1, e2, rc = channel.first, channel.second, channel.rc
         limit = rc * rc if channel.narrow else np.inf
-        bare = F[max(base, 0)]
+        bare = F[max(channel.envelope, 0)]
         lo1, hi1 = (start[e1], start[e1 + 1]) if e1 >= 0 else (0, start[n_species])
         lo2, hi2 = (start[e2], start[e2 + 1]) if e2 >= 0 else (0, start[n_species])
         n = 0
@@ -82,58 +95,56 @@ def queue_triples(channels, start, n_species, polar, F, blocks, filled, bounds, 
                     filled[block] = n
                     block, n = block + 1, 0
                 stop = min(hi2, k + BLOCK - n)
+                at = blocks[block:].ctypes
                 n = queue_row(
-                    j,
-                    k,
-                    stop,
-                    polar.ctypes,
-                    size,
-                    bare.ctypes,
-                    rc,
-                    limit,
-                    base >= 0,
-                    n,
-                    blocks[block:].ctypes,
-                    work.ctypes,
+                    j, k, stop, polar.ctypes, size, bare.ctypes, rc, limit, n, at, work.ctypes
                 )
                 k = stop
         if n:
             filled[block] = n
             block += 1
     bounds[channels.shape[0]] = block
+    for b in range(block):
+        pad(filled[b], blocks[b:].ctypes)
 
 
 @leaf(INT, TRIPLES_AT, WORK_AT)
-def third_sides(n, block, work):
-    """r_jk of each triple."""
+def unpack(n, block, work):
+    """Cosine, sides and cutoff functions of each triple in rows of their own."""
     q, w = carray(block, 1)[0], carray(work, 1)[0]
-    for m in range(n):
-        w.distance[m] = np.sqrt(q.square[m])
+    for m in range(padded(n)):
+        c, s, product = q.packed[m, 0], q.packed[m, 1], q.packed[m, 2]
+        w.bare[m] = q.packed[m, 3]
+        w.cosine[m] = c
+        w.product[m] = product
+        w.squares[m] = 2.0 * (s + product * c)
+        w.distance[m] = np.sqrt(s)
 
 
 @leaf(INT, WORK_AT)
 def no_third_factor(n, work):
     """A radial factor of one for r_jk."""
     w = carray(work, 1)[0]
-    for m in range(n):
+    for m in range(padded(n)):
         w.factor[m] = 1.0
         w.factor_slope[m] = 0.0
 
 
-@leaf(INT, TRIPLES_AT, WORK_AT)
-def multiply_envelope(n, block, work):
+@leaf(INT, WORK_AT)
+def multiply_envelope(n, work):
     """Product of the three cutoff functions of each triple."""
-    q, w = carray(block, 1)[0], carray(work, 1)[0]
-    for m in range(n):
-        w.cutoffs[m] = q.bare[m] * w.cutoff[m]
+    w = carray(work, 1)[0]
+    for m in range(padded(n)):
+        w.cutoffs[m] = w.bare[m] * w.cutoff[m]
 
 
-@leaf(INT, FLOAT, TRIPLES_AT, WORK_AT)
-def radial_of_envelope(n, eta, block, work):
-    """Product of the three radial factors of a Gaussian."""
-    q, w = carray(block, 1)[0], carray(work, 1)[0]
-    for m in range(n):
-        w.radial[m] = w.cutoffs[m] * exponential(-eta * q.squares[m])
+@leaf(INT, FLOAT, FLOATS, WORK_AT)
+def radial_of_envelope(n, eta, gaussian, work):
+    """Gaussian of the three sides, and its product with the three cutoff functions."""
+    w, e = carray(work, 1)[0], carray(gaussian, n)
+    for m in range(padded(n)):
+        e[m] = exponential(-eta * w.squares[m])
+        w.radial[m] = w.cutoffs[m] * e[m]
 
 
 @leaf(INT, TRIPLES_AT, FLOATS, INT, WORK_AT)
@@ -141,7 +152,7 @@ def radial_of_factors(n, block, factor, size, work):
     """Product of the three radial factors."""
     q, f, w = carray(block, 1)[0], carray(factor, size), carray(work, 1)[0]
     for m in range(n):
-        w.radial[m] = f[q.j[m]] * f[q.k[m]] * w.factor[m]
+        w.radial[m] = f[unsigned(q.j[m])] * f[unsigned(q.k[m])] * w.factor[m]
 
 
 @leaf(INT, FLOATS, FLOATS, returns=FLOAT)
@@ -162,24 +173,32 @@ def total(n, a):
     return result
 
 
+@leaf(INT, FLOATS, FLOATS)
+def multiply_row(n, a, b):
+    """Multiplies a row b by a row a."""
+    x, y = carray(a, n), carray(b, n)
+    for m in range(n):
+        y[m] *= x[m]
+
+
 @part
-def fill_angles(plan, ch, n, block, work, A, dA):
+def fill_angles(plan, ch, n, slopes, work, A, dA):
     """Rows of `A`, `dA`: the channel's angular factors and their slopes in cos(theta)."""
-    w, cosine = work[0], block[0].cosine
-    first, end = plan.channels[ch].angles
+    w = work[0]
     have_angle = False
+    first, end = plan.channels[ch].angles
     for g in range(first, end):
         kind, a, b = plan.angles[g].kind, plan.angles[g].a, plan.angles[g].b
-        f, df = A[g - first], dA[g - first]
+        f, df = A[g], dA[g]
         if kind == 0:
-            power_values(a, b, n, cosine.ctypes, w.by_cosine.ctypes, f.ctypes, df.ctypes)
+            power_values(a, b, n, slopes, w.cosine.ctypes, w.by_cosine.ctypes, f.ctypes, df.ctypes)
             continue
         if not have_angle:
-            angle_values(n, cosine.ctypes, w.angle.ctypes, w.angle_slope.ctypes)
+            angle_values(n, w.cosine.ctypes, w.angle.ctypes, w.angle_slope.ctypes)
             have_angle = True
         compact_values(kind, a, b, n, w.angle.ctypes, f.ctypes, df.ctypes)
-        for m in range(n):
-            df[m] *= w.angle_slope[m]
+        if slopes:
+            multiply_row(n, w.angle_slope.ctypes, df.ctypes)
 
 
 @part
@@ -201,12 +220,12 @@ def cut_third_sides(plan, row, n, slopes, work):
 @part
 def prepare(plan, ch, n, block, slopes, work, A, dA):
     """What all radial factors of a channel need of a block; returns the envelope's row."""
-    fill_angles(plan, ch, n, block, work, A, dA)
-    third_sides(n, block.ctypes, work.ctypes)
+    unpack(n, block.ctypes, work.ctypes)
+    fill_angles(plan, ch, padded(n), slopes, work, A, dA)
     base = plan.channels[ch].envelope
     if base >= 0:
-        cut_third_sides(plan, base, n, slopes, work)
-        multiply_envelope(n, block.ctypes, work.ctypes)
+        cut_third_sides(plan, base, padded(n), slopes, work)
+        multiply_envelope(n, work.ctypes)
     else:
         no_third_factor(n, work.ctypes)
     return base
@@ -246,22 +265,23 @@ def third_factor(plan, ch, f, n, slopes, work):
 
 
 @part
-def add_values(plan, ch, n, block, F, work, A, dA, out):
-    """Adds a block of triples to the angular functions of its channel."""
-    base = prepare(plan, ch, n, block, False, work, A, dA)
+def add_values(plan, ch, n, block, F, slopes, work, A, dA, E, out):
+    """Adds a block of triples to the angular functions of its channel.
+
+    Rows of `work`, `A`, `dA` and, of Gaussians, `E` keep what the slopes need of the block.
+    """
+    base = prepare(plan, ch, n, block, slopes, work, A, dA)
     channel = plan.channels[ch]
     member, last = channel.members
     for f in range(channel.factors[0], channel.factors[1]):
         row = plan.factors[f]
         if base >= 0:
-            radial_of_envelope(n, plan.radials[row].a, block.ctypes, work.ctypes)
+            radial_of_envelope(n, plan.radials[row].a, E[f].ctypes, work.ctypes)
         else:
             if channel.narrow:
-                third_factor(plan, ch, f, n, False, work)
+                third_factor(plan, ch, f, padded(n), slopes, work)
             radial_of_factors(n, block.ctypes, F[row].ctypes, F.shape[1], work.ctypes)
         while member < last and plan.members[member].factor == f:
             of = plan.members[member]
-            out[of.column] += of.norm * dot(
-                n, work[0].radial.ctypes, A[of.angle - channel.angles[0]].ctypes
-            )
+            out[of.column] += of.norm * dot(n, work[0].radial.ctypes, A[of.angle].ctypes)
             member += 1

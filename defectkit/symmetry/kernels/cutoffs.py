@@ -259,11 +259,18 @@ def angle_values(n, cosine, angle, slope):
         dt[m] = -1.0 / np.sqrt(q) if q > 1e-30 else 0.0
 
 
-@leaf(FLOAT, FLOAT, INT, FLOATS, FLOATS, FLOATS, FLOATS)
-def power_values(lam, zeta, n, cosine, work, value, slope):
-    """(1 + lam cos(theta))^zeta, zero where the base is negative, and its slope."""
+@leaf(FLOAT, FLOAT, INT, INT, FLOATS, FLOATS, FLOATS, FLOATS)
+def power_values(lam, zeta, n, slopes, cosine, work, value, slope):
+    """(1 + lam cos(theta))^zeta, zero where the base is negative, and, if `slopes`, its slope."""
     c, s = carray(cosine, n), carray(work, n)
     f, df = carray(value, n), carray(slope, n)
+    if not slopes and (zeta == 1.0 or zeta == 2.0 or zeta == 4.0):
+        for m in range(n):
+            x = 1.0 + lam * c[m]
+            x = x if x > 0.0 else 0.0
+            x = x * x if zeta > 1.0 else x
+            f[m] = x * x if zeta > 2.0 else x
+        return
     if zeta == 1.0 or zeta == 2.0 or zeta == 4.0:
         for m in range(n):
             x = 1.0 + lam * c[m]

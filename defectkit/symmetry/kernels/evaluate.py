@@ -9,11 +9,12 @@ compiles it, or loads what an earlier process compiled; `kernels.features_kernel
 from collections import namedtuple
 
 import numpy as np
+from numba import carray
 
-from ..._compiled import kernel, part
-from .angular import add_values, queue_triples, total
+from ..._compiled import FLOATS, INT, kernel, leaf, part
+from .angular import add_values, padded, queue_triples, total
 from .cutoffs import compact_values, cutoff_values, gaussian_values
-from .records import BLOCK, TRIPLES
+from .records import BLOCK, PAD, TRIPLES
 
 Space = namedtuple(
     "Space",
@@ -29,9 +30,22 @@ Space = namedtuple(
         "filled",
         "bounds",  # the queue, see `queue_triples`
         "A",
-        "dA",  # (n_angles, BLOCK) angular factors and slopes
+        "dA",  # (n_angles, BLOCK + PAD) angular factors and slopes
+        "E",  # (n_factors, BLOCK + PAD) Gaussians of the channels with an envelope
     ],
 )
+
+
+@leaf(INT, FLOATS, INT)
+def directions(n, polar, size):
+    """Distances, their inverses and unit vectors from the vectors in `polar`."""
+    p = carray(polar, (8, size))
+    for m in range(padded(n)):
+        x, y, z = p[5, m], p[6, m], p[7, m]
+        r = np.sqrt(x * x + y * y + z * z)
+        inverse = 1.0 / r
+        p[0, m], p[1, m], p[2, m] = x * inverse, y * inverse, z * inverse
+        p[3, m], p[4, m] = r, inverse
 
 
 @part
@@ -42,62 +56,53 @@ def load_neighbours(
 
     Returns -1 where another atom coincides with atom i.
     """
+    low, pairs = first[i], first[i + 1] - first[i]
+    for m in range(pairs):
+        j, p = neigh[low + m], low + m
+        a, b, c = shift[p, 0], shift[p, 1], shift[p, 2]
+        x = pos[j, 0] - pos[i, 0] + a * cell[0, 0] + b * cell[1, 0] + c * cell[2, 0]
+        y = pos[j, 1] - pos[i, 1] + a * cell[0, 1] + b * cell[1, 1] + c * cell[2, 1]
+        z = pos[j, 2] - pos[i, 2] + a * cell[0, 2] + b * cell[1, 2] + c * cell[2, 2]
+        polar[0, m], polar[1, m], polar[2, m], polar[3, m] = x, y, z, x * x + y * y + z * z
     n = 0
     for s in range(n_species):
         start[s] = n
-        for p in range(first[i], first[i + 1]):
-            j = neigh[p]
-            if species[j] != s:
-                continue
-            a, b, c = shift[p, 0], shift[p, 1], shift[p, 2]
-            x = pos[j, 0] - pos[i, 0] + a * cell[0, 0] + b * cell[1, 0] + c * cell[2, 0]
-            y = pos[j, 1] - pos[i, 1] + a * cell[0, 1] + b * cell[1, 1] + c * cell[2, 1]
-            z = pos[j, 2] - pos[i, 2] + a * cell[0, 2] + b * cell[1, 2] + c * cell[2, 2]
-            r2 = x * x + y * y + z * z
-            if r2 < rc * rc:
-                if r2 < 1e-12:
-                    return -1
-                r = np.sqrt(r2)
-                inverse = 1.0 / r
-                polar[0, n], polar[1, n], polar[2, n] = x * inverse, y * inverse, z * inverse
-                polar[3, n], polar[4, n] = r, inverse
-                polar[5, n], polar[6, n], polar[7, n] = x, y, z
-                index[n] = j
-                n += 1
+        for m in range(pairs):
+            index[n] = m
+            n += (polar[3, m] < rc * rc) & (species[neigh[low + m]] == s)
     start[n_species] = n
-    return n
+    least = np.inf
+    for k in range(n):
+        m = index[k]
+        polar[5, k], polar[6, k], polar[7, k] = polar[0, m], polar[1, m], polar[2, m]
+        least = min(least, polar[3, m])
+        index[k] = neigh[low + m]
+    directions(n, polar.ctypes, polar.shape[1])
+    polar[3, n : n + PAD] = rc
+    return n if least > 1e-12 else -1
 
 
 @part
 def tabulate(plan, n, n_species, weight, slopes, space):
     """Every radial factor that is wanted of the n neighbours, rows of `F` and `dF`."""
     F, dF, r, fc, dfc = space.F, space.dF, space.polar[3], space.bare, space.bare_slope
-    done = -1
+    done, rows = -1, padded(n)
     for row in range(plan.radials.shape[0]):
         radial = plan.radials[row]
         if not radial.wanted:
             continue
+        f, df = F[row].ctypes, dF[row].ctypes
         if radial.kind > 0:
-            compact_values(
-                radial.kind, radial.a, radial.b, n, r.ctypes, F[row].ctypes, dF[row].ctypes
-            )
+            compact_values(radial.kind, radial.a, radial.b, rows, r.ctypes, f, df)
         else:
             if radial.cutoff != done:
                 done = radial.cutoff
                 cut = plan.cutoffs[done]
                 cutoff_values(
-                    cut.kind, cut.inner, cut.rc, n, r.ctypes, slopes, fc.ctypes, dfc.ctypes
+                    cut.kind, cut.inner, cut.rc, rows, r.ctypes, slopes, fc.ctypes, dfc.ctypes
                 )
             gaussian_values(
-                radial.a,
-                radial.b,
-                n,
-                r.ctypes,
-                fc.ctypes,
-                dfc.ctypes,
-                slopes,
-                F[row].ctypes,
-                dF[row].ctypes,
+                radial.a, radial.b, rows, r.ctypes, fc.ctypes, dfc.ctypes, slopes, f, df
             )
         if radial.weighted:
             for s in range(n_species):
@@ -124,6 +129,7 @@ def make_space(plan, centres, first, n_species):
         size = max(size, first[i + 1] - first[i])
     n_channels, n_radials = plan.channels.shape[0], plan.radials.shape[0]
     most = n_channels * (size * (size - 1) // (2 * BLOCK) + 1)
+    size += PAD
     return Space(
         np.empty((8, size)),
         np.empty(size, np.int64),
@@ -135,8 +141,9 @@ def make_space(plan, centres, first, n_species):
         np.empty(most, TRIPLES),
         np.empty(most, np.int64),
         np.zeros(n_channels + 1, np.int64),
-        np.empty((plan.angles.shape[0], BLOCK)),
-        np.empty((plan.angles.shape[0], BLOCK)),
+        np.empty((plan.angles.shape[0], BLOCK + PAD)),
+        np.empty((plan.angles.shape[0], BLOCK + PAD)),
+        np.empty((plan.factors.shape[0], BLOCK + PAD)),
     )
 
 
@@ -179,6 +186,7 @@ def centre_values(
     )
     add_pairs(plan, n, space.start, space.F, out)
     for ch in range(plan.channels.shape[0]):
+        own = work[ch : ch + 1] if slopes else work
         for b in range(space.bounds[ch], space.bounds[ch + 1]):
             add_values(
                 plan,
@@ -186,9 +194,11 @@ def centre_values(
                 space.filled[b],
                 space.blocks[b : b + 1],
                 space.F,
-                work,
+                slopes,
+                own,
                 space.A,
                 space.dA,
+                space.E,
                 out,
             )
     return n
@@ -206,7 +216,7 @@ def features_of(
     species  (n_atoms,) row of `weight` (n_species,), the elements' weights
     plan     `Plan`
     out      (n_centres, n_columns)
-    work     (1,) WORK
+    work     (1 or more,) WORK
     """
     space = make_space(plan, centres[begin:end], first, weight.shape[0])
     for m in range(begin, end):

@@ -10,7 +10,7 @@ from ..._compiled import kernel, part
 from .angular import dot, total
 from .evaluate import centre_values, make_space
 from .neural_network import propagate
-from .slopes import add_slopes
+from .slopes import add_slopes, place_neighbours, take_radial
 
 
 @part
@@ -34,17 +34,53 @@ def add_triple_slopes(plan, space, work, coef, dense, D, V):
 
 
 @part
-def hand_out(i, n, index, polar, D, V, force, virial):
-    """Adds the forces of one centre's energy on it and its neighbours, and their virial."""
+def sum_slopes(plan, n, space, work, coef, places, sums, D):
+    """Fills D (dE/dr_ij) and `sums` with what the n neighbours of a centre get, see `slopes`."""
+    D[:n] = 0.0
+    sums[:n] = 0.0
+    for k in range(n):
+        places[k, 4], places[k, 5], places[k, 6] = (
+            space.polar[5, k],
+            space.polar[6, k],
+            space.polar[7, k],
+        )
+    add_pair_slopes(plan, n, space.start, space.dF, coef, D)
+    for ch in range(plan.channels.shape[0]):
+        base, begin, end = plan.channels[ch].envelope, space.bounds[ch], space.bounds[ch + 1]
+        place_neighbours(n, base, space, places)
+        for b in range(begin, end):
+            add_slopes(
+                plan,
+                ch,
+                space.filled[b],
+                space.blocks[b : b + 1],
+                end == begin + 1,
+                space,
+                work[ch : ch + 1],
+                coef,
+                places,
+                sums,
+                D,
+            )
+        take_radial(n, base, space, sums, D)
+    for k in range(n):
+        D[k] += sums[k, 2] * space.polar[3, k] - sums[k, 1] * space.polar[4, k]
+
+
+@part
+def hand_out(i, n, index, polar, D, sums, row, force, virial):
+    """Adds the forces of one centre's energy on it and its neighbours, and their virial.
+
+    row  work array, one number per neighbour
+    """
     for a in range(3):
-        f = V[a]
         for k in range(n):
-            f[k] = -D[k] * polar[a, k] - f[k]
-        force[i, a] -= total(n, f.ctypes)
+            row[k] = -D[k] * polar[a, k] - sums[k, 4 + a]
+        force[i, a] -= total(n, row.ctypes)
         for k in range(n):
-            force[index[k], a] += f[k]
+            force[index[k], a] += row[k]
         for b in range(3):
-            virial[b, a] += dot(n, polar[5 + b].ctypes, f.ctypes)
+            virial[b, a] += dot(n, polar[5 + b].ctypes, row.ctypes)
 
 
 @kernel
@@ -78,6 +114,7 @@ def forces_of(
     energy  (n_centres,) output of the net
     force   (chunks, n_atoms, 3) added to
     virial  (chunks, 3, 3) sum of r_ij (x) f_j, added to
+    work    (n_channels,) WORK
     """
     n_centres = centres.shape[0]
     space = make_space(
@@ -87,7 +124,8 @@ def forces_of(
         weight.shape[0],
     )
     size = space.index.shape[0]
-    D, V, dense = np.empty(size), np.empty((3, size)), np.zeros(size)
+    D, row, sums, places = np.empty(size), np.empty(size), np.empty((size, 8)), np.zeros((size, 8))
+    places[:, 1:3] = 1.0
     n_layers, width = net.biases.shape
     node, slope = np.empty((n_layers + 1, width)), np.empty((n_layers + 1, width))
     coef = np.empty(out.shape[1])
@@ -105,8 +143,5 @@ def forces_of(
         energy[m] = propagate(net, out[m], node, slope, coef)
         if not slopes:
             continue
-        D[:n] = 0.0
-        V[:, :n] = 0.0
-        add_pair_slopes(plan, n, space.start, space.dF, coef, D)
-        add_triple_slopes(plan, space, work, coef, dense, D, V)
-        hand_out(i, n, space.index, space.polar, D, V, force[chunk], virial[chunk])
+        sum_slopes(plan, n, space, work, coef, places, sums, D)
+        hand_out(i, n, space.index, space.polar, D, sums, row, force[chunk], virial[chunk])

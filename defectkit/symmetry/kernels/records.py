@@ -14,35 +14,36 @@ VERSION = (
     ).hexdigest()[:12]
 )
 BLOCK = 2048  # triples at a time: their work arrays stay in the second-level cache
+PAD = 16  # rows are that much longer, so that loops run over whole vectors; see `padded`
 
 
 def _rows(kind, *names):
-    return [(name, kind, (BLOCK,)) for name in names]
+    return [(name, kind, (BLOCK + PAD,)) for name in names]
 
 
 # Triples (i, j, k) of one centre i and one channel.
 TRIPLES = np.dtype(
     [
         (VERSION, "u8"),
+        # Cosine, r_jk^2, r_ij r_ik, product of the cutoff functions of r_ij and r_ik; later the
+        # terms that `slopes.scatter` adds up.
+        ("packed", "f8", (BLOCK + PAD, 4)),
         *_rows("i4", "j", "k"),
-        *_rows(
-            "f8",
-            "square",  # r_jk^2
-            "cosine",  # of the angle at i
-            # Of channels with an envelope:
-            "squares",  # r_ij^2 + r_ik^2 + r_jk^2
-            "bare",
-        ),
     ]
-)  # product of the cutoff functions of r_ij and r_ik
+)
 
 # Work arrays of one block of triples.
 WORK = np.dtype(
     [
         (VERSION, "u8"),
+        ("packed", "f8", (BLOCK + PAD, 4)),  # of triples that may be queued
         *_rows(
             "f8",
+            "cosine",  # of the angle at i
             "distance",  # r_jk
+            "product",  # r_ij r_ik
+            "squares",  # r_ij^2 + r_ik^2 + r_jk^2
+            "bare",  # product of the cutoff functions of r_ij and r_ik, with an envelope
             "cutoff",
             "cutoff_slope",  # of r_jk
             "factor",

@@ -1,13 +1,17 @@
 """Slopes of one centre's energy in the positions of its neighbours, from the queued triples.
 
 The energy's slopes in the functions (`coef`) are summed into the angular factors first, so that
-no slope of a symmetry function is ever stored.
+no slope of a symmetry function is ever stored.  With vectors x_j and x_k from the centre, what a
+triple gives x_k is a multiple of x_k and one of x_j, whose sums over the triples are kept:
+
+sums  (size, 8) of each neighbour: slope in r, in the cosine times the cosine, multiple of its own
+      vector, nothing; multiple of other vectors (3), nothing
 """
 
 from numba import carray
 
-from ..._compiled import FLOAT, FLOATS, INT, leaf, part
-from .angular import prepare, third_factor
+from ..._compiled import FLOAT, FLOATS, INT, leaf, part, unsigned
+from .angular import padded, prepare, third_factor
 from .cutoffs import exponential
 from .records import TRIPLES_AT, WORK_AT
 
@@ -17,11 +21,11 @@ def add_angular(n, weight, value, slope, first, work):
     """Adds (or, the first, sets) weighted angular factors and slopes: the sums of one factor."""
     f, df, w = carray(value, n), carray(slope, n), carray(work, 1)[0]
     if first:
-        for m in range(n):
+        for m in range(padded(n)):
             w.angular[m] = weight * f[m]
             w.angular_slope[m] = weight * df[m]
     else:
-        for m in range(n):
+        for m in range(padded(n)):
             w.angular[m] += weight * f[m]
             w.angular_slope[m] += weight * df[m]
 
@@ -30,38 +34,49 @@ def add_angular(n, weight, value, slope, first, work):
 def clear_slopes(n, work):
     """Nothing added yet."""
     w = carray(work, 1)[0]
-    for m in range(n):
+    for m in range(padded(n)):
         w.by_radius[m] = w.by_square[m] = w.by_cosine[m] = 0.0
         w.along_ij[m] = w.along_ik[m] = w.along_jk[m] = 0.0
 
 
-@leaf(INT, FLOAT, TRIPLES_AT, WORK_AT)
-def add_envelope(n, eta, block, work):
-    """What one Gaussian of a channel with an envelope gives."""
+@leaf(INT, FLOAT, FLOATS, WORK_AT)
+def fill_gaussian(n, eta, gaussian, work):
+    """Gaussian of the three sides."""
+    w, e = carray(work, 1)[0], carray(gaussian, n)
+    for m in range(padded(n)):
+        e[m] = exponential(-eta * w.squares[m])
+
+
+@leaf(INT, FLOAT, FLOATS, INT, WORK_AT)
+def add_envelope(n, eta, gaussian, first, work):
+    """Adds (or, the first, sets) what one Gaussian of a channel with an envelope gives."""
+    w, e = carray(work, 1)[0], carray(gaussian, n)
+    if first:
+        for m in range(padded(n)):
+            u = e[m] * w.angular[m]
+            w.by_radius[m] = u
+            w.by_square[m] = eta * u
+            w.by_cosine[m] = e[m] * w.angular_slope[m]
+    else:
+        for m in range(padded(n)):
+            u = e[m] * w.angular[m]
+            w.by_radius[m] += u
+            w.by_square[m] += eta * u
+            w.by_cosine[m] += e[m] * w.angular_slope[m]
+
+
+@leaf(INT, TRIPLES_AT, WORK_AT)
+def finish_envelope(n, block, work):
+    """Terms of a channel with an envelope, in place of what the queue packed."""
     q, w = carray(block, 1)[0], carray(work, 1)[0]
-    for m in range(n):
-        e = exponential(-eta * q.squares[m])
-        u = e * w.angular[m]
-        w.by_radius[m] += u
-        w.by_square[m] += eta * u
-        w.by_cosine[m] += e * w.angular_slope[m]
-
-
-@leaf(INT, TRIPLES_AT, FLOATS, INT, FLOATS, FLOATS, WORK_AT)
-def finish_envelope(n, block, polar, size, bare, bare_slope, work):
-    """Slopes in the three sides of a channel with an envelope."""
-    q, w, p = carray(block, 1)[0], carray(work, 1)[0], carray(polar, (8, size))
-    f, df = carray(bare, size), carray(bare_slope, size)
-    for m in range(n):
-        j, k, c = q.j[m], q.k[m], q.cosine[m]
-        ij, ik, fj, fk = p[4, j], p[4, k], f[j], f[k]
+    for m in range(padded(n)):
         e, h = 2.0 * w.cutoffs[m] * w.by_square[m], w.cutoffs[m] * w.by_cosine[m]
-        u = w.by_radius[m] * w.cutoff[m]
-        w.along_ij[m] = df[j] * fk * u - p[3, j] * e + h * (ik - c * ij)
-        w.along_ik[m] = fj * df[k] * u - p[3, k] * e + h * (ij - c * ik)
-        w.along_jk[m] = (
-            fj * fk * w.cutoff_slope[m] * w.by_radius[m] / w.distance[m] - e - h * ij * ik
-        )
+        u, inverse = w.by_radius[m], 1.0 / (w.product[m] * w.distance[m])
+        t = w.bare[m] * w.cutoff_slope[m] * u * w.product[m] * inverse - e
+        q.packed[m, 0] = u * w.cutoff[m]
+        q.packed[m, 1] = h * w.cosine[m]
+        q.packed[m, 2] = t - e
+        q.packed[m, 3] = h * w.distance[m] * inverse - t
 
 
 @leaf(INT, TRIPLES_AT, FLOATS, FLOATS, INT, WORK_AT)
@@ -70,7 +85,7 @@ def add_factors(n, block, factor, factor_slope, size, work):
     q, w = carray(block, 1)[0], carray(work, 1)[0]
     f, df = carray(factor, size), carray(factor_slope, size)
     for m in range(n):
-        j, k = q.j[m], q.k[m]
+        j, k = unsigned(q.j[m]), unsigned(q.k[m])
         a, b, u = f[j], f[k], w.factor[m] * w.angular[m]
         w.along_ij[m] += df[j] * b * u
         w.along_ik[m] += a * df[k] * u
@@ -78,81 +93,106 @@ def add_factors(n, block, factor, factor_slope, size, work):
         w.by_cosine[m] += a * b * w.factor[m] * w.angular_slope[m]
 
 
-@leaf(INT, TRIPLES_AT, FLOATS, INT, WORK_AT)
-def finish_factors(n, block, polar, size, work):
-    """Slopes in the three sides of any other channel."""
-    q, w, p = carray(block, 1)[0], carray(work, 1)[0], carray(polar, (8, size))
+@leaf(INT, TRIPLES_AT, WORK_AT)
+def finish_factors(n, block, work):
+    """Terms of any other channel, and in `along_ij` by how much its first differs for j."""
+    q, w = carray(block, 1)[0], carray(work, 1)[0]
+    for m in range(padded(n)):
+        h, t = w.by_cosine[m], w.along_jk[m] / w.distance[m]
+        w.along_ij[m] -= w.along_ik[m]
+        q.packed[m, 0] = w.along_ik[m]
+        q.packed[m, 1] = h * w.cosine[m]
+        q.packed[m, 2] = t
+        q.packed[m, 3] = h / w.product[m] - t
+
+
+@leaf(INT, TRIPLES_AT, INT, FLOATS, WORK_AT)
+def add_rest(n, block, size, slopes, work):
+    """Adds what `finish_factors` left in `along_ij` to the slopes in r_ij."""
+    q, w, D = carray(block, 1)[0], carray(work, 1)[0], carray(slopes, size)
     for m in range(n):
-        c, h, ij, ik = q.cosine[m], w.by_cosine[m], p[4, q.j[m]], p[4, q.k[m]]
-        w.along_ij[m] += h * (ik - c * ij)
-        w.along_ik[m] += h * (ij - c * ik)
-        w.along_jk[m] = w.along_jk[m] / w.distance[m] - h * ij * ik
+        D[unsigned(q.j[m])] += w.along_ij[m]
 
 
-@leaf(INT, TRIPLES_AT, FLOATS, INT, FLOATS, FLOATS, FLOATS, WORK_AT)
-def scatter(n, block, polar, size, dense, radial, sideways, work):
-    """Adds the slopes of a block to those of the neighbours.
+@leaf(INT, TRIPLES_AT, FLOATS, INT, FLOATS)
+def scatter(n, block, places, size, sums):
+    """Adds the terms of a block to the sums of both neighbours of each triple.
 
-    dense     zeros, one per neighbour
-    radial    slope in r_ij, one per neighbour
-    sideways  (3, size) slope in the position of j by way of r_jk
+    places  (size, 8) of each neighbour: its factor in the other's first sum, 1, 1, 0; its
+            vector, 0
     """
-    q, w, p = carray(block, 1)[0], carray(work, 1)[0], carray(polar, (8, size))
-    row, D, V = carray(dense, size), carray(radial, size), carray(sideways, (3, size))
-    m0 = 0
-    while m0 < n:
-        j, m1 = q.j[m0], m0
-        sj = vx = vy = vz = 0.0
-        while m1 < n and q.j[m1] == j:
-            k = q.k[m1]
-            D[k] += w.along_ik[m1]
-            row[k] = w.along_jk[m1]
-            sj += w.along_ij[m1]
-            m1 += 1
-        x, y, z = p[5, j], p[6, j], p[7, j]
-        for k in range(q.k[m0], q.k[m1 - 1] + 1):
-            u = row[k]
-            dx, dy, dz = u * (p[5, k] - x), u * (p[6, k] - y), u * (p[7, k] - z)
-            V[0, k] += dx
-            V[1, k] += dy
-            V[2, k] += dz
-            vx, vy, vz = vx + dx, vy + dy, vz + dz
-            row[k] = 0.0
-        D[j] += sj
-        V[0, j] -= vx
-        V[1, j] -= vy
-        V[2, j] -= vz
-        m0 = m1
+    q, X, S = carray(block, 1)[0], carray(places, (size, 8)), carray(sums, (size, 8))
+    m = 0
+    while m < n:
+        j = unsigned(q.j[unsigned(m)])
+        x, to = X[j], S[j]
+        f0, f1, f2, f3, x0, x1, x2, x3 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
+        s0 = s1 = s2 = s3 = v0 = v1 = v2 = v3 = 0.0
+        while m < n and unsigned(q.j[unsigned(m)]) == j:
+            k, t = unsigned(q.k[unsigned(m)]), q.packed[unsigned(m)]
+            y, s = X[k], S[k]
+            t0, t1, t2, t3 = t[0], t[1], t[2], t[3]
+            s0, s1, s2, s3 = s0 + y[0] * t0, s1 + y[1] * t1, s2 + y[2] * t2, s3 + y[3] * t3
+            v0, v1, v2, v3 = v0 + y[4] * t3, v1 + y[5] * t3, v2 + y[6] * t3, v3 + y[7] * t3
+            a0, a1, a2, a3 = s[0] + f0 * t0, s[1] + f1 * t1, s[2] + f2 * t2, s[3] + f3 * t3
+            b0, b1, b2, b3 = s[4] + x0 * t3, s[5] + x1 * t3, s[6] + x2 * t3, s[7] + x3 * t3
+            s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7] = a0, a1, a2, a3, b0, b1, b2, b3
+            m += 1
+        s0, s1, s2, s3 = s0 + to[0], s1 + to[1], s2 + to[2], s3 + to[3]
+        v0, v1, v2, v3 = v0 + to[4], v1 + to[5], v2 + to[6], v3 + to[7]
+        to[0], to[1], to[2], to[3], to[4], to[5], to[6], to[7] = s0, s1, s2, s3, v0, v1, v2, v3
 
 
 @part
-def add_slopes(plan, ch, n, block, polar, F, dF, work, A, dA, coef, dense, D, V):
-    """Adds to D (dE/dr_ij) and V (dE/dx_j by way of r_jk) what a block of triples gives."""
-    base = prepare(plan, ch, n, block, True, work, A, dA)
-    clear_slopes(n, work.ctypes)
-    channel, size = plan.channels[ch], polar.shape[1]
+def place_neighbours(n, base, space, places):
+    """`places` for a channel whose envelope is row `base` (-1: none)."""
+    for k in range(n):
+        places[k, 0] = space.F[base, k] if base >= 0 else 1.0
+
+
+@part
+def take_radial(n, base, space, sums, D):
+    """Moves the slopes in r of a channel from `sums` to D."""
+    for k in range(n):
+        D[k] += sums[k, 0] * (space.dF[base, k] if base >= 0 else 1.0)
+        sums[k, 0] = 0.0
+
+
+@part
+def add_slopes(plan, ch, n, block, ready, space, work, coef, places, sums, D):
+    """Adds to D (dE/dr_ij) and `sums` what a block of triples gives.
+
+    ready  whether `work` and `space` still hold what `add_values` made of this block
+    """
+    channel, A, dA, size = plan.channels[ch], space.A, space.dA, space.polar.shape[1]
+    base = channel.envelope
+    if not ready:
+        prepare(plan, ch, n, block, True, work, A, dA)
+    if base < 0:
+        clear_slopes(n, work.ctypes)
     member, last = channel.members
     for f in range(channel.factors[0], channel.factors[1]):
+        row = plan.factors[f]
+        eta, gaussian = plan.radials[row].a, space.E[f].ctypes
+        if base >= 0 and not ready:
+            fill_gaussian(n, eta, gaussian, work.ctypes)
         if base < 0 and channel.narrow:
-            third_factor(plan, ch, f, n, True, work)
+            third_factor(plan, ch, f, padded(n), True, work)
         first = True
         while member < last and plan.members[member].factor == f:
             of = plan.members[member]
-            g = of.angle - channel.angles[0]
-            add_angular(
-                n, of.norm * coef[of.column], A[g].ctypes, dA[g].ctypes, first, work.ctypes
-            )
+            weight = of.norm * coef[of.column]
+            add_angular(n, weight, A[of.angle].ctypes, dA[of.angle].ctypes, first, work.ctypes)
             first = False
             member += 1
-        row = plan.factors[f]
         if base >= 0:
-            add_envelope(n, plan.radials[row].a, block.ctypes, work.ctypes)
+            add_envelope(n, eta, gaussian, f == channel.factors[0], work.ctypes)
         else:
-            add_factors(n, block.ctypes, F[row].ctypes, dF[row].ctypes, size, work.ctypes)
+            F, dF = space.F[row].ctypes, space.dF[row].ctypes
+            add_factors(n, block.ctypes, F, dF, size, work.ctypes)
     if base >= 0:
-        finish_envelope(
-            n, block.ctypes, polar.ctypes, size, F[base].ctypes, dF[base].ctypes, work.ctypes
-        )
+        finish_envelope(n, block.ctypes, work.ctypes)
     else:
-        finish_factors(n, block.ctypes, polar.ctypes, size, work.ctypes)
-    scatter(n, block.ctypes, polar.ctypes, size, dense.ctypes, D.ctypes, V.ctypes, work.ctypes)
+        finish_factors(n, block.ctypes, work.ctypes)
+        add_rest(n, block.ctypes, size, D.ctypes, work.ctypes)
+    scatter(n, block.ctypes, places.ctypes, size, sums.ctypes)
