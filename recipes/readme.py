@@ -32,7 +32,7 @@ GALLERY = {
     "02_si_vacancy": (2, "vacancy"),
     "03_si_interstitial": (2, "interstitials"),
     "04_si_surface": (2, "surface"),
-    "05_water_ice": (7, "water and ice"),
+    "05_water_ice": (0, "water and ice"),
     "06_ice_defects": (2, "vacancy in ice"),
     "07_ice_nucleus": (-1, "ice nucleus"),
     "08_parametric_pacmap": (3, "melting, labelled as it streams"),

@@ -12,6 +12,7 @@ renew them), or something broke.
 
 import argparse
 import base64
+import copy
 import io
 import json
 import re
@@ -131,24 +132,28 @@ def compare(folder):
     return wrong
 
 
-def compact(output, colours=256):
+def compact(output, colours=256, scale=1.0):
     """Stores pictures of an output with few colours, those of the project's palette as they are.
 
     The picture that a widget leaves in its style sheet is the same as the one beside it.
     """
     data = output.get("data", {})
     if "image/png" in data:
-        data["image/png"] = few_colours(data["image/png"], colours)
+        data["image/png"] = few_colours(data["image/png"], colours, scale)
     if "data:image/png;base64," in "".join(data.get("text/html", "")):
         page = PNG.sub(
-            lambda found: found[1] + few_colours(found[2], colours), "".join(data["text/html"])
+            lambda found: found[1] + few_colours(found[2], colours, scale),
+            "".join(data["text/html"]),
         )
         data["text/html"] = page.splitlines(keepends=True)
 
 
-def few_colours(encoded, colours):
-    """A PNG, as base64 text, with so many colours or fewer."""
+def few_colours(encoded, colours, scale):
+    """A PNG, as base64 text, with so many colours or fewer, so much smaller along each edge."""
     picture = Image.open(io.BytesIO(base64.b64decode("".join(encoded)))).convert("RGB")
+    if scale < 1:
+        size = [round(scale * length) for length in picture.size]
+        picture = picture.resize(size, Image.Resampling.LANCZOS)
     own = [channel for rgb in OWN for channel in rgb]
     rest = picture.quantize(colours - len(OWN), dither=Image.Dither.NONE).getpalette("RGB")
     table = Image.new("P", (1, 1))
@@ -165,11 +170,12 @@ def renew(folder, stems):
         notebook["metadata"].pop("widgets", None)
         for cell in notebook["cells"]:
             cell["metadata"].pop("execution", None)
-        for colours in (256, 128, 64):
-            for cell in notebook["cells"]:
+        for colours, scale in ((256, 1), (128, 1), (64, 1), (64, 0.75), (64, 0.5)):
+            stored = copy.deepcopy(notebook)
+            for cell in stored["cells"]:
                 for output in cell.get("outputs", []):
-                    compact(output, colours)
-            text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
+                    compact(output, colours, scale)
+            text = json.dumps(stored, indent=1, ensure_ascii=False) + "\n"
             if len(text.encode()) < LARGEST:
                 break
         (NOTEBOOKS / f"{stem}.ipynb").write_text(text, encoding="utf-8")

@@ -94,6 +94,8 @@ def test_colours_of_the_palette_outlive_storing():
         assert np.abs(seen.astype(int) - dots).max() <= 4
         assert len(np.unique(np.asarray(stored))) <= colours
         assert output["data"]["image/png"] in "".join(output["data"]["text/html"])
+    run_notebooks.compact(output, 64, 0.5)
+    assert Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"]))).size == (150, 150)
 
 
 def test_the_longest_notebooks_come_first_and_unknown_ones_are_refused():
