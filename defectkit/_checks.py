@@ -61,6 +61,11 @@ def check_frame(atoms: Atoms, where: str = "this frame") -> None:
             f"{where} is periodic along {'abc'[empty[0]]} but its cell has no vector "
             "there; set the cell, or pbc to False."
         )
+    spanned = lengths[lengths > 0]
+    if atoms.pbc.any() and len(spanned) == 3 and _is_flat(cell, lengths):
+        raise ValueError(
+            f"{where} has cell vectors that lie in one plane; set three that span a volume."
+        )
     if len(atoms):
         _check_density(atoms, where)
 
@@ -74,6 +79,10 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{name}={value!r} has to be a whole number, at least {least}.")
     return int(value)
+
+
+def _is_flat(cell, lengths):
+    return abs(np.linalg.det(cell / lengths[:, None])) < 1e-6
 
 
 def _check_density(atoms, where):

@@ -108,6 +108,32 @@ def numbers_of(labels, elements, where, masses=None):
     return np.fromiter(map(table.__getitem__, labels), int, len(labels))
 
 
+def renamed(atoms, elements, where):
+    """Atoms (a copy) whose symbols a dict such as {"H": "Cu"} changes; None leaves them out.
+
+    Raises ValueError where `elements` names symbols that are not there, or, as a list for types,
+    not those that are.
+    """
+    symbols = atoms.get_chemical_symbols()
+    there = ", ".join(sorted(set(symbols)))
+    if not isinstance(elements, dict):
+        if not set(atoms.numbers.tolist()) <= set(elements):
+            raise ValueError(
+                f"{where} has elements ({there}) and no types; leave elements out, or name new "
+                f'ones by symbol, e.g. elements={{"{symbols[0]}": "Cu"}}.'
+            )
+        return atoms
+    unknown = sorted(set(elements) - set(symbols))
+    if unknown:
+        raise ValueError(f"{where} has no atoms called {unknown[0]!r}; it holds {there}.")
+    copy = atoms.copy()
+    copy.calc = atoms.calc
+    copy.numbers = [
+        elements.get(symbol, number) for symbol, number in zip(symbols, atoms.numbers, strict=True)
+    ]
+    return copy if copy.numbers.all() else copy[copy.numbers != 0]
+
+
 def left_out(labels, numbers):
     """Names and counts of the sites that are no atoms, such as "20 MW", "" for none."""
     virtual = np.asarray(labels)[numbers == 0]

@@ -69,6 +69,15 @@ def read_columns(text, columns, line=1):
     return table.astype(kinds)
 
 
+def numbers(words):
+    """Words as floats, also those with Fortran's exponents; ValueError for what is no number.
+
+    >>> numbers(["1.5D+01", "2"]).tolist()
+    [15.0, 2.0]
+    """
+    return np.array([_FORTRAN.sub("E", word) for word in words], float)
+
+
 def lines_of(text):
     """Lines of a text, which end at a new line and nowhere else."""
     return text.removesuffix("\n").split("\n")

@@ -7,7 +7,7 @@ import re
 
 from ase.io.formats import UnknownFileTypeError, ioformats, match_magic
 
-from .formats import by_ase, molecular
+from .formats import by_ase, molecular, vasp
 from .source import compression, encoding, read_head, stem_and_suffix, suffix
 
 READ = (
@@ -15,7 +15,6 @@ READ = (
     ".gro, .pdb, .cif, .cfg, ASE .traj or .json, n2p2 input.data, NetCDF, GSD, or XTC, TRR, "
     "DCD with a topology"
 )
-_INTEGERS = re.compile(r"(\s*\d+)+\s*(!.*)?")
 _GRO_ROW = re.compile(r".{5}.{5}.{5}.{5}\s*-?\d+\.\d+\s*-?\d+\.\d+\s*-?\d+\.\d+")
 _PDB = ("HEADER", "CRYST1", "ATOM  ", "HETATM", "REMARK", "TITLE ", "MODEL ", "COMPND", "AUTHOR")
 _NAMES = (
@@ -128,6 +127,8 @@ def _text(path, text):
         return "dump"
     if first[0] == "begin":
         return "n2p2"
+    if first[0].lower() in ("&control", "&system"):
+        return "ase:espresso-in"
     if any(re.match(r"\s*(Direct|Cartesian) configuration\s*=", line) for line in full[5:9]):
         return "xdatcar"
     if ending == ".gro" or (
@@ -163,7 +164,7 @@ def _by_name(path, text):
         return "ase:vasp-xml"
     if name.endswith(".json") and text.lstrip().startswith("{"):
         return "json"
-    if _is_poscar(text):
+    if vasp.is_poscar(text):
         return "poscar"
     ending = suffix(path)
     if ending in _ASE_SUFFIX:
@@ -171,22 +172,6 @@ def _by_name(path, text):
     if text.lstrip().startswith("data_") or "_cell_length_a" in text:
         return "ase:cif"
     return None
-
-
-def _is_poscar(text):
-    """Scale, three vectors, and counts on line 6 or 7."""
-    lines = text.splitlines()
-    try:
-        rows = [[float(word) for word in line.split()[:3]] for line in lines[1:5]]
-    except ValueError:
-        return False
-    return (
-        len(lines) > 7
-        and len(rows) == 4
-        and all(len(row) == 3 for row in rows[1:])
-        and len(rows[0]) in (1, 3)
-        and any(_INTEGERS.fullmatch(line) and line.strip() for line in lines[5:7])
-    )
 
 
 def _by_ase(path, head):

@@ -49,11 +49,13 @@ class Cut(Exception):
 def existing_file(source, what="path"):
     """Path of a file that is there and not empty; a leading ``~`` is the home folder."""
     path = user_path(source)
-    if path.is_dir():
-        raise FileNotFoundError(f"{path} is a folder; give a file in it.")
     try:
         there = path.is_file()
-    except ValueError:  # a null character in the name
+        if path.is_dir():
+            raise FileNotFoundError(f"{path} is a folder; give a file in it.")
+    except FileNotFoundError:
+        raise
+    except (ValueError, OSError):  # a null character in the name, or one that is too long
         there = False
     if not there:
         many = "; for many files give a list of their paths" if "*" in path.name else ""
@@ -203,7 +205,7 @@ class Lines:
         except DAMAGED as err:
             raise _cut(err) from None
         self.number += len(got)
-        if len(got) < n or (n and not got[-1].endswith("\n") and _shortened(got)):
+        if len(got) < n or (n and shortened(got)):
             raise Cut
         return "".join(got)
 
@@ -215,11 +217,13 @@ def _cut(err):
     return Cut()
 
 
-def _shortened(lines):
-    """Whether a last line without a new line was cut, judged by the lines before it.
+def shortened(lines):
+    """Whether the last line has no new line and was cut, judged by the lines before it.
 
     It was where it has fewer words, or a last word shorter than all of theirs.
     """
+    if lines[-1].endswith("\n"):
+        return False
     words = lines[-1].split()
     others = [row for line in lines[-1001:-1] if (row := line.split())]
     if not words or not others:

@@ -13,9 +13,10 @@ from ase.units import Bohr
 
 from .._progress import tqdm
 from .._types import Elements, Source, Topology
-from .elements import as_elements
+from .elements import as_elements, renamed
 from .formats import (
     by_ase,
+    cif,
     gro,
     gsd,
     lammps_data,
@@ -154,13 +155,35 @@ def raw_frames(
     if isinstance(source, Atoms):
         source = [source]
     if not isinstance(source, str | os.PathLike):
-        source = source if (found := frames_of(source, elements)) is None else found
+        if (found := frames_of(source, elements)) is not None:
+            source, elements = found, None
         return _given(source, topology, elements, length_unit)
     path = existing_file(source)
     kind, head = kind_of(path)
+    if length_unit != Bohr and kind != "n2p2":
+        raise ValueError(
+            f"{path} has a unit of its own; leave length_unit out, which is for n2p2's input.data."
+        )
     if kind in _TEXTS:
-        return _whole(_texts(path, head, kind, elements, length_unit), path)
-    return _whole(_others(path, head, kind, topology, elements), path)
+        raws = _texts(path, head, kind, elements, length_unit)
+    else:
+        raws = _others(path, head, kind, topology, elements)
+    if topology is not None and kind not in ("XTC", "TRR", "DCD", "netcdf"):
+        raws = _agreeing(raws, _names(path, topology, elements), path)
+    return _whole(raws, path)
+
+
+def _agreeing(raws, names, where):
+    """Passes frames on; ValueError where the first has other atoms than the topology given."""
+    for n, raw in enumerate(raws):
+        if n == 0:
+            atoms = raw.content if raw.kind == "atoms" else finished(_parsed(raw), raw.where)
+            if not np.array_equal(atoms.numbers, names.numbers[names.numbers != 0]):
+                raise ValueError(
+                    f"{where} names its atoms itself, and others than the topology; leave "
+                    "topology out, which is for XTC, TRR, DCD and NetCDF files."
+                )
+        yield raw
 
 
 def parse(raw: Raw, told: set | None = None) -> Atoms:
@@ -217,15 +240,21 @@ def _items(items, topology, elements, length_unit):
             yield from raw_frames(item, topology, elements, length_unit)
             continue
         if (found := frames_of(item, elements)) is not None:
-            yield from _items(found, topology, elements, length_unit)
+            yield from _items(found, topology, None, length_unit)
             continue
         if not isinstance(item, Atoms):
             raise ValueError(
                 f"frame {n} is a {type(item).__name__}; give a path, ase.Atoms, or "
                 "an iterable of ase.Atoms."
             )
+        if elements is not None:
+            item = renamed(item, elements, f"frame {n}")
         _check_given(item, f"frame {n}")
-        yield Raw(f"frame {n}", "atoms", item, elements)
+        raw = Raw(f"frame {n}", "atoms", item, elements)
+        if topology is None:
+            yield raw
+        else:
+            yield from _agreeing([raw], _names(raw.where, topology, None), raw.where)
 
 
 def _check_given(atoms, where):
@@ -270,7 +299,7 @@ def _others(path, head, kind, topology, elements):
         names = None if topology is None else _names(path, topology, elements)
         made = netcdf.frames(path, head, names, elements, where)
     elif kind == "gsd":
-        made = gsd.frames(path, topology, elements, where)
+        made = gsd.frames(path, elements, where)
     elif kind == "traj":
         made = by_ase.traj(path, where)
     elif kind in ("db", "json"):
@@ -278,15 +307,20 @@ def _others(path, head, kind, topology, elements):
     elif family == "chemfiles":
         made = (finished(a, where) for a in molecular.other_frames(path, name, elements, where))
     else:
-        made = _by_ase(path, head, name, where)
+        made = _by_ase(path, head, name, elements, where)
     for n, atoms in enumerate(made):
+        if elements is not None and (kind in ("traj", "db", "json") or family == "ase"):
+            atoms = renamed(atoms, elements, f"{path}, frame {n}")
         yield Raw(f"{path}, frame {n}", "atoms", atoms, elements)
 
 
-def _by_ase(path, head, name, where):
+def _by_ase(path, head, name, elements, where):
     # ASE's reader of OUTCAR takes constraints from whatever POSCAR lies beside it.
     with open_text(path, head, alone=name == "vasp-out") as text:
-        yield from by_ase.frames(path, name, text, where)
+        if name == "cif":
+            yield from cif.frames(path, text, elements, where)
+        else:
+            yield from by_ase.frames(path, name, text, where)
 
 
 def _whole(raws, path):

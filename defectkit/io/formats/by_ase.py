@@ -10,7 +10,7 @@ from ase.io.formats import ioformats
 from ase.io.trajectory import TrajectoryReader
 
 from ..frame import finished
-from ..source import Cut, tail
+from ..source import Cut, read_head, shortened, tail
 
 #: Formats of ASE for single structures and trajectories of other programs.
 KNOWN = (
@@ -65,6 +65,8 @@ KNOWN = (
 
 #: What stands at the end of a whole file, where ASE does not miss it.
 _ENDS = {"vasp-xml": b"</modeling>", "vasp-out": b"Voluntary context switches"}
+#: One structure a file, whose atoms ASE counts as far as they go.
+_UNCOUNTED = ("res", "dlp4", "v-sim", "aims", "turbomole")
 
 
 def frames(path, kind, text, where):
@@ -82,10 +84,12 @@ def frames(path, kind, text, where):
     try:
         made = ase.io.iread(source, slice(None), format=kind, do_not_split_by_at_sign=True)
         while (atoms := _next(made)) is not None:
+            if kind in _UNCOUNTED and _breaks_off(path, kind, atoms):
+                raise Cut
             yield checked(atoms, f"{where}, frame {n}")
             n += 1
     except Exception as err:  # each of ASE's readers raises its own kind
-        if getattr(err, "told", False):
+        if getattr(err, "told", False) or isinstance(err, Cut):
             raise
         _refuse(path, kind, err, n)
     if n == 0:
@@ -94,12 +98,22 @@ def frames(path, kind, text, where):
         raise Cut
 
 
+def _breaks_off(path, kind, atoms):
+    """Whether the last line is cut, the end is not there, or atoms are fewer than stated."""
+    if kind == "res":
+        return b"END" not in tail(path).upper()
+    if kind == "dlp4":
+        stated = read_head(path).split(b"\n", 2)[1].split()[2:3]
+        return bool(stated) and stated[0].isdigit() and int(stated[0]) != len(atoms)
+    return shortened(tail(path).decode(errors="replace").splitlines(keepends=True))
+
+
 def _next(made):
     """The next frame or None; ASE's remarks on its own future and on CASTEP are not passed on."""
     with warnings.catch_warnings():
         for category in (DeprecationWarning, FutureWarning):
             warnings.simplefilter("ignore", category)
-        warnings.filterwarnings("ignore", module=r"ase\.calculators")
+        warnings.filterwarnings("ignore", module=r"ase\.(calculators|io\.castep)")
         return next(made, None)
 
 

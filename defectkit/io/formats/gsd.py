@@ -5,7 +5,7 @@ import numpy as np
 from ..frame import make_frame
 
 
-def frames(path, topology, elements, where):
+def frames(path, elements, where):
     """ase.Atoms of each frame; the names of the types tell the elements, or `elements` does."""
     try:
         import gsd.hoomd

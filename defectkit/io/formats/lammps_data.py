@@ -47,12 +47,11 @@ def parse(text, where, elements, unit, line):
     if "Atoms" not in sections:
         raise ValueError(f"{where} has no section 'Atoms'; write it again.")
     start, hint, rows = sections["Atoms"]
-    if len(rows) < n:
+    if len(rows) != n:
+        what = "breaks off" if len(rows) < n else "says that it has fewer atoms than it has"
         raise ValueError(
-            f"{where} breaks off: its section Atoms has {len(rows)} lines, not {n}; "
-            "write it again."
+            f"{where} {what}: its section Atoms has {len(rows)} lines, not {n}; write it again."
         )
-    rows = rows[:n]
     cell, origin = _box(head, where)
     style = _style(hint, rows, types, cell, origin, where)
     mol, kind, charge, first = _STYLES[style]
@@ -138,6 +137,8 @@ def _box(head, where):
     if not {"x", "y", "z"} <= found.keys():
         raise ValueError(f"{where} has no box ('xlo xhi' and so on); write it again.")
     low, high = np.array([found[axis] for axis in "xyz"]).T
+    if (low > high).any():
+        raise ValueError(f"{where} has a box that ends before it begins; repair the file.")
     xy, xz, yz = found.get("tilt", (0.0, 0.0, 0.0))
     cell = np.diag(high - low)
     cell[1, 0], cell[2, 0], cell[2, 1] = xy, xz, yz

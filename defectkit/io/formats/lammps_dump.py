@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from ase.units import Bohr
 
-from ..frame import check_count, lines_of, read_columns, sites
+from ..frame import check_count, lines_of, numbers, read_columns, sites
 from ..source import Cut
 
 #: Å for the unit of length of each of LAMMPS' styles of units.
@@ -34,6 +34,7 @@ _KEPT = {
 
 def cut(lines, where):
     """Text of the frames, one after the other, with the number of the first line of each."""
+    units = ""  # written once, at the top, where they are not those of the style metal or real
     while (line := lines.full()) is not None:
         start, head, n = lines.number, [line], None
         while not head[-1].startswith("ITEM: ATOMS"):
@@ -42,6 +43,8 @@ def cut(lines, where):
                 raise Cut
             if head[-1].startswith("ITEM: NUMBER OF ATOMS"):
                 n = line.strip()
+            if head[-1].startswith("ITEM: UNITS"):
+                units = line.strip()
             head.append(line)
         if n is None or not n.isdecimal():
             raise ValueError(
@@ -55,6 +58,9 @@ def cut(lines, where):
             and (len(rows[rows.rfind("\n") + 1 :].split()) < len(head[-1].split()) - 2)
         ):
             raise Cut
+        if units and not any(row.startswith("ITEM: UNITS") for row in head):
+            head.insert(0, f"ITEM: UNITS\n{units}\n")
+            start -= 2
         yield "".join([*head, rows]), start
 
 
@@ -162,7 +168,7 @@ def _box(items, where):
     """Cell (rows), corner of the box, periodic boundaries."""
     names = items.get("BOX BOUNDS names", [])
     try:
-        rows = np.array([line.split() for line in items["BOX BOUNDS"]], float)
+        rows = np.array([numbers(line.split()) for line in items["BOX BOUNDS"]])
         general = rows.shape == (3, 4) and "xy" not in names
         if rows.shape not in ((3, 2), (3, 3)) and not general:
             raise ValueError
@@ -175,6 +181,8 @@ def _box(items, where):
     pbc = [flag == "pp" for flag in flags] if len(flags) == 3 else True
     if general:  # avec, bvec, cvec, each with a number of the corner behind it
         return rows[:, :3], rows[:, 3], pbc
+    if (rows[:, 0] > rows[:, 1]).any():
+        raise ValueError(f"{where} has a box that ends before it begins; repair the dump.")
     (xlo, xhi), (ylo, yhi), (zlo, zhi) = rows[:, :2]
     xy, xz, yz = rows[:, 2] if rows.shape == (3, 3) else (0.0, 0.0, 0.0)
     xlo, xhi = xlo - min(0, xy, xz, xy + xz), xhi - max(0, xy, xz, xy + xz)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..frame import lines_of, sites
+from ..frame import lines_of, numbers, sites
 from ..source import Cut
 
 
@@ -22,8 +22,8 @@ def parse(text, where, elements, unit, line):
     """ase.Atoms (Å) of the text of one frame; `unit` is that of the file in Å."""
     rows = [words for row in lines_of(text) if (words := row.split())]
     atoms = [row for row in rows if row[0] == "atom"]
-    lattice = np.array([row[1:4] for row in rows if row[0] == "lattice"], float)
-    positions = np.array([row[1:4] for row in atoms], float).reshape(-1, 3)
+    lattice = np.array([numbers(row[1:4]) for row in rows if row[0] == "lattice"])
+    positions = np.array([numbers(row[1:4]) for row in atoms]).reshape(-1, 3)
     if lattice.shape not in ((0,), (3, 3)):
         raise ValueError(
             f"{where} has {len(lattice)} lines 'lattice', not three or none; repair the file."

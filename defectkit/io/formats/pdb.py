@@ -1,5 +1,7 @@
 """Protein Data Bank files: fixed columns, one model after the other."""
 
+import warnings
+
 import numpy as np
 
 from ..elements import element_of
@@ -13,12 +15,13 @@ _END = ("ENDMDL", "END")
 
 def cut(lines, where):
     """Text of the models, one after the other, each with the last CRYST1 line before it."""
-    got, start, cell, n_atoms, models = [], 1, "", 0, False
+    got, start, cell, n_atoms, models, told = [], 1, "", 0, False, set()
     while True:
         line = lines.next()
         record = "" if line is None else line[:6].rstrip()
         if line is not None and line.startswith("CRYST1"):
             cell = line
+            _tell(_symmetry(line), where, told)
         elif line is not None and line.startswith(_ATOMS):
             got.append(line)
             n_atoms += 1
@@ -27,6 +30,8 @@ def cut(lines, where):
             raise Cut
         if line is None or record in _END:
             if n_atoms:
+                got, left = _one_place_each(got)
+                _tell(left, where, told)
                 yield (
                     "".join([cell if cell.endswith("\n") or not cell else cell + "\n", *got]),
                     start,
@@ -35,6 +40,52 @@ def cut(lines, where):
             start = lines.number + 1
         if line is None:
             return
+
+
+def _tell(text, where, told):
+    """A warning, once for each file."""
+    if text and text not in told:
+        warnings.warn(f"{where} {text}", stacklevel=5)
+        told.add(text)
+
+
+def _symmetry(row):
+    """What to say where the cell has symmetry that would make more atoms."""
+    group = row[55:66].strip()
+    if group.replace(" ", "").upper() in ("", "P1"):
+        return ""
+    return (
+        f"names the space group {group}, which is not applied: its atoms are taken as they are "
+        "listed; where these are the asymmetric unit, write the whole cell."
+    )
+
+
+def _one_place_each(rows):
+    """Rows of which each atom has one place, and what to say of the others.
+
+    Of the alternative locations of a residue (a letter in column 17) those of one letter stay:
+    of the most occupied, the first of equal ones.
+    """
+    occupied = {}
+    for row in rows:
+        if row[16:17].strip():
+            letters = occupied.setdefault(row[17:27], {})
+            letters[row[16]] = letters.get(row[16], 0.0) + _occupancy(row)
+    if not any(len(letters) > 1 for letters in occupied.values()):
+        return rows, ""
+    kept = {residue: max(letters, key=letters.get) for residue, letters in occupied.items()}
+    rows = [row for row in rows if row[16:17] in (" ", kept.get(row[17:27]))]
+    return rows, (
+        "has atoms at alternative locations; of each residue those of the most occupied one are "
+        "taken, the others are left out."
+    )
+
+
+def _occupancy(row):
+    try:
+        return float(row[54:60])
+    except ValueError:
+        return 1.0
 
 
 def _broken(rows):

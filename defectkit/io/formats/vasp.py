@@ -2,13 +2,15 @@
 
 import re
 import warnings
+from itertools import islice
 
 import numpy as np
 
 from ..elements import element_of
-from ..frame import check_count, lines_of, read_columns, sites
+from ..frame import check_count, lines_of, numbers, read_columns, sites
 from ..source import Cut
 
+_INTEGERS = re.compile(r"(\s*\d+)+\s*(!.*)?")
 _STEP = re.compile(r"\s*(Direct|Cartesian) configuration\s*=\s*(\d+)|\s*Konfig", re.I)
 
 
@@ -19,6 +21,28 @@ def cut_poscar(lines, where):
     if line.strip()[:1] in ("S", "s"):
         line = _next(lines)
     yield "".join([*head, line, lines.take(n)]), start
+    rest = "".join(islice(iter(lines.next, None), 12))  # velocities, a density, or this again
+    if is_poscar(rest.lstrip("\n")):
+        raise ValueError(
+            f"{where} holds several structures one after the other; give a list of files with one "
+            "in each, or an XDATCAR."
+        )
+
+
+def is_poscar(text):
+    """Whether a text begins as one: scale, three vectors, and counts on line 6 or 7."""
+    rows = text.splitlines()
+    try:
+        scale, *vectors = [numbers(row.split()[:3]) for row in rows[1:5]]
+    except ValueError:
+        return False
+    return (
+        len(rows) > 7
+        and len(vectors) == 3
+        and all(len(vector) == 3 for vector in vectors)
+        and len(scale) in (1, 3)
+        and any(_INTEGERS.fullmatch(row) and row.strip() for row in rows[5:7])
+    )
 
 
 def cut_xdatcar(lines, where):
@@ -104,18 +128,18 @@ def parse(text, where, elements, unit, line):
 
 def _scale(row, cell, vectors, line):
     """Factor, or one for each axis, of the lengths of the file."""
-    factors = np.array(row.split("!")[0].split(), float)
+    factors = numbers(row.split("!")[0].split())
     if len(factors) == 3:
         return factors
     if factors[0] > 0:
         return factors[0]
-    raw = np.array([r.split()[:3] for r in vectors], float)
+    raw = np.array([numbers(r.split()[:3]) for r in vectors])
     return (-factors[0] / abs(np.linalg.det(raw))) ** (1 / 3)  # a negative one is the volume
 
 
 def _cell(rows, line):
     try:
-        raw = np.array([row.split()[:3] for row in rows[1:]], float)
+        raw = np.array([numbers(row.split()[:3]) for row in rows[1:]])
         if raw.shape != (3, 3) or len(rows[0].split("!")[0].split()) not in (1, 3):
             raise ValueError
         if abs(np.linalg.det(raw)) < 1e-12:

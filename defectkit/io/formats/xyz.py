@@ -46,7 +46,7 @@ def parse(text, where, elements, unit, line):
     info = _info(comment)
     lattice = info.pop("Lattice", None)
     cell = None if lattice is None else _lattice(lattice)
-    pbc = info.pop("pbc", lattice is not None)
+    pbc = _pbc(info.pop("pbc", lattice is not None))
     origin = info.pop("Origin", None)
     columns, groups = _columns(str(info.pop("Properties", _PLAIN)), rows)
     if n == 0:
@@ -65,13 +65,17 @@ def parse(text, where, elements, unit, line):
 
 def _info(comment):
     """What the comment says; a plain one gives at most a time."""
-    if found := _CP2K.search(comment):
+    extended = re.search(r"\b(lattice|properties|pbc)\s*=", comment, re.IGNORECASE)
+    if not extended and (found := _CP2K.search(comment)):
         return {"step": int(found[1]), "time": float(found[2])}
-    if found := _TIMESTEP.search(comment):
+    if not extended and (found := _TIMESTEP.search(comment)):
         return {"timestep": int(found[1])}
     if "=" not in comment:
         return {}
-    info = key_val_str_to_dict(comment)
+    try:
+        info = key_val_str_to_dict(comment)
+    except ValueError:  # of a lattice only: what else is no number stays a text
+        raise ValueError("Lattice is not nine numbers; repair the file.") from None
     return {
         name
         if name.lower() not in ("lattice", "properties", "pbc", "origin")
@@ -82,15 +86,23 @@ def _info(comment):
     }
 
 
+def _pbc(given):
+    """Three flags, or one for all."""
+    flags = np.atleast_1d(given)
+    if (
+        flags.dtype.kind not in "bi"
+        or len(flags) not in (1, 3)
+        or not np.isin(flags, (0, 1)).all()
+    ):
+        raise ValueError("pbc is not three T or F; repair the file.")
+    return np.broadcast_to(flags.astype(bool), 3)
+
+
 def _lattice(values):
     values = np.asarray(values)
-    if values.dtype.kind not in "if" or values.size not in (1, 3, 9):
+    if values.dtype.kind not in "if" or values.size != 9:
         raise ValueError("Lattice is not nine numbers; repair the file.")
-    return (
-        values.T
-        if values.shape == (3, 3)
-        else (values.reshape(3, 3) if values.size == 9 else values * np.ones(3))
-    )
+    return values.T if values.shape == (3, 3) else values.reshape(3, 3)
 
 
 def _columns(properties, rows):
