@@ -7,6 +7,7 @@ itself; its callers know its address only, through a symbol.  Arrays pass as poi
 
 import sys
 from contextlib import contextmanager
+from typing import Any
 from warnings import warn
 
 import llvmlite.binding as llvm
@@ -61,11 +62,11 @@ class _Apart(Compiler):
 @contextmanager
 def _joined():
     """Within it like operations on numbers that lie side by side become one of a vector."""
-    before, config.SLP_VECTORIZE = config.SLP_VECTORIZE, 1
+    before, config.SLP_VECTORIZE = config.SLP_VECTORIZE, 1  # type: ignore[attr-defined]
     try:
         yield
     finally:
-        config.SLP_VECTORIZE = before
+        config.SLP_VECTORIZE = before  # type: ignore[attr-defined]
 
 
 def leaf(*arguments, returns=NOTHING):
@@ -77,7 +78,11 @@ def leaf(*arguments, returns=NOTHING):
 
     def decorate(function):
         name = f"defectkit_{function.__name__}"
-        options = {"fastmath": FAST, "error_model": "numpy", "pipeline_class": _Apart}
+        options: dict[str, Any] = {
+            "fastmath": FAST,
+            "error_model": "numpy",
+            "pipeline_class": _Apart,
+        }
         with _joined():
             made = kept(lambda cache: cfunc(signature, cache=cache, **options)(function))
         if not made.cache_hits:

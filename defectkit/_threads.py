@@ -4,12 +4,18 @@ Plain Python threads: the loops release the interpreter's lock.  A forked proces
 its own.
 """
 
+from __future__ import annotations
+
 import os
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _local = threading.local()
 _shared: dict[str, Any] = {"pool": None}
@@ -25,7 +31,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 
 
-def available():
+def available() -> int:
     """Threads that may be used: NUMBA_NUM_THREADS, or the cores open to this process."""
     given = os.environ.get("NUMBA_NUM_THREADS", "")
     if given.isdecimal() and int(given) > 0:
@@ -35,13 +41,13 @@ def available():
     return os.cpu_count() or 1
 
 
-def current():
+def current() -> int:
     """Threads that the calling thread is to use."""
     return getattr(_local, "number", None) or available()
 
 
 @contextmanager
-def limited(number):
+def limited(number: int | None) -> Iterator[None]:
     """Within it the calling thread uses `number` threads."""
     before = getattr(_local, "number", None)
     _local.number = number
@@ -51,7 +57,7 @@ def limited(number):
         _local.number = before
 
 
-def for_frame(atoms, n_jobs=None):
+def for_frame(atoms: Atoms, n_jobs: int | None = None) -> AbstractContextManager[None]:
     """`limited` to n_jobs threads, or fewer where the frame is too small for them.
 
     Waking a thread takes as long as 200 atoms; a small frame on many threads mostly waits.
@@ -59,18 +65,18 @@ def for_frame(atoms, n_jobs=None):
     return limited(min(n_jobs or current(), 1 + len(atoms) // 200))
 
 
-def check(n_jobs):
+def check(n_jobs: Any) -> None:
     """Raises ValueError for a number of threads that this machine does not have."""
     if n_jobs is None:
         return
-    if not isinstance(n_jobs, Integral) or not 1 <= n_jobs <= available():
+    if not isinstance(n_jobs, Integral) or not 1 <= int(n_jobs) <= available():
         raise ValueError(
             f"n_jobs={n_jobs!r} is outside 1 to {available()}, "
             "the number of threads on this machine."
         )
 
 
-def run_parts(function, n):
+def run_parts(function: Callable[[int, int], Any], n: int) -> None:
     """Calls function(begin, end) for ranges that together cover 0 to n, on the current threads.
 
     Raises what the first failing part raises, after all have ended.

@@ -108,7 +108,7 @@ class NeuralNetworkPotential(Shown, Calculator):
         }
         self._offset = _atom_energies(folder / "input.nn", keywords, self.symmetry.elements)
         self._unit = energy_unit
-        self._list = None
+        self._list: tuple | None = None
 
     def _summary(self):
         nets = ", ".join(f"{e} {'-'.join(map(str, net.sizes))}" for e, net in self._nets.items())
@@ -127,8 +127,9 @@ class NeuralNetworkPotential(Shown, Calculator):
     ) -> None:
         """Fills `results`; called by ASE."""
         super().calculate(atoms, properties, system_changes)
-        with _threads.for_frame(self.atoms, self.n_jobs):
-            self._evaluate(self.atoms, "forces" in properties or "stress" in properties)
+        frame: Any = self.atoms  # as ASE has set it
+        with _threads.for_frame(frame, self.n_jobs):
+            self._evaluate(frame, "forces" in properties or "stress" in properties)
 
     def _evaluate(self, atoms, slopes):
         sf, n = self.symmetry, len(atoms)
@@ -259,8 +260,9 @@ def feature_writer(
             )
         values = calculator.features[element]
         if state["file"] is None:
-            state["file"] = open_memmap(path, "w+", dtype, (n_frames, *values.shape))
-            state["file"][:] = np.nan
+            made = open_memmap(path, "w+", dtype, (n_frames, *values.shape))
+            made[:] = np.nan
+            state["file"] = made
         if state["frame"] < n_frames:
             state["file"][state["frame"]] = values
             state["file"].flush()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -323,7 +323,7 @@ def stream_average(frames: Iterable[ArrayLike], window: int) -> Iterator[np.ndar
     return _stream(frames, check_window(window))
 
 
-def check_frames(features) -> np.ndarray:
+def check_frames(features: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
     """Frames as float64; raises ValueError for none or for frames of changing size."""
     try:
         features = np.asarray(features, dtype=float)
@@ -349,7 +349,7 @@ def _unwrapped(scaled, pbc):
     return np.where(np.isfinite(scaled), filled, scaled)
 
 
-def check_window(window, n_frames=None) -> int:
+def check_window(window: Any, n_frames: int | None = None) -> int:
     """A window as int; raises ValueError for one that is none or does not fit."""
     if (
         isinstance(window, bool)
@@ -361,7 +361,7 @@ def check_window(window, n_frames=None) -> int:
             f"window={window!r} must be a whole number of frames, at least 1; "
             "window_from_ps converts a time."
         )
-    if n_frames is not None and window > n_frames:
+    if n_frames is not None and float(window) > n_frames:
         raise ValueError(
             f"window={window} exceeds the {n_frames} frames in this trajectory; use "
             f"window <= {n_frames} or load more frames."

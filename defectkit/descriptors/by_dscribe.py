@@ -7,6 +7,7 @@ Source: Himanen et al., Comput. Phys. Commun. 247, 106949 (2020); Laakso et al.,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -116,7 +117,9 @@ def acsf(
     )
 
 
-def lmbtr(elements, cutoff: float = 5.0, distances: int = 40, angles: int = 20) -> AtomDescriptor:
+def lmbtr(
+    elements: Sequence[str], cutoff: float = 5.0, distances: int = 40, angles: int = 20
+) -> AtomDescriptor:
     """Local many-body tensor representation: smooth histograms of distances and of angles.
 
     Parameters
@@ -199,7 +202,7 @@ def _lmbtr():
     DScribe 2.1.2 hands ASE its arguments by place, and ASE 3.29 has other places (DScribe's issue
     165).
     """
-    code = library("dscribe.descriptors.lmbtr", "LMBTR")
+    code: Any = library("dscribe.descriptors.lmbtr", "LMBTR")
     try:
         code.System.from_atoms(Atoms("H"))
     except TypeError:

@@ -65,7 +65,11 @@ def power_spectrum(
 
 
 def spherical_expansion(
-    elements, cutoff: float = 5.0, n_max: int = 12, width: float = 0.3, smoothing: float = 0.5
+    elements: Sequence[str],
+    cutoff: float = 5.0,
+    n_max: int = 12,
+    width: float = 0.3,
+    smoothing: float = 0.5,
 ) -> AtomDescriptor:
     """Invariant part of the spherical expansion: the density of neighbours over the distance.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ase.data import chemical_symbols
 
+from .._types import FilePath
 from ..io.download import sha256_of
 from .networks import device_of, layer_of, network_descriptor, output_of, scalars
 from .optional import library
@@ -20,7 +21,7 @@ from .weights import given_file
 MOST = 2000  # atoms of a slab: some 2 GB
 
 
-def mace(model, layer: int = -1, device: str = "cpu") -> AtomDescriptor:
+def mace(model: Any, layer: int = -1, device: str = "cpu") -> AtomDescriptor:
     """What a MACE model knows of each atom after a message-passing layer: its invariant numbers.
 
     Parameters
@@ -60,7 +61,7 @@ def mace(model, layer: int = -1, device: str = "cpu") -> AtomDescriptor:
 
 
 def mace_from_file(
-    path, layer: int = -1, device: str = "cpu", trusted: bool = False
+    path: FilePath, layer: int = -1, device: str = "cpu", trusted: bool = False
 ) -> AtomDescriptor:
     """As `mace`, from a `.model` file that you name.
 
@@ -106,7 +107,7 @@ def _opened(path):
     return model
 
 
-def _described(model, parameters: dict[str, Any], layer, device):
+def _described(model: Any, parameters: dict[str, Any], layer: int, device: str) -> AtomDescriptor:
     device = device_of(device, "mace")
     layer = layer_of(layer, int(model.num_interactions))
     model = model.to(device).eval()

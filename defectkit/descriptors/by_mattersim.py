@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from ase.data import chemical_symbols
 
+from .._types import FilePath
 from ..io.download import sha256_of
 from .networks import device_of, layer_of, network_descriptor, output_of
 from .optional import library
@@ -19,7 +20,7 @@ MOST = 2000  # atoms of a slab: some 2 GB
 REMEDY = "give a checkpoint of MatterSim (mattersim-v1.0.0-1M.pth)"
 
 
-def mattersim_from_file(path, layer: int = -1, device: str = "cpu") -> AtomDescriptor:
+def mattersim_from_file(path: FilePath, layer: int = -1, device: str = "cpu") -> AtomDescriptor:
     """What MatterSim's M3GNet knows of each atom after a message-passing layer; all invariant.
 
     Parameters

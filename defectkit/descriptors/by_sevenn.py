@@ -7,10 +7,12 @@ NumPy arrays alone; the network's code is that of the installed package.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase.data import chemical_symbols
 
+from .._types import FilePath
 from ..io.download import sha256_of
 from .networks import device_of, layer_of, network_descriptor, output_of, scalars
 from .optional import library
@@ -67,7 +69,7 @@ def sevennet(model: str = "7net-0", layer: int = -1, device: str = "cpu") -> Ato
 
 
 def sevennet_from_file(
-    path, layer: int = -1, device: str = "cpu", modal: str | None = None
+    path: FilePath, layer: int = -1, device: str = "cpu", modal: str | None = None
 ) -> AtomDescriptor:
     """As `sevennet`, with the weights of a checkpoint that you name.
 
@@ -121,7 +123,7 @@ def _described(path, parameters, rebuild, layer, device, modal):
 def _arrays():
     """NumPy's classes, which the statistics in a checkpoint are made of."""
     kinds = {type(np.dtype(kind)) for kind in ("f4", "f8", "i4", "i8", "b1")}
-    makers = (np.array(0.0).__reduce__()[0], np.float64(0).__reduce__()[0])
+    makers: tuple[Any, ...] = (np.array(0.0).__reduce__()[0], np.float64(0).__reduce__()[0])
     old = ("numpy.core.multiarray", "numpy._core.multiarray")
     named = [(made, f"{module}.{made.__name__}") for module in old for made in makers]
     return [np.ndarray, np.dtype, *kinds, *named]

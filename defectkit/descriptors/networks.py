@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from .optional import library, version_of
 from .protocol import AtomDescriptor
 
 
-def device_of(name: str, who: str):
+def device_of(name: str, who: str) -> Any:
     """The torch device; ValueError where it is not there."""
     torch = library("torch", who)
     try:
@@ -40,7 +40,9 @@ def layer_of(layer: int, n: int) -> int:
     return range(n)[layer]
 
 
-def output_of(module, run: Callable[[], Any], part: Callable[[Any], Any] = lambda out: out):
+def output_of(
+    module: Any, run: Callable[[], Any], part: Callable[[Any], Any] = lambda out: out
+) -> Any:
     """What a module of a network gives while `run` is called without gradients.
 
     part  of the output that is kept, taken before later modules change it
@@ -56,7 +58,7 @@ def output_of(module, run: Callable[[], Any], part: Callable[[Any], Any] = lambd
     return kept[0]
 
 
-def scalars(values, irreps) -> np.ndarray:
+def scalars(values: Any, irreps: Any) -> np.ndarray:
     """Columns of the features that do not change when atoms are turned or mirrored (0e)."""
     parts = [
         values[:, s] for s, (_, ir) in zip(irreps.slices(), irreps, strict=True) if ir.is_scalar()
@@ -73,7 +75,7 @@ def network_descriptor(
     most: int,
     *,
     library: str,
-    elements,
+    elements: Sequence[str] | None,
     rebuild: str = "",
     handed: bool = False,
 ) -> AtomDescriptor:

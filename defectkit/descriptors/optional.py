@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 #: Module: what is installed for it, and which extra of defectkit brings it.
 EXTRAS = {
@@ -22,7 +23,7 @@ EXTRAS = {
 }
 
 
-def library(module: str, what: str):
+def library(module: str, what: str) -> Any:
     """The imported module; ImportError that says how to install it where it is absent."""
     package, extra = EXTRAS[module.partition(".")[0]]
     try:

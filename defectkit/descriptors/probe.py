@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from ase import Atoms
 from ase.build import bulk
@@ -10,7 +12,7 @@ SIDE = 4.0  # Å, of its cubes of four atoms
 CENTRES = range(12)  # those that are described
 
 
-def probe(elements=None, cutoff: float = 6.0) -> Atoms:
+def probe(elements: Sequence[str] | None = None, cutoff: float = 6.0) -> Atoms:
     """A face-centred cubic crystal that is shaken, of up to three of the elements (default Cu).
 
     Two cutoffs (Å) wide, 3 to 6 cubes of four atoms along each side; always the same.

@@ -190,9 +190,10 @@ class AtomDescriptor:
         return list(self.columns or [])
 
     def __repr__(self):
-        knows = "any element" if self.elements is None else ", ".join(self.elements)
-        if len(self.elements or ()) > 10:
-            knows = f"{len(self.elements)} elements"
+        elements = self.elements or ()
+        knows = ", ".join(elements) or "any element"
+        if len(elements) > 10:
+            knows = f"{len(elements)} elements"
         made = f" ({self.version})" if self.version else ""
         return (
             f"{self.kind}{made} of {knows}, cutoff {self.cutoff:.4g} Å; sensitive to: "

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .._types import FilePath
 from ..io.atomic_write import user_path
 from .optional import library
 
 
-def given_file(path, what: str, remedy: str) -> Path:
+def given_file(path: FilePath, what: str, remedy: str) -> Path:
     """The path of a file that is there; FileNotFoundError says what to give instead.
 
     >>> given_file("nowhere.txt", "is no potential", "give the nep.txt that GPUMD wrote")
@@ -23,7 +24,9 @@ def given_file(path, what: str, remedy: str) -> Path:
     return path
 
 
-def read_weights(path: Path, build, who: str, remedy: str, allowed: Sequence[Any] = ()):
+def read_weights(
+    path: Path, build: Callable[[Any], Any], who: str, remedy: str, allowed: Sequence[Any] = ()
+) -> Any:
     """What `build` makes of the content of a file of torch, which may hold nothing but numbers.
 
     allowed  classes that it may hold besides; torch refuses every other one

@@ -170,7 +170,7 @@ def embed(
     return Y.astype(float)
 
 
-def check_seed(seed) -> int:
+def check_seed(seed: Any) -> int:
     """A seed as int; raises ValueError for anything that is none."""
     if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**32:
         raise ValueError(
@@ -180,7 +180,14 @@ def check_seed(seed) -> int:
     return int(seed)
 
 
-def check_settings(n, method, init="pca", n_neighbors=None, snapshots=None, options=()):
+def check_settings(
+    n: int,
+    method: str,
+    init: str = "pca",
+    n_neighbors: int | None = None,
+    snapshots: Sequence[int] | None = None,
+    options: Any = (),
+) -> int | None:
     """Refuse what the libraries would silently change; return the number of neighbours."""
     known = METHODS[method]
     if init not in known.inits:

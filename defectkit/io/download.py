@@ -8,7 +8,7 @@ import os
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from .._progress import tqdm
 from .._types import FilePath
@@ -68,7 +68,7 @@ def fetch(
 
 
 def write_checked(
-    source: BinaryIO,
+    source: IO[bytes],
     path: Path,
     expected: str,
     max_bytes: int = LARGEST,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
@@ -168,7 +168,7 @@ def temperature(logits: np.ndarray, index: np.ndarray) -> float:
     return float(np.exp(found.x))
 
 
-def _epoch(torch, layers, adam, loss: Callable, Z, target, order):
+def _epoch(torch, layers, adam, loss, Z, target, order):
     """Mean loss over one pass through the environments in this order."""
     total = 0.0
     for part in np.array_split(order, -(-len(order) // 512)):

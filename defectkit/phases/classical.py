@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from . import _mdapy
 from .crystals import water_oxygens
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 CNA = np.array(["other", "fcc", "hcp", "bcc", "icosahedral"])
 DIAMOND = np.array(
@@ -21,7 +26,7 @@ DIAMOND = np.array(
 )
 
 
-def classical_types(atoms) -> dict[str, np.ndarray]:
+def classical_types(atoms: Atoms) -> dict[str, np.ndarray]:
     """Name of each atom's structure by each method: {method: array (n_atoms,) of str}.
 
     Polyhedral template matching with a largest rmsd of 0.15 and adaptive common neighbour

@@ -167,7 +167,7 @@ def _whole_core(atoms, structure, region, own, exclude, centre, direction, ways)
 def _around(structure, regions, members):
     near = np.unique(structure.neighbours[members])
     count = [int(np.isin(near, r.atoms).sum()) if r.rotation is not None else 0 for r in regions]
-    return regions[int(np.argmax(count))] if count and max(count) else None
+    return regions[int(np.argmax(count))] if any(count) else None
 
 
 def _character(burgers, direction, region):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -9,7 +11,7 @@ ICE = ("ice Ih", "ice Ic", "interfacial ice")
 COLUMNS = ["method", "what", "atoms", "agreement", "adjusted_rand"]
 
 
-def check(result, frame=None) -> pd.DataFrame:
+def check(result: Any, frame: int | None = None) -> pd.DataFrame:
     """Agreement of the clusters, by name, with classical methods, one row per method.
 
     Each cluster stands for the structure that most of its atoms have by that method; agreement is

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -11,20 +12,20 @@ from ..clusters import NOT_LABELLED
 OF_OVITO, OF_MDANALYSIS = "Defectkit Cluster", "defectkit_clusters"
 
 
-def labels_of_frames(result) -> list[np.ndarray]:
+def labels_of_frames(result: Any) -> list[np.ndarray]:
     """For each frame the labels (n_atoms,) of all its atoms; NOT_LABELLED elsewhere."""
     ends = np.cumsum([len(atoms) for atoms in result.frames])
     return np.split(result.atom_labels(), ends[:-1])
 
 
-def frame_labels(result, frame: int) -> np.ndarray:
+def frame_labels(result: Any, frame: int) -> np.ndarray:
     """Labels (n_atoms,) of all atoms of one frame; NOT_LABELLED elsewhere."""
     if not -len(result.frames) <= frame < len(result.frames):
         raise ValueError(f"frame={frame}: the result has {len(result.frames)} frames.")
     return labels_of_frames(result)[frame]
 
 
-def to_ovito(result) -> Callable:
+def to_ovito(result: Any) -> Callable:
     """A modifier function for OVITO: ``pipeline.modifiers.append(result.to_ovito())``.
 
     It adds the particle property "Defectkit Cluster" (-1 noise, -2 not labelled). A pipeline
@@ -53,7 +54,7 @@ def to_ovito(result) -> Callable:
     return modify
 
 
-def to_mdanalysis(result, universe, frame: int = 0):
+def to_mdanalysis(result: Any, universe: Any, frame: int = 0) -> np.ndarray:
     """Adds the topology attribute `defectkit_clusters` to a Universe; its atoms' labels (n,).
 
     Selected as ``universe.select_atoms("defectkit_cluster 1")``. A topology has one label for an

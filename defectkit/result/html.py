@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 from PIL import Image
 
+from .._types import FilePath
 from ..io.atomic_write import atomic_write, user_path
 
 MOST_ROWS = 30
@@ -23,7 +26,7 @@ STYLE = (
 HIDDEN = ("atoms", "positions_A", "orientation", "evidence")
 
 
-def fragment(result) -> str:
+def fragment(result: Any) -> str:
     """Summary, map, one frame and the tables, for a notebook."""
     picture = "".join(
         f'<img alt="{alt}" src="data:image/png;base64,{data}" style="max-height:330px">'
@@ -34,7 +37,7 @@ def fragment(result) -> str:
     )
 
 
-def page(result, path) -> Path:
+def page(result: Any, path: FilePath) -> Path:
     """Writes one HTML page; its path. It appears only when it is whole."""
     path = user_path(path)
     if path.suffix.lower() not in (".html", ".htm"):
@@ -50,7 +53,7 @@ def page(result, path) -> Path:
     return path
 
 
-def pictures(result):
+def pictures(result: Any) -> Iterator[tuple[str, str]]:
     """(what it shows, PNG in base64) of the map, if there is one, and the first frame."""
     made = [("atoms of the first frame, by cluster", result.static_figure)]
     if (result.map == result.map).any():

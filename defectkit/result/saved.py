@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 
+from .._types import FilePath
 from ..io.archive import write_archive
 from ..io.atomic_write import user_path
 from ..io.packed_frames import pack_frames
@@ -15,7 +17,7 @@ MARK = "defectkit result"
 TABLES = ("phases", "defects", "extended", "tracks")
 
 
-def save(result, path) -> None:
+def save(result: Any, path: FilePath) -> None:
     """Writes a result as .npz; ValueError for another ending."""
     path = user_path(path)
     if path.suffix != ".npz":

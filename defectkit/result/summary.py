@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 CRYSTALS = (
@@ -17,7 +19,7 @@ CRYSTALS = (
 MOST_LINES = 12  # of one kind before the rest is counted
 
 
-def text(result) -> str:
+def text(result: Any) -> str:
     """Phases, defects, surfaces in some lines; then what was done."""
     lines = [
         *_phase_lines(result),
@@ -143,7 +145,7 @@ def _track_lines(result):
     return [f"{len(table)} paths of point defects through time, {jumps} jumps in all"]
 
 
-def figure(result, **options):
+def figure(result: Any, **options: Any) -> Any:
     """Maps of the groups side by side, or the first frame where no map was made."""
     import matplotlib.pyplot as plt
 

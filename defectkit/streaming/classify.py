@@ -271,7 +271,8 @@ def _sites(atoms, flagged):
 
 def _label_chunk(raws, task, first):
     """What a Dask worker does: labelled frames of a few raw ones, and the error that ends it."""
-    push, made = _labeller(*task, first=first), []
+    model, window, defect, trust_order = task
+    push, made = _labeller(model, window, defect, trust_order, first), []
     try:
         for raw in raws:
             if (frame := push(parse(raw))) is not None:

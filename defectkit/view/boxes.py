@@ -1,10 +1,13 @@
 """Boxes of widgets that leave a picture in saved, reopened and exported notebooks."""
 
+from __future__ import annotations
+
 import base64
 import io
 import struct
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import matplotlib.pyplot as plt
 from IPython.display import display
@@ -33,7 +36,7 @@ class PictureBox(VBox):
     displayed; `what` says in a few words what the box is.
     """
 
-    def __init__(self, picture: Callable[[], bytes], what: str, **traits):
+    def __init__(self, picture: Callable[[], bytes], what: str, **traits: Any) -> None:
         super().__init__(**traits)
         self.picture, self.what = picture, what
 

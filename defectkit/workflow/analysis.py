@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.geometry import find_mic
@@ -19,6 +21,11 @@ from .molecules import molecules
 from .refine import refined
 from .sheets import edges, is_sheet
 from .site_groups import WATER
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .site_groups import SiteGroup
 
 MOST_ATOMS = 2_000_000  # of all frames in which names and defects are looked for
 SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one layer has not
@@ -62,7 +69,7 @@ class FrameAnalysis:
     molecules: str | None = None
 
 
-def why_not_a_trajectory(frames) -> str | None:
+def why_not_a_trajectory(frames: Sequence[Atoms]) -> str | None:
     """Why frames do not follow one another in time, or None where they do."""
     if len(frames) < 2:
         return "there is one frame"
@@ -70,7 +77,16 @@ def why_not_a_trajectory(frames) -> str | None:
     return None if found is None else str(found)
 
 
-def named(frames, means, made, groups, info, connected, max_frames=50, progress=True) -> Result:
+def named(
+    frames: list[Atoms],
+    means: Sequence[Atoms],
+    made: dict[str, Any],
+    groups: Sequence[SiteGroup],
+    info: dict[str, Any],
+    connected: bool,
+    max_frames: int = 50,
+    progress: bool = True,
+) -> Result:
     """The `Result`: clusters with names, defects, surfaces and paths.
 
     frames, means  atoms of each window's middle frame, and at their mean positions

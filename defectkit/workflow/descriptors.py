@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import repeat
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,13 +14,19 @@ from ..neighbours.lists import neighbour_pairs
 from ..symmetry import SymmetryFunctions, features_of_each
 from .site_groups import WATER
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..descriptors.protocol import Descriptor
+    from .site_groups import SiteGroup
+
 SHELLS = 2.3  # nearest-neighbour spacings: the second or third shell of most crystals
 SHORTEST, LONGEST = 3.5, 9.0  # Å
 BLIND = "Cu"  # stands for every element where elements are not told apart
 SAMPLE = 20_000  # atoms that tell the spacing
 
 
-def neighbour_spacing(atoms, group) -> float:
+def neighbour_spacing(atoms: Atoms, group: SiteGroup) -> float:
     """Median distance (Å) from an atom of the group to the nearest atom that counts.
 
     Counting are all atoms but the hydrogens of water. Of lone atoms: infinite.
@@ -37,7 +45,9 @@ def neighbour_spacing(atoms, group) -> float:
     return float("inf")
 
 
-def reach_of_data(frames, groups, scale: float = SHELLS) -> float:
+def reach_of_data(
+    frames: Sequence[Atoms], groups: Sequence[SiteGroup], scale: float = SHELLS
+) -> float:
     """How far descriptors have to see (Å): `scale` times the widest nearest-neighbour spacing."""
     largest = max(frames, key=len)
     spacings = [
@@ -48,7 +58,9 @@ def reach_of_data(frames, groups, scale: float = SHELLS) -> float:
     return round(float(np.clip(reach, SHORTEST, LONGEST)), 2)
 
 
-def functions_for(frames, groups, cutoff: float) -> SymmetryFunctions:
+def functions_for(
+    frames: Sequence[Atoms], groups: Sequence[SiteGroup], cutoff: float
+) -> SymmetryFunctions:
     """Symmetry functions of the elements of the frames, as the groups tell them apart."""
     if any(group.blind for group in groups):
         return SymmetryFunctions.for_elements([BLIND], cutoff)
@@ -57,7 +69,14 @@ def functions_for(frames, groups, cutoff: float) -> SymmetryFunctions:
     )
 
 
-def group_features(frames, index, group, symmetry, n_jobs=None, progress=True):
+def group_features(
+    frames: Sequence[Atoms],
+    index: Sequence[np.ndarray],
+    group: SiteGroup,
+    symmetry: Callable[..., Any],
+    n_jobs: int | None = None,
+    progress: bool | None = True,
+) -> list[np.ndarray]:
     """Features of the atoms `index` (one array per frame) of a group: a list of (n, n_features).
 
     Frames without such atoms give (0, n_features).
@@ -73,7 +92,7 @@ def group_features(frames, index, group, symmetry, n_jobs=None, progress=True):
     return result
 
 
-def known_groups(groups, given):
+def known_groups(groups: Sequence[SiteGroup], given: Any) -> list[SiteGroup]:
     """The groups that a descriptor given by the caller describes, with their real elements.
 
     ValueError where it describes none of them.
@@ -87,12 +106,12 @@ def known_groups(groups, given):
     return kept
 
 
-def columns(symmetry, group):
+def columns(symmetry: Descriptor, group: SiteGroup) -> list[str]:
     """One text per feature of a group."""
     return symmetry.names(BLIND if group.blind else group.elements[0])
 
 
-def said_of(symmetry, cutoff: float, n_features: int) -> str:
+def said_of(symmetry: Any, cutoff: float, n_features: int) -> str:
     """Which descriptors were taken, in a sentence."""
     if isinstance(symmetry, SymmetryFunctions):
         return f"descriptors: {n_features} symmetry functions up to {cutoff:.2f} Å"
@@ -105,7 +124,7 @@ def said_of(symmetry, cutoff: float, n_features: int) -> str:
     )
 
 
-def blind(atoms):
+def blind(atoms: Atoms) -> Atoms:
     """A copy whose atoms are all of one element."""
     copy = atoms.copy()
     copy.symbols = [BLIND] * len(atoms)

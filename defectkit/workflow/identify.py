@@ -144,8 +144,8 @@ def identify(
     }
     kept = [frames[n] for n in trajectory_window.middle_of(starts, len(frames), window)]
     means = trajectory_window.mean_frames(frames, starts, window)
-    known = {"connected": broken is None, "max_frames": max_frames, "progress": progress}
-    return analysis.named(kept, means, made, groups, info, **known)
+    connected = broken is None
+    return analysis.named(kept, means, made, groups, info, connected, max_frames, progress)
 
 
 def _starts(frames, window, max_environments, steps):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import covalent_radii
@@ -11,6 +12,9 @@ from scipy.sparse.csgraph import connected_components
 
 from ..neighbours.lists import neighbour_pairs
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
 BOND = 1.2  # longest bond, in sums of covalent radii
 MOST_ATOMS = 100  # of a molecule
 SMALL_FRAME = 1000  # atoms; of larger ones what crosses the cell is larger than a molecule
@@ -18,7 +22,7 @@ MOST_NAMED = 3
 MADE_OF = ("H", "B", "C", "N", "O", "F", "Si", "P", "S", "Cl", "Se", "Br", "Te", "I")
 
 
-def molecules(atoms) -> str | None:
+def molecules(atoms: Atoms) -> str | None:
     """Formulas, "C6H6" or "CH4, H2O", where every atom belongs to a molecule, None where not.
 
     A molecule is two to a hundred atoms of non-metals linked by bonds up to 1.2 sums of covalent

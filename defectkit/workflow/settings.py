@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from numbers import Integral, Real
+from typing import Any
 
 from .._checks import whole_number
 from ..averaging import window_from_ps
@@ -12,7 +13,7 @@ from ..descriptors import check_descriptor
 LEAST_FRAMES = 24  # of a trajectory, for a search for the window
 
 
-def check_symmetry(symmetry, descriptor=None):
+def check_symmetry(symmetry: Any, descriptor: Any = None) -> Any:
     """The descriptor under either of its names, or None; ValueError for what is none."""
     if symmetry is not None and descriptor is not None:
         raise ValueError("symmetry and descriptor are two names of one thing; give one of them.")
@@ -21,7 +22,7 @@ def check_symmetry(symmetry, descriptor=None):
     return check_descriptor(symmetry, "symmetry")
 
 
-def check_counts(max_points, max_environments, max_frames):
+def check_counts(max_points: Any, max_environments: Any, max_frames: Any) -> None:
     """ValueError where one of these is no count."""
     whole_number("max_points", max_points)
     whole_number("max_frames", max_frames)
@@ -68,7 +69,7 @@ def frames_of_window(
     return window
 
 
-def why_none(asked, n_frames: int, broken: str | None) -> str:
+def why_none(asked: Any, n_frames: int, broken: str | None) -> str:
     """Why nothing is averaged over time; "none" where the caller wants it or a frame is all."""
     if asked is not None or n_frames == 1:
         return "none"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..neighbours.lists import neighbour_pairs
 from ..phases import ExtendedDefect
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 THICKEST, LEAST_VACUUM = 4.0, 6.0  # Å
 MOST_TOLD = 12  # atoms that are named one by one
 REACH = 1.45  # longest bond, in units of the median shortest distance to another element
 
 
-def is_sheet(atoms) -> bool:
+def is_sheet(atoms: Atoms) -> bool:
     """Whether the atoms lie in one sheet thinner than 4 Å with 6 Å of vacuum or more beside it.
 
     The outermost twentieth on each side does not count: a hot sheet ripples.
@@ -34,7 +39,7 @@ def is_sheet(atoms) -> bool:
     return False
 
 
-def bonds_to_others(atoms) -> np.ndarray:
+def bonds_to_others(atoms: Atoms) -> np.ndarray:
     """Number of bonds of each atom to atoms of other elements, (n_atoms,) of int."""
     i, j, d = neighbour_pairs("ijd", atoms, 4.5)
     other = atoms.numbers[i] != atoms.numbers[j]
@@ -51,7 +56,7 @@ def _told(members, element):
     return f"{len(members)} {element}{which}"
 
 
-def edges(atoms, near_defects) -> list[ExtendedDefect]:
+def edges(atoms: Atoms, near_defects: np.ndarray) -> list[ExtendedDefect]:
     """Atoms of a sheet that lack bonds and are not beside a point defect, as one edge.
 
     atoms         one frame (Å) of a sheet of a compound

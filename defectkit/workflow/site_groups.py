@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..neighbours.lists import neighbour_pairs
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 WATER = "O of water"  # name of the group of oxygens that stand for molecules
 BONDED = 1.25  # Å: a hydrogen nearer to an oxygen belongs to its molecule
@@ -28,12 +33,14 @@ class SiteGroup:
     elements: tuple[str, ...]
     blind: bool = False
 
-    def members(self, atoms) -> np.ndarray:
+    def members(self, atoms: Atoms) -> np.ndarray:
         """Indices of its atoms in a frame."""
         return np.flatnonzero(np.isin(atoms.symbols[:], self.elements))
 
 
-def site_groups(frames, centres: str | None = None):
+def site_groups(
+    frames: Sequence[Atoms], centres: str | None = None
+) -> tuple[list[SiteGroup], str]:
     """The groups of a set of frames, and one sentence on how they were chosen.
 
     Water (two hydrogens bonded to nearly every oxygen) is one group, its oxygens. Two or more
@@ -60,7 +67,7 @@ def site_groups(frames, centres: str | None = None):
     return [SiteGroup(e, (e,)) for e in present], "every element by itself"
 
 
-def molecule_of(atoms) -> np.ndarray:
+def molecule_of(atoms: Atoms) -> np.ndarray:
     """For each atom of water the oxygen it belongs to (itself, for an oxygen); -1 for none."""
     owner = np.where(atoms.symbols[:] == "O", np.arange(len(atoms)), -1)
     i, j, d = neighbour_pairs("ijd", atoms, BONDED)
@@ -70,7 +77,7 @@ def molecule_of(atoms) -> np.ndarray:
     return owner
 
 
-def is_water(atoms) -> bool:
+def is_water(atoms: Atoms) -> bool:
     """Whether nearly every hydrogen has one oxygen and nearly every oxygen two hydrogens."""
     owner, oxygen = molecule_of(atoms), atoms.numbers == 8
     if not oxygen.any():
@@ -79,7 +86,7 @@ def is_water(atoms) -> bool:
     return bool((hydrogens == 2).mean() > 0.9 and (owner[~oxygen] >= 0).mean() > 0.9)
 
 
-def is_random_alloy(atoms) -> bool:
+def is_random_alloy(atoms: Atoms) -> bool:
     """Whether the elements are mixed at random, by the pairs of nearest neighbours."""
     names, kind, count = np.unique(atoms.numbers, return_inverse=True, return_counts=True)
     content = count / len(atoms)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 from ase.geometry import find_mic
@@ -11,6 +14,11 @@ from ..neighbours.bond_order import shells
 from ..phases.crystals import LIQUID_WATER
 from ..phases.orientation import mean_orientation
 from . import names
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..result.result import Result
 
 PHASES = [
     "cluster",
@@ -57,7 +65,9 @@ TRACKS = [
 ]
 
 
-def phases(result, analyses, made, connected) -> pd.DataFrame:
+def phases(
+    result: Result, analyses: Sequence[Any], made: dict[str, Any], connected: Any
+) -> pd.DataFrame:
     """One row per cluster, noise last."""
     compounds = names.compound_names(analyses)
     disorder, rows = names.disorder_name(analyses, connected, result.info["dt"]), []
@@ -154,7 +164,7 @@ def _orientation(label, made, analyses):
     return None
 
 
-def defects(analyses) -> pd.DataFrame:
+def defects(analyses: Sequence[Any]) -> pd.DataFrame:
     """One row per point defect and frame."""
     rows = [
         {
@@ -217,7 +227,7 @@ def _known(analysis, position, limit=1.5):
     )
 
 
-def extended(analyses) -> pd.DataFrame:
+def extended(analyses: Sequence[Any]) -> pd.DataFrame:
     """One row per planar defect, line, surface or cloud and frame."""
     rows = [
         {
@@ -236,7 +246,9 @@ def extended(analyses) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=EXTENDED)
 
 
-def tracks(track, analyses, frames) -> pd.DataFrame:
+def tracks(
+    track: Callable[..., Any], analyses: Sequence[Any], frames: Sequence[Atoms]
+) -> pd.DataFrame:
     """One row per path of a point defect through the analysed frames."""
     cells = np.stack([frames[a.frame].cell.complete().array for a in analyses])
     found = track([a.point.sites for a in analyses], cells, pbc=frames[0].pbc)
@@ -264,7 +276,7 @@ def tracks(track, analyses, frames) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=TRACKS)
 
 
-def notes(analyses, n_frames) -> list[str]:
+def notes(analyses: Sequence[Any], n_frames: int) -> list[str]:
     """What has to be said about how names and defects came about."""
     said = []
     if len(analyses) < n_frames:

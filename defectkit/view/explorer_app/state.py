@@ -1,9 +1,14 @@
 """The explorer's state apart from its widgets; every change holds its lock."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import RLock
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ... import plots
 from .. import scenes
@@ -127,7 +132,13 @@ class State:
         """The cluster that is drawn small, if any."""
         return scenes.bulk(self.labels) if self.choice["bulk"] == "small" else []
 
-    def rows(self, frame=None, atoms=None, index=None, cluster=None) -> np.ndarray:
+    def rows(
+        self,
+        frame: int | Sequence[int] | None = None,
+        atoms: int | Sequence[int] | None = None,
+        index: ArrayLike | None = None,
+        cluster: int | None = None,
+    ) -> np.ndarray:
         """Rows of the environments asked for, ascending; none without any argument."""
         if index is not None:
             rows = np.unique(np.asarray(index, int))
@@ -144,7 +155,7 @@ class State:
             return np.empty(0, int)
         return env.rows_of(self.data.frame, self.data.atom, frame, atoms)
 
-    def select(self, rows) -> None:
+    def select(self, rows: np.ndarray) -> None:
         """Choose these rows."""
         with self.lock:
             self.selection = chosen(self.data, rows)
@@ -174,7 +185,7 @@ class State:
             self.change(self.labels, names)
         return f"cluster {cluster} is called {names[cluster]}"
 
-    def merge(self, clusters) -> str:
+    def merge(self, clusters: Sequence[int]) -> str:
         """Join clusters under the number, colour and name of the first."""
         with self.lock:
             labels = env.merge(self.labels, clusters)
@@ -220,7 +231,7 @@ class State:
             return f"this map has {number} cluster{'s' * (number != 1)}{note}"
 
 
-def vote(labels, X, known, group):
+def vote(labels: np.ndarray, X: Any, known: np.ndarray, group: np.ndarray) -> None:
     """Fill in the labels not `known` by the vote of the ten nearest that are, in place."""
     for rest, near in env.nearest_known(X, known, group, 10):
         classes = np.unique(labels[near])
@@ -228,13 +239,13 @@ def vote(labels, X, known, group):
         labels[rest] = classes[votes.argmax(axis=1)]
 
 
-def chosen(data: Source, rows) -> env.Selection:
+def chosen(data: Source, rows: Any) -> env.Selection:
     """A selection of rows, with frame and atom of each."""
     rows = np.asarray(rows, int)
     return env.Selection(rows, data.frame[rows], data.atom[rows])
 
 
-def start(data: Source, maps: dict, names, limits: dict, seed: int) -> State:
+def start(data: Source, maps: dict, names: Any, limits: dict, seed: int) -> State:
     """The state at first: the first map, the first frame, nothing chosen or hidden."""
     methods = list(
         dict.fromkeys([*(method for method, _ in maps), *(METHODS if data.rows else ())])
