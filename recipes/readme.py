@@ -118,7 +118,7 @@ TABLE = [
         "ice_nucleus",
         "PaCMAP from a density-balanced subsample, recall / precision",
         "",
-        "{pacmap_equalised_recall_percent:.1f} / {pacmap_equalised_precision_percent:.1f} %",
+        "{pacmap_balanced_recall_percent:.1f} / {pacmap_balanced_precision_percent:.1f} %",
     ),
     (
         "parametric_pacmap",

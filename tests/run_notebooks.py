@@ -22,6 +22,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 from matplotlib.colors import to_rgb
 from PIL import Image
 
@@ -154,10 +155,11 @@ def few_colours(encoded, colours, scale):
     if scale < 1:
         size = [round(scale * length) for length in picture.size]
         picture = picture.resize(size, Image.Resampling.LANCZOS)
-    own = [channel for rgb in OWN for channel in rgb]
     rest = picture.quantize(colours - len(OWN), dither=Image.Dither.NONE).getpalette("RGB")
+    rest = np.reshape(rest, (-1, 3))
+    apart = np.abs(rest[:, None] - np.array(OWN)).max(axis=2).min(axis=1) > 8  # white stays white
     table = Image.new("P", (1, 1))
-    table.putpalette(own + rest)
+    table.putpalette(np.concatenate([OWN, rest[apart]]).ravel().tolist())
     png = io.BytesIO()
     picture.quantize(palette=table, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
     return base64.b64encode(png.getvalue()).decode()

@@ -91,7 +91,7 @@ def test_colours_of_the_palette_outlive_storing():
         run_notebooks.compact(output, colours)
         stored = Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"])))
         seen = np.asarray(stored.convert("RGB"))[0, : len(dots)]
-        assert np.abs(seen.astype(int) - dots).max() <= 4
+        assert np.abs(seen.astype(int) - dots).max() <= 1
         assert len(np.unique(np.asarray(stored))) <= colours
         assert output["data"]["image/png"] in "".join(output["data"]["text/html"])
     run_notebooks.compact(output, 64, 0.5)
