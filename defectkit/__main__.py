@@ -1,19 +1,26 @@
 """Command line: `python -m defectkit demo` and `python -m defectkit identify FILE`."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .io.atomic_write import user_path
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PAPER = {"pca": None, "umap": 0.10, "pacmap": 0.08}  # misclassified, %
 
 
-def demo(folder, n_environments, seed):
+def demo(folder: Path, n_environments: int, seed: int) -> None:
     """The silicon-phases case: prints the table, writes map, labelled atoms and numbers."""
     import matplotlib
 
@@ -58,7 +65,7 @@ def demo(folder, n_environments, seed):
     )
 
 
-def table(rows):
+def table(rows: Sequence[Any]) -> str:
     """Misclassified environments by method, beside the paper's number, as text."""
     lines = [
         f"{'method':8s} {'clusters':>8s} {'LOF':>10s} {'10-neighbour knn':>18s} "
@@ -84,7 +91,7 @@ def _write_atoms(datasets, path, data, chosen, labels, maps):
     datasets.write_frames(path, data.frames, **columns)
 
 
-def identify(given):
+def identify(given: Any) -> None:
     """What the atoms of a user's file are: summary, tables, labelled atoms, pictures, a page."""
     import matplotlib
 
@@ -147,7 +154,7 @@ def identify(given):
     )
 
 
-def flat_table(table):
+def flat_table(table: pd.DataFrame) -> pd.DataFrame:
     """A table with a column for each coordinate, and lists of atoms as numbers between blanks."""
     flat = table.copy()
     for name in [c for c in ("position_A", "normal") if c in flat]:
@@ -167,7 +174,7 @@ def _window(text):
     return int(text) if text.strip().lstrip("-").isdecimal() else text
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
     """What `python -m defectkit` does with these arguments."""
     parser = argparse.ArgumentParser(prog="python -m defectkit", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)

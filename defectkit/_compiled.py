@@ -5,7 +5,10 @@ nested kernels takes most of the time of compiling.  A function made by `leaf` i
 itself; its callers know its address only, through a symbol.  Arrays pass as pointers.
 """
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 from warnings import warn
@@ -24,7 +27,7 @@ compiled = {}  # name -> the compiled function, whose machine code has to stay i
 _state = {"keep": True, "said": False}
 
 
-def kept(make):
+def kept(make: Callable[..., Any]) -> Any:
     """`make(cache=True)`, or without a cache, and one warning, where none can be written."""
     if _state["keep"]:
         try:
@@ -69,7 +72,7 @@ def _joined():
         config.SLP_VECTORIZE = before  # type: ignore[attr-defined]
 
 
-def leaf(*arguments, returns=NOTHING):
+def leaf(*arguments: Any, returns: Any = NOTHING) -> Callable[[Callable], Any]:
     """Compiles a function of these argument types; others call it by name.
 
     Its pointers must reach different numbers: what is written by one is read by no other.
@@ -94,7 +97,7 @@ def leaf(*arguments, returns=NOTHING):
     return decorate
 
 
-def kernel(function):
+def kernel(function: Callable) -> Any:
     """Compiles a function at its first call from Python; it releases the interpreter's lock."""
     return kept(lambda cache: njit(cache=cache, nogil=True, error_model="numpy")(function))
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 
-def choice(runs, truth, widest, max_points, seed):
+def choice(
+    runs: Sequence[np.ndarray], truth: Any, widest: int, max_points: int, seed: int
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """The same random part of the atoms of every run, and their known phases."""
     truth = [None] * len(runs) if truth is None else truth
     if len(truth) != len(runs):
@@ -25,7 +28,7 @@ def choice(runs, truth, widest, max_points, seed):
     return some, known
 
 
-def kept_apart(labels, finer):
+def kept_apart(labels: np.ndarray, finer: np.ndarray) -> float:
     """Cohen's kappa between labels and, for each cluster of `finer`, the commonest of them."""
     coarse = np.full(len(labels), -1)
     for c in range(finer.max() + 1):

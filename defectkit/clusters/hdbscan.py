@@ -120,7 +120,7 @@ def by_size(found: np.ndarray) -> np.ndarray:
     return out
 
 
-def check_map(Y):
+def check_map(Y: ArrayLike) -> np.ndarray:
     """A map as float64 (n, 2); raises ValueError for anything else."""
     Y = np.asarray(Y, dtype=float)
     if Y.ndim != 2 or len(Y) == 0 or not np.isfinite(Y).all():

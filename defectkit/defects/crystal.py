@@ -1,5 +1,7 @@
 """Which lattice explains a frame: the translations and sites that leave the fewest atoms over."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +32,14 @@ class Crystal:
     extra: np.ndarray
 
     @property
-    def n_defects(self):
+    def n_defects(self) -> int:
         """Vacant sites and atoms without one."""
         return len(self.vacant) + len(self.extra)
 
 
-def explain(positions, numbers, cell, pbc):
+def explain(
+    positions: np.ndarray, numbers: np.ndarray, cell: np.ndarray, pbc: np.ndarray
+) -> tuple[Crystal | None, str]:
     """The Crystal behind a frame, or None, and a sentence why there is none.
 
     Translations that keep the elements are tried first, then those in the plane of two cell

@@ -1,13 +1,18 @@
 """Periodic geometry of a frame: images of atoms, wrapping, distances, groups."""
 
+from __future__ import annotations
+
 import numpy as np
 from ase.geometry import find_mic
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 
-def ghosts(positions, cell, pbc, margin):
+def ghosts(
+    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, margin: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions in the cell and all their periodic images up to `margin` Å outside it.
 
     Returns points (n, 3) in Å, of which the first are the wrapped positions in their order, and
@@ -32,13 +37,13 @@ def ghosts(positions, cell, pbc, margin):
     return points @ cell, owner
 
 
-def wrap(positions, cell, pbc):
+def wrap(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
     """Positions (n, 3) moved into the cell along its periodic axes."""
     scaled = positions @ np.linalg.inv(cell)
     return positions - (np.floor(scaled) * pbc) @ cell
 
 
-def distances(a, b, cell, pbc):
+def distances(a: ArrayLike, b: ArrayLike, cell: np.ndarray, pbc: ArrayLike) -> np.ndarray:
     """Shortest distances (n, m) in Å between positions (n, 3) and (m, 3)."""
     vectors = np.reshape(a, (-1, 1, 3)) - np.reshape(b, (1, -1, 3))
     if not vectors.size:
@@ -46,14 +51,16 @@ def distances(a, b, cell, pbc):
     return find_mic(vectors.reshape(-1, 3), cell, pbc)[1].reshape(vectors.shape[:2])
 
 
-def nearest_spacing(positions, cell, pbc):
+def nearest_spacing(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> float:
     """Median distance from an atom to its nearest neighbour, in Å."""
     volume = abs(np.linalg.det(cell)) if pbc.all() else np.prod(np.ptp(positions, axis=0) + 1.0)
     points, _ = ghosts(positions, cell, pbc, 3 * (volume / len(positions)) ** (1 / 3))
     return float(np.median(cKDTree(points).query(points[: len(positions)], k=2)[0][:, 1]))
 
 
-def groups_of(points, owner, members, cutoff):
+def groups_of(
+    points: np.ndarray, owner: np.ndarray, members: np.ndarray, cutoff: float
+) -> list[np.ndarray]:
     """Members (atom indices) in connected groups, linked when nearer than `cutoff` Å."""
     place = np.full(owner.max() + 1, -1)
     place[members] = np.arange(len(members))

@@ -1,6 +1,9 @@
 """The perfect crystal behind a frame: its sites, which atom is on which, what is left over."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -8,6 +11,9 @@ from scipy.spatial import cKDTree
 
 from .geometry import distances, ghosts, groups_of, wrap
 from .translations import hermite
+
+if TYPE_CHECKING:
+    from .translations import Frame, Lattice
 
 FILLED = 0.58  # a site is one of the crystal if so many of its images hold an atom
 CLUSTER = 0.45  # spacings: radius of a site's atoms, laid over each other
@@ -54,7 +60,7 @@ class Sites:
     nearest: np.ndarray
 
 
-def basis_sites(frame, lattice, seed=0):
+def basis_sites(frame: Frame, lattice: Lattice, seed: int = 0) -> np.ndarray:
     """Places (n, 3) in Å of the sites in a primitive cell, from the atoms folded into it.
 
     Each holds at least 0.58 of its images' atoms. Places may overlap in no case: less than 0.45
@@ -139,7 +145,7 @@ def _cell_index(lattice, shift):
     return shift @ strides
 
 
-def assign_sites(frame, lattice, numbers, basis):
+def assign_sites(frame: Frame, lattice: Lattice, numbers: np.ndarray, basis: np.ndarray) -> Sites:
     """The Sites of the crystal with `basis` (n, 3), and the atom on each.
 
     Each atom belongs to its nearest site. Around vacant sites the atoms are assigned anew, one to

@@ -1,5 +1,9 @@
 """What a vacant site or an atom without one is called, where it is, and how sure that is."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from ase.data import chemical_symbols
 from ase.geometry import find_mic
@@ -7,6 +11,9 @@ from scipy.spatial import cKDTree
 
 from .geometry import distances, ghosts, groups_of, wrap
 from .sites import Site
+
+if TYPE_CHECKING:
+    from .crystal import Crystal
 
 SHELL_GAP = 1.13  # a step in distance by more than this ends the first shell
 SHELL_MAX = 1.30  # of the nearest distance: no first shell is wider
@@ -87,7 +94,9 @@ class _Namer:
         return float(np.clip(self.crystal.explained * votes * np.clip(margin, 0, 1), 0, 1))
 
 
-def name_defects(crystal, positions, numbers, cell, pbc):
+def name_defects(
+    crystal: Crystal, positions: np.ndarray, numbers: np.ndarray, cell: np.ndarray, pbc: np.ndarray
+) -> tuple[list[Site], list[str]]:
     """Sites of all defects of a Crystal, and what the crystal has that is no point defect."""
     namer = _Namer(crystal, numbers)
     origin = positions[0] - crystal.frame.positions[0]

@@ -6,6 +6,8 @@ time, wherever an atom more would fit as the atoms of the bulk do. A filled site
 atom belongs to is a vacancy; a removed atom that no filled site is left for is an interstitial.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from itertools import product
 
@@ -50,7 +52,7 @@ class Order:
     bond_length: float
 
 
-def learn_order(points, n_atoms, bulk, spacing):
+def learn_order(points: np.ndarray, n_atoms: int, bulk: np.ndarray, spacing: float) -> Order:
     """Order round the atoms where `bulk` is True; `points` starts with the cell's own atoms."""
     reach, step = REACH * spacing, 0.002 * spacing
     tree, n_bins = cKDTree(points), 1200
@@ -87,7 +89,7 @@ def learn_order(points, n_atoms, bulk, spacing):
     )
 
 
-def look_up(order, distance):
+def look_up(order: Order, distance: np.ndarray) -> np.ndarray:
     """The four tables of `order` at `distance`, linear in between; zero beyond the reach."""
     at = np.minimum(distance / order.step - 0.5, len(order.table) - 1.001)
     low = np.maximum(at, 0).astype(int)
@@ -95,7 +97,7 @@ def look_up(order, distance):
     return order.table[low] * (1 - part) + order.table[low + 1] * part
 
 
-def own_fit(order, tree, points):
+def own_fit(order: Order, tree: cKDTree, points: np.ndarray) -> np.ndarray:
     """How well the atoms at `points`, themselves in `tree`, fit the order of the bulk."""
     distance, _ = tree.query(points, k=min(64, tree.n), distance_upper_bound=REACH * order.spacing)
     values = look_up(order, distance[:, 1:])
@@ -103,7 +105,7 @@ def own_fit(order, tree, points):
     return values[..., 0].sum(1) - np.maximum(0, crowding) ** 2
 
 
-def crowding(order, tree, near):
+def crowding(order: Order, tree: cKDTree, near: np.ndarray) -> np.ndarray:
     """Smooth coordination beyond the bulk's number and slack, of the points `near` of `tree`."""
     distance, _ = tree.query(
         tree.data[near], k=min(40, tree.n), distance_upper_bound=1.2 * order.bond
@@ -114,7 +116,14 @@ def crowding(order, tree, near):
     return load
 
 
-def maximise_fit(order, tree, crowd, starts, n_steps=40, tolerance=1e-3):
+def maximise_fit(
+    order: Order,
+    tree: cKDTree,
+    crowd: np.ndarray,
+    starts: np.ndarray,
+    n_steps: int = 40,
+    tolerance: float = 1e-3,
+) -> tuple[np.ndarray, np.ndarray]:
     """Nearest places of best fit for one atom more, and that fit: steepest ascent from `starts`.
 
     The fit is the log likelihood of the distances to the atoms around, less the squares of what
@@ -160,7 +169,7 @@ def maximise_fit(order, tree, crowd, starts, n_steps=40, tolerance=1e-3):
     return place, fit
 
 
-def open_bonds(order, tree, around, limit):
+def open_bonds(order: Order, tree: cKDTree, around: np.ndarray, limit: float) -> np.ndarray:
     """Where a neighbour is missing: one spacing along the open side of each unsaturated atom."""
     near = np.unique(np.concatenate(tree.query_ball_point(around, limit)).astype(int))
     points = tree.data[near]
@@ -177,7 +186,7 @@ def open_bonds(order, tree, around, limit):
     return points + order.spacing * side / norm
 
 
-def one_sidedness(order, tree, places):
+def one_sidedness(order: Order, tree: cKDTree, places: np.ndarray) -> np.ndarray:
     """Length of the mean direction to all atoms within reach: 0.5 in the plane of a surface."""
     if not len(places):
         return np.empty(0)
@@ -190,7 +199,9 @@ def one_sidedness(order, tree, places):
     return np.linalg.norm(unit.sum(1) / np.maximum(there.sum(1), 1), axis=1)
 
 
-def insert_sites(order, pool, homes, shifts, least):
+def insert_sites(
+    order: Order, pool: np.ndarray, homes: np.ndarray, shifts: np.ndarray, least: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Sites (n, 3) near `homes`, and their fits, that complete the crystal of `pool`.
 
     The best place for one atom more is taken, all sites settle, and again, until none is as good
@@ -241,7 +252,7 @@ class Group:
     extra: np.ndarray
 
     @property
-    def n_defects(self):
+    def n_defects(self) -> int:
         """Number of vacant sites and of atoms without one."""
         return int((self.owners < 0).sum()) + len(self.extra)
 
@@ -255,7 +266,9 @@ def _shifts(cell, pbc, reach):
     return np.array(list(product(*turns))) @ cell
 
 
-def reconstruct(positions, cell, pbc, flagged):
+def reconstruct(
+    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, flagged: np.ndarray
+) -> tuple[Order, cKDTree, np.ndarray, np.ndarray, list[Group]]:
     """Take the flagged atoms out, fill the holes as the bulk is ordered, say who belongs where.
 
     Returns the Order, the tree of the atoms and their images, the atom of each point of the tree,
@@ -319,7 +332,14 @@ def reconstruct(positions, cell, pbc, flagged):
     return order, tree, owner, own, found
 
 
-def assign(atoms, positions, sites, cell, pbc, limit):
+def assign(
+    atoms: np.ndarray,
+    positions: np.ndarray,
+    sites: np.ndarray,
+    cell: np.ndarray,
+    pbc: np.ndarray,
+    limit: float,
+) -> tuple[np.ndarray, np.ndarray]:
     """Atom of each site, one to one, at most `limit` Å away, or -1; the atoms without a site."""
     owners = np.full(len(sites), -1)
     if len(atoms) and len(sites):

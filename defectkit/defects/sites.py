@@ -282,7 +282,9 @@ def _distinct(sites, limit, cell, pbc):
     return kept
 
 
-def checked_flags(atoms, flagged, most=0.5):
+def checked_flags(
+    atoms: Atoms, flagged: ArrayLike, most: float = 0.5
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Flags as booleans; positions, cell and boundaries of a frame that can be analysed."""
     n_atoms, flagged = len(atoms), np.asarray(flagged)
     if n_atoms < FEWEST:

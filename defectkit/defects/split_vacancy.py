@@ -1,7 +1,14 @@
 """Which half of a split vacancy is vacant: the plane midway, by the crystal all around."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:
+    from .reconstruction import Order
 
 SURROUNDINGS = 4.2  # spacings about the middle of the bond
 ALIKE = 0.35  # spacings: a bond that differs by less is the same bond of the crystal
@@ -10,7 +17,14 @@ OVERLAP = 0.6  # share of a bulk bond's surroundings that must be found again
 MOST_BONDS = 400  # of the bulk to compare with
 
 
-def settle(half, other, tree, owner, flagged, order):
+def settle(
+    half: np.ndarray,
+    other: np.ndarray,
+    tree: cKDTree,
+    owner: np.ndarray,
+    flagged: np.ndarray,
+    order: Order,
+) -> tuple[np.ndarray, np.ndarray]:
     """The vacant and the other site (3,) in Å of a split vacancy whose atom is midway.
 
     The reconstructed sites carry the heat of a few atoms, and which of them is vacant hangs on

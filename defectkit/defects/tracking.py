@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.geometry import find_mic
@@ -169,7 +169,7 @@ def mean_square_displacement(path: Track, max_lag: int | None = None) -> np.ndar
     return result
 
 
-def sites_of_frames(sites, cells):
+def sites_of_frames(sites: Sequence[Any], cells: ArrayLike) -> tuple[list, list, np.ndarray]:
     """Positions, atoms and cells of each frame."""
     cells = np.asarray(cells, dtype=float)
     if cells.shape not in ((3, 3), (len(sites), 3, 3)):

@@ -5,11 +5,16 @@ periodic cell these shifts are fractions of the cell vectors and form a lattice 
 cell's own. A slab, a sheet, or a cell with a planar fault has them in its plane only.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 
 from .geometry import ghosts, nearest_spacing, wrap
@@ -46,7 +51,7 @@ class Frame:
     tree: cKDTree
     sample: np.ndarray
 
-    def overlap(self, shift):
+    def overlap(self, shift: np.ndarray) -> tuple[float, np.ndarray]:
         """Fraction of the sampled atoms that `shift` (3,) brings on their kind; mean misfit."""
         mine = self.sample
         moved = wrap(self.positions[mine] + shift, self.cell, self.pbc)
@@ -58,7 +63,9 @@ class Frame:
         return float(hit.mean()), (self.points[near[hit]] - moved[hit]).mean(axis=0)
 
 
-def prepare(positions, kinds, cell, pbc, seed=0):
+def prepare(
+    positions: np.ndarray, kinds: ArrayLike, cell: np.ndarray, pbc: np.ndarray, seed: int = 0
+) -> Frame:
     """A Frame; `kinds` (n_atoms,) are what a translation has to keep.
 
     Along open boundaries the cell is made wide enough to hold all atoms.
@@ -93,7 +100,9 @@ def prepare(positions, kinds, cell, pbc, seed=0):
     )
 
 
-def vacuum_axes(positions, cell, pbc, spacing):
+def vacuum_axes(
+    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, spacing: float
+) -> np.ndarray:
     """Which cell vectors (3,) cross a gap without atoms, wider than any crystal's."""
     inverse = np.linalg.inv(cell)
     scaled, empty = positions @ inverse, np.zeros(3, bool)
@@ -114,10 +123,10 @@ class Candidates:
 
     shifts: np.ndarray
     least: float
-    cloud: cKDTree | None
+    cloud: Any  # None where there are no shifts
 
 
-def candidates(frame):
+def candidates(frame: Frame) -> Candidates:
     """The Candidates for translations of a Frame; each and its opposite only once."""
     sample, limit = frame.sample, TOLERANCE * frame.spacing
     pairs = cKDTree(frame.positions[sample]).sparse_distance_matrix(
@@ -182,7 +191,7 @@ def _one_of_each(shifts, limit, index=False):
     return half if index else shifts[half]
 
 
-def as_fractions(frame, shift):
+def as_fractions(frame: Frame, shift: np.ndarray) -> tuple[Fraction, ...] | None:
     """A shift (3,) in Å as three fractions of the cell vectors, or None if it is none.
 
     The shift is measured again over ever longer multiples, so that the fraction is sure in cells
@@ -213,7 +222,7 @@ def as_fractions(frame, shift):
     return tuple(Fraction(int(x), int(n[k])) for x in whole[k])
 
 
-def hermite(rows):
+def hermite(rows: Sequence[Any] | np.ndarray) -> np.ndarray:
     """Upper triangular basis of the lattice that integer `rows` (n, 3) generate: Hermite form."""
     rows = [[int(x) for x in row] for row in rows]
     basis = []
@@ -251,7 +260,7 @@ class Lattice:
     multiplicity: int
 
 
-def lattice_of(cell, fractions):
+def lattice_of(cell: np.ndarray, fractions: Sequence[tuple[Fraction, ...]]) -> Lattice:
     """The Lattice that shifts (tuples of three Fraction) and the cell vectors generate."""
     denominator = lcm(1, *(x.denominator for f in fractions for x in f))
     rows = [[int(x * denominator) for x in f] for f in fractions]
@@ -266,7 +275,7 @@ def lattice_of(cell, fractions):
     return Lattice(vectors, supercell, int(round(abs(np.linalg.det(supercell)))))
 
 
-def reduced(vectors):
+def reduced(vectors: np.ndarray) -> np.ndarray:
     """Shorter vectors (3, 3) of the same lattice, no two of which can shorten each other."""
     vectors = np.array(vectors)
     for _ in range(100):
@@ -295,7 +304,9 @@ def _within(vectors, radius):
     return found[order[:MAX_VALID_CHECKS]]
 
 
-def translation_lattices(frame, found, plane=None):
+def translation_lattices(
+    frame: Frame, found: Candidates, plane: int | None = None
+) -> list[Lattice]:
     """Lattices of translations that the frame shows, each finer than the one before.
 
     The first is that of the cell itself (multiplicity 1); shifts that most atoms share are added

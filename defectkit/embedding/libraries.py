@@ -1,10 +1,14 @@
 """PCA, UMAP and PaCMAP called so that the same seed gives the same bits, in any thread."""
 
+from __future__ import annotations
+
 import contextlib
 import logging
 import warnings
+from collections.abc import Sequence
 from importlib import import_module
 from threading import RLock
+from typing import Any
 
 import numpy as np
 import sklearn
@@ -19,7 +23,15 @@ _EXACT_UP_TO = 30_000  # environments; beyond, an approximate search costs less 
 _ONE_AT_A_TIME = RLock()
 
 
-def place(X, method, seed, init, n_neighbors, snapshots, options):
+def place(
+    X: np.ndarray,
+    method: str,
+    seed: int,
+    init: str,
+    n_neighbors: int | None,
+    snapshots: Sequence[int] | None,
+    options: dict[str, Any],
+) -> np.ndarray:
     """The map; one thread, since sums over several (BLAS in the start by PCA) round otherwise.
 
     Python threads wait for each other here.

@@ -1,5 +1,7 @@
 """UMAP's compiled functions kept on disk, so that a process need not compile them anew (10 s)."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import Any
 
@@ -11,7 +13,7 @@ COMPILED = (
 )
 
 
-def cache_compiled():
+def cache_compiled() -> list[str]:
     """Have numba keep what it compiles of UMAP; call before the first map of a process.
 
     Numba compiles again whenever umap-learn's file, numba or the processor is another one. Where

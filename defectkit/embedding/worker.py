@@ -21,6 +21,7 @@ import numpy as np
 from joblib import cpu_count
 from numpy.typing import ArrayLike
 
+from .._types import FilePath
 from .methods import check_seed, check_settings, embed, method_name
 from .scaling import feature_table
 from .scaling import standardise as scaled
@@ -131,7 +132,7 @@ def share_done(method: str, text: str) -> float | None:
     return min(1.0, int(found[-1]) / _LAST) if found else None
 
 
-def main(folder, method, seed, standardise):
+def main(folder: FilePath, method: str, seed: int, standardise: bool) -> None:
     """The map of ``X.npy`` in `folder`, as the process of its own that `compute` starts."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     folder = Path(folder)

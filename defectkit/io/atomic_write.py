@@ -1,15 +1,19 @@
 """Files that are whole or not there: the one way in which this package writes."""
 
+from __future__ import annotations
+
 import errno
 import os
 import secrets
 import stat
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .._deprecated import module_getattr
+from .._types import FilePath
 
 _DAY = 86400.0
 _LONGEST = 200  # characters of a file's name that its temporary name repeats
@@ -31,7 +35,7 @@ REMEDIES = {
 
 
 @contextmanager
-def atomic_write(path):
+def atomic_write(path: FilePath) -> Iterator[Path]:
     """A temporary file (Path) beside `path` that takes its place once all of it is on the disk.
 
     Killed or without power at any moment, the old file or the new one is there, never a part. The
@@ -63,7 +67,7 @@ def atomic_write(path):
             partial.unlink(missing_ok=True)
 
 
-def user_path(path):
+def user_path(path: FilePath) -> Path:
     """The path (Path) that a person means by `path`: a leading ``~`` is the home folder.
 
     Nothing else in a name is special, neither ``@`` nor a beginning such as ``postgres``.
@@ -72,7 +76,9 @@ def user_path(path):
 
 
 @contextmanager
-def clear_errors(path, then="a file that was there is as it was"):
+def clear_errors(
+    path: FilePath, then: str = "a file that was there is as it was"
+) -> Iterator[None]:
     """Makes an error of the disk inside one sentence: the file, the remedy, what is left."""
     try:
         yield
@@ -87,7 +93,7 @@ def clear_errors(path, then="a file that was there is as it was"):
         raise clear from err
 
 
-def sync(path):
+def sync(path: Path) -> None:
     """Returns once the file's content, or the folder's names, are on the disk."""
     if path.is_dir() and os.name == "nt":
         return  # Windows opens no folders

@@ -1,12 +1,17 @@
 """Elements of atoms from whatever a file calls them: symbols, types, labels, masses."""
 
+from __future__ import annotations
+
 import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
+
+from .._types import Elements
 
 _SYMBOLS = {name: number for name, number in atomic_numbers.items() if number > 0}
 _ISOTOPES = {"D": 1, "T": 1}
@@ -15,7 +20,7 @@ _WATER = re.compile(r"([OH])W\d*", re.I)
 _LABEL = re.compile(r"\d*([A-Za-z]{1,2})(?![A-Za-z])")
 
 
-def as_elements(elements):
+def as_elements(elements: Elements) -> tuple[int, ...] | dict[str, int] | None:
     """What a user gives as `elements`, checked: None, a tuple or a dict of atomic numbers.
 
     A text counts as one symbol, or several apart by commas or spaces. None and "X" stand for
@@ -46,7 +51,7 @@ def _number(symbol):
     )
 
 
-def element_of(label):
+def element_of(label: str) -> int | None:
     """Atomic number of a label: 0 for a virtual site, None where it names no element.
 
     >>> [element_of(x) for x in ("Fe", "CU", "O2-", "Fe_pv", "D", "HW1", "MW", "1", "Zz")]
@@ -65,7 +70,7 @@ def element_of(label):
     return None
 
 
-def by_mass(mass):
+def by_mass(mass: float) -> int | None:
     """Atomic number of the one element with this mass (u), None where none or two are near.
 
     A mass of exactly 1 is that of a model and not of hydrogen.
@@ -81,7 +86,12 @@ def by_mass(mass):
     return int(first) + 1 if near else None
 
 
-def numbers_of(labels, elements, where, masses=None):
+def numbers_of(
+    labels: Sequence[Any] | np.ndarray,
+    elements: Any,
+    where: str,
+    masses: Mapping[Any, float] | None = None,
+) -> np.ndarray:
     """Atomic numbers of atoms, 0 for sites that are no atoms.
 
     Parameters
@@ -134,7 +144,7 @@ def renamed(atoms, elements, where):
     return copy if copy.numbers.all() else copy[copy.numbers != 0]
 
 
-def left_out(labels, numbers):
+def left_out(labels: Sequence[Any] | np.ndarray, numbers: np.ndarray) -> str:
     """Names and counts of the sites that are no atoms, such as "20 MW", "" for none."""
     virtual = np.asarray(labels)[numbers == 0]
     return ", ".join(f"{n} {name}" for name, n in Counter(virtual.tolist()).items())

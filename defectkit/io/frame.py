@@ -1,8 +1,12 @@
 """From what a reader has found to one frame: columns of numbers, atoms sorted by id."""
 
+from __future__ import annotations
+
 import io
 import re
 import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -19,7 +23,7 @@ _KINDS = {"f": "f8", "i": "i8", "s": "U24"}
 _BYTES = 300  # of text and arrays for each atom
 
 
-def read_columns(text, columns, line=1):
+def read_columns(text: str, columns: Mapping[str, tuple[int, str]], line: int = 1) -> np.ndarray:
     """Columns of a block of lines, as arrays of one entry for each line.
 
     Parameters
@@ -78,7 +82,7 @@ def numbers(words):
     return np.array([_FORTRAN.sub("E", word) for word in words], float)
 
 
-def lines_of(text):
+def lines_of(text: str) -> list[str]:
     """Lines of a text, which end at a new line and nowhere else."""
     return text.removesuffix("\n").split("\n")
 
@@ -128,7 +132,9 @@ def _is_number(word, kind):
     return kind == "f" or value.is_integer()
 
 
-def cell_of(lengths, angles, where):
+def cell_of(
+    lengths: Sequence[float] | np.ndarray, angles: Sequence[float] | np.ndarray, where: str
+) -> np.ndarray:
     """Cell (3, 3) of three lengths (Å) and three angles (degrees).
 
     Raises ValueError where there is no such cell, as with angles of 10, 120 and 170 degrees.
@@ -154,7 +160,7 @@ def _row(values):
     return ", ".join(f"{value:g}" for value in values)
 
 
-def check_count(n, where):
+def check_count(n: int, where: str) -> None:
     """Refuses a number of atoms that this machine cannot hold."""
     if n * _BYTES > size_in_memory():
         raise ValueError(
@@ -164,8 +170,18 @@ def check_count(n, where):
 
 
 def make_frame(
-    where, labels, positions, cell, pbc, elements, *, masses=None, ids=None, arrays=None, info=None
-):
+    where: str,
+    labels: Any,
+    positions: Any,
+    cell: Any,
+    pbc: Any,
+    elements: Any,
+    *,
+    masses: Any = None,
+    ids: Any = None,
+    arrays: dict[str, Any] | None = None,
+    info: dict[str, Any] | None = None,
+) -> Atoms:
     """ase.Atoms of one frame, checked; sites that are no atoms left out, sorted by id."""
     return finished(
         sites(
@@ -185,8 +201,18 @@ def make_frame(
 
 
 def sites(
-    where, labels, positions, cell, pbc, elements, *, masses=None, ids=None, arrays=None, info=None
-):
+    where: str,
+    labels: Any,
+    positions: Any,
+    cell: Any,
+    pbc: Any,
+    elements: Any,
+    *,
+    masses: Any = None,
+    ids: Any = None,
+    arrays: dict[str, Any] | None = None,
+    info: dict[str, Any] | None = None,
+) -> Atoms:
     """As `make_frame`, but as in the file: unchecked, with virtual sites as number 0.
 
     Those are named in ``info["left_out"]``.
@@ -205,7 +231,7 @@ def sites(
     return atoms
 
 
-def finished(atoms, where):
+def finished(atoms: Atoms, where: str) -> Atoms:
     """Atoms without the sites that are none, in the order of their ids, checked."""
     atoms = atoms if atoms.numbers.all() else atoms[atoms.numbers != 0]
     if len(atoms) == 0:

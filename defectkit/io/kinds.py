@@ -3,7 +3,10 @@
 A new format is added here, as a test in one of the tables, and in `trajectory` as its reader.
 """
 
+from __future__ import annotations
+
 import re
+from pathlib import Path
 
 from ase.io.formats import UnknownFileTypeError, ioformats, match_magic
 
@@ -54,7 +57,7 @@ _ASE_SUFFIX = {
 }
 
 
-def kind_of(path):
+def kind_of(path: Path) -> tuple[str, bytes]:
     """The kind, and the first 64 kB (decompressed) it was told from.
 
     Raises ValueError: one sentence with the remedy for what is not read here.

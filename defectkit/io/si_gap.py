@@ -1,10 +1,17 @@
 """The DFT database of the GAP potential for silicon: fetched or placed by hand, checked."""
 
+from __future__ import annotations
+
 import warnings
 import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .download import blob_digest, blob_of, sha256_of, write_checked
 from .trajectory import read_frames
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 FILE = "gp_iter6_sparse9k.xml.xyz"
 ZIP = "silicon-testing-framework-v1.0.zip"
@@ -14,7 +21,7 @@ ZIP_SHA256 = "97eb063f9655"  # the first 12 digits, as load-atoms 0.3.10 states 
 BLOB = "3e4bf425218d1197426dd076be3ad5dc24229e68"
 
 
-def frames(cache):
+def frames(cache: Path) -> list[Atoms]:
     """All structures (list of ase.Atoms): a file placed by hand below `cache`, or load-atoms'.
 
     Raises FileNotFoundError where neither can be had, ValueError for another file.

@@ -1,15 +1,19 @@
 """A user's file as bytes or lines, whatever it is compressed with and however it is encoded."""
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import io
 import lzma
 import os
 import zlib
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
+from .._types import FilePath
 from .atomic_write import user_path
 
 HEAD = 65_536  # bytes from which the kind of a file is told
@@ -46,7 +50,7 @@ class Cut(Exception):
     """The file ends, or its compressed data break, inside a frame."""
 
 
-def existing_file(source, what="path"):
+def existing_file(source: FilePath, what: str = "path") -> Path:
     """Path of a file that is there and not empty; a leading ``~`` is the home folder."""
     path = user_path(source)
     try:
@@ -65,7 +69,7 @@ def existing_file(source, what="path"):
     return path
 
 
-def compression(path):
+def compression(path: Path) -> Callable[..., Any]:
     """The function that opens the file for reading bytes: `open`, or that of gzip, bz2, xz."""
     with open(path, "rb") as file:
         start = file.read(8)
@@ -80,7 +84,7 @@ def compression(path):
     return next((opener for magic, opener in _OPENERS if start.startswith(magic)), open)
 
 
-def read_head(path):
+def read_head(path: Path) -> bytes:
     """The first 64 kB, decompressed; ValueError where there is nothing to decompress."""
     opener = compression(path)
     try:
@@ -108,12 +112,12 @@ def _salvaged(path, opener):
     return head
 
 
-def encoding(head):
+def encoding(head: bytes) -> str:
     """Name of the encoding, from the byte order mark that some editors put first."""
     return next((name for mark, name in _ENCODINGS if head.startswith(mark)), "utf-8")
 
 
-def open_text(path, head, alone=False):
+def open_text(path: Path, head: bytes, alone: bool = False) -> TextIO:
     """The decompressed text. Letters in another encoding, in a comment, come out as U+FFFD.
 
     `alone`: the file's name leads no reader to other files in its folder.
@@ -127,7 +131,7 @@ def open_text(path, head, alone=False):
     return io.TextIOWrapper(guarded, encoding=encoding(head), errors="replace")
 
 
-def tail(path, n=4096):
+def tail(path: Path, n: int = 4096) -> bytes:
     """The last `n` bytes, decompressed, as far as they can be."""
     opener, last = compression(path), b""
     try:
@@ -172,10 +176,10 @@ class _Guard(io.RawIOBase):
 class Lines:
     """The lines of a text file, counted; `Cut` where the file ends too early."""
 
-    def __init__(self, file):
+    def __init__(self, file: TextIO) -> None:
         self.file, self.number, self.held = file, 0, []
 
-    def next(self):
+    def next(self) -> str | None:
         """The next line, None at the end of the file."""
         self.number += 1
         if self.held:
@@ -185,19 +189,19 @@ class Lines:
         except DAMAGED as err:
             raise _cut(err) from None
 
-    def back(self, line):
+    def back(self, line: str) -> None:
         """Puts the last line back."""
         self.held.append(line)
         self.number -= 1
 
-    def full(self):
+    def full(self) -> str | None:
         """The next line that is not blank, None at the end of the file."""
         while (line := self.next()) is not None:
             if line.strip():
                 return line
         return None
 
-    def take(self, n):
+    def take(self, n: int) -> str:
         """The next `n` lines as one text."""
         got = [self.held.pop()] if self.held and n else []
         try:
@@ -231,7 +235,7 @@ def shortened(lines):
     return len(words) < len(others[-1]) or (len(words[-1]) < min(len(row[-1]) for row in others))
 
 
-def size_in_memory():
+def size_in_memory() -> float:
     """Bytes of this machine's memory, infinite where the system does not tell."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -239,7 +243,7 @@ def size_in_memory():
         return float("inf")
 
 
-def suffix(path):
+def suffix(path: FilePath) -> str:
     """Ending of the name in small letters, without that of a compression."""
     name = Path(path).name.lower()
     for packed in (".gz", ".bz2", ".xz"):
@@ -247,7 +251,7 @@ def suffix(path):
     return Path(name).suffix
 
 
-def stem_and_suffix(path):
+def stem_and_suffix(path: FilePath) -> str:
     """The name in small letters, without the ending of a compression."""
     name = Path(path).name.lower()
     for packed in (".gz", ".bz2", ".xz"):

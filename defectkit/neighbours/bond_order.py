@@ -1,6 +1,10 @@
 """The first shell of neighbours in numbers: how many, how near, in what order, on which side."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.polynomial import legendre
@@ -8,8 +12,13 @@ from numpy.polynomial import legendre
 from .lists import neighbour_pairs
 from .slabs import slabs
 
+if TYPE_CHECKING:
+    from ase import Atoms
 
-def shells(atoms, cutoff, wanted, counted=None):
+
+def shells(
+    atoms: Atoms, cutoff: float, wanted: np.ndarray, counted: np.ndarray | None = None
+) -> np.ndarray:
     """What surrounds the `wanted` atoms (their indices) up to a cutoff (Å): (5, n_wanted).
 
     Number of neighbours, distance to the nearest (Å; infinite without one), q4, q6 and the length
@@ -54,7 +63,13 @@ def _shell(atoms, cutoff, chosen, counted):
     return np.stack([number, nearest, *np.sqrt(np.maximum(square, 0)), one_sided])
 
 
-def places(frames, labels, wanted, sharp=0.75, within=4.0):
+def places(
+    frames: Sequence[Atoms],
+    labels: np.ndarray,
+    wanted: Sequence[int],
+    sharp: float = 0.75,
+    within: float = 4.0,
+) -> np.ndarray:
     """Where the atoms of each wanted label sit, over all frames: (n_wanted, 3), Å.
 
     Along each cell vector, from the origin; NaN along one over which they are spread. They are
@@ -89,7 +104,7 @@ def places(frames, labels, wanted, sharp=0.75, within=4.0):
     return np.where((np.abs(mean) < sharp) | (near < 0.95 * count), np.nan, at)
 
 
-def first_shell(atoms, reach):
+def first_shell(atoms: Atoms, reach: float) -> float:
     """Distance (Å) at which the first shell of neighbours ends, `reach` without neighbours.
 
     The first minimum of the radial distribution function g(r) that is deeper than a third of its

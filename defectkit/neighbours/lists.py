@@ -11,6 +11,8 @@ import numpy as np
 from ase.cell import Cell
 from ase.data import atomic_numbers, chemical_symbols
 
+from .._types import Centres
+
 if TYPE_CHECKING:
     from ase import Atoms
 
@@ -75,7 +77,7 @@ def _volume(atoms):
     return abs(np.linalg.det(box))
 
 
-def centre_index(atoms, centres):
+def centre_index(atoms: Atoms, centres: Centres) -> np.ndarray:
     """Indices (n_centres,) of the atoms that an element, a list of indices or a mask names.
 
     None names all atoms. Raises ValueError where there are none, or indices beyond the atoms.
@@ -120,7 +122,9 @@ def neighbour_list(
     return (first, neighbour.copy(), shift.copy()) if copy else (first, neighbour, shift)
 
 
-def neighbour_pairs(quantities, atoms, cutoff, copy=True):
+def neighbour_pairs(
+    quantities: str, atoms: Atoms, cutoff: float, copy: bool = True
+) -> tuple[np.ndarray, ...]:
     """All pairs nearer than `cutoff` (Å), every periodic image counted, sorted by centre.
 
     quantities  letters, one array each: i centre, j neighbour, d distance, D vector from centre
@@ -191,7 +195,7 @@ def _room(pairs, vectors):
     return np.empty(pairs, np.int64), np.empty((pairs, 3), np.int32), np.empty((vectors, 3))
 
 
-def search_box(atoms, cutoff):
+def search_box(atoms: Atoms, cutoff: float) -> np.ndarray:
     """Vectors of a periodic box in which atoms have the neighbours that they have in the frame.
 
     Open axes become periodic ones with so much vacuum that no image comes within the cutoff.

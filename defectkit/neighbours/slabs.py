@@ -1,11 +1,21 @@
 """Large frames in slabs: neighbours of a few atoms at a time, so that memory stays bounded."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 MOST = 100_000  # atoms of a slab; in a metal their neighbours within 6 Å take 0.6 GB
 
 
-def slabs(atoms, reach, most=None):
+def slabs(
+    atoms: Atoms, reach: float, most: int | None = None
+) -> Iterator[tuple[Atoms, np.ndarray, np.ndarray]]:
     """Parts of a frame that hold all neighbours of the atoms they are responsible for.
 
     A frame is cut across its longest axis. Each part is a slab and what lies within `reach` (Å)

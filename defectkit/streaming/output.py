@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import ase.io
@@ -81,7 +82,7 @@ def _fits_column(name, values):
     )
 
 
-def read_progress(path):
+def read_progress(path: Path) -> dict[str, Any]:
     """What a progress file says; ValueError where it is damaged."""
     try:
         state = parse_json(path.read_bytes())

@@ -1,5 +1,7 @@
 """Compiles the kernels ahead of their first use: `python -m defectkit.symmetry.compile`."""
 
+from __future__ import annotations
+
 import time
 
 import numpy as np
@@ -11,7 +13,7 @@ from .functions import SymmetryFunctions
 from .kernels.tables import make_net
 
 
-def compile_kernels():
+def compile_kernels() -> None:
     """Compiles what features and potentials need, unless that is on disk already."""
     atoms, symmetry = bulk("Si"), SymmetryFunctions.silicon()
     out = symmetry(atoms)

@@ -1,6 +1,10 @@
 """From the lines of an input.nn to the tables that the compiled loops run through."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -32,12 +36,23 @@ class Function:
     weight: str = "Z"  # of each neighbour in functions of all elements: atomic number, or "1"
 
     @property
-    def weighted(self):
+    def weighted(self) -> bool:
         """Whether neighbours count by their atomic numbers."""
         return self.kind in WEIGHTED and self.weight == "Z"
 
     @classmethod
-    def checked(cls, where, centre, kind, neighbours, line, sub, core, value, unit):
+    def checked(
+        cls,
+        where: str,
+        centre: str,
+        kind: int,
+        neighbours: tuple[str, ...],
+        line: Any,
+        sub: Any,
+        core: Any,
+        value: dict[str, Any],
+        unit: float,
+    ) -> Function:
         """From a line's numbers in the file's unit; raises ValueError with its place."""
         left, right = value.get("left", 0.0), value.get("right", 180.0)
         if value["rc"] <= 0.0:
@@ -72,7 +87,7 @@ class Function:
             value["eta"] /= unit * unit
         return cls(centre, kind, neighbours, line, sub=sub, core=core, **value)
 
-    def describe(self):
+    def describe(self) -> str:
         """The function in words, for tables and axis labels."""
         every = "all, weighted by Z" if self.weighted else "all alike"
         with_ = "-".join(self.neighbours) or every
@@ -88,7 +103,7 @@ class Function:
         text = f"G{self.kind} {with_} {self.sub} {self.rl:.4g} to {self.rc:.4g} Å"
         return text if self.kind in RADIAL_KINDS else f"{text}, {self.left:g} to {self.right:g}°"
 
-    def sort_key(self, elements):
+    def sort_key(self, elements: Sequence[str]) -> tuple:
         """Order in which n2p2 numbers the functions of one element."""
         who = tuple(elements.index(e) for e in self.neighbours)
         if self.kind < 20:
@@ -96,7 +111,9 @@ class Function:
         return (self.kind, self.sub, who, self.rc, self.rl, self.left, self.right)
 
 
-def make_plan(functions, elements, cutoff_type, inner):
+def make_plan(
+    functions: Sequence[Function], elements: Sequence[str], cutoff_type: int, inner: float
+) -> Plan:
     """The `Plan` of one element's functions, columns in their order."""
     cuts, channels, pairs, need = [], {}, [], set()
 

@@ -1,11 +1,16 @@
 """What n2p2's files say: input.nn and scaling.data as plain values, checked line by line."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers
 
+from .._types import FilePath
 from ..io.atomic_write import user_path
 from .kernel_tables import Function
 
@@ -70,7 +75,7 @@ _UNSUPPORTED = {
 SUBTYPES = {"p1": 1, "p2": 2, "p3": 3, "p4": 4, "e": 5, "p1a": 11, "p2a": 12, "p3a": 13, "p4a": 14}
 
 
-def read_input_nn(path):
+def read_input_nn(path: FilePath) -> dict[str, list[tuple[int, list[str]]]]:
     """Keywords of an n2p2 settings file: dict of keyword -> list of (line number, arguments).
 
     Raises FileNotFoundError, and ValueError for a file that is not an `input.nn` or that asks for
@@ -128,7 +133,7 @@ class Scaling:
     maximum: np.ndarray
 
 
-def read_elements(path, keywords):
+def read_elements(path: FilePath, keywords: Mapping[str, Any]) -> list[str]:
     """Symbols of the file's elements; ValueError where they or their number cannot be right."""
     elements = [e for _, words in keywords["elements"] for e in words]
     for e in elements:
@@ -145,7 +150,7 @@ def read_elements(path, keywords):
     return elements
 
 
-def read_cutoff(path, keywords):
+def read_cutoff(path: FilePath, keywords: Mapping[str, Any]) -> tuple[int, float]:
     """Type of the cutoff function and its inner radius, as an input.nn states them."""
     number, words = keywords.get("cutoff_type", [(0, ["2"])])[0]
     try:
@@ -160,7 +165,9 @@ def read_cutoff(path, keywords):
     return kind, inner
 
 
-def read_function(words, elements, number, where, unit):
+def read_function(
+    words: Sequence[str], elements: Sequence[str], number: int, where: str, unit: float
+) -> Function:
     """One `symfunction_short` line as a `Function`, lengths in Å."""
     try:
         centre, kind = words[0], int(words[1])
@@ -198,7 +205,9 @@ def read_function(words, elements, number, where, unit):
     )
 
 
-def read_scaling(path, keywords, index, order, element):
+def read_scaling(
+    path: FilePath, keywords: Mapping[str, Any], index: int, order: np.ndarray, element: str
+) -> Scaling:
     """`Scaling` of one element (number `index` from 1), columns in the order of input.nn.
 
     path      n2p2's scaling.data
@@ -255,7 +264,7 @@ def read_scaling(path, keywords, index, order, element):
     return Scaling(offset, factor, low, lo, hi)
 
 
-def read_number(keywords, name, default):
+def read_number(keywords: Mapping[str, Any], name: str, default: float) -> float:
     """The number after a keyword of `read_input_nn`, or the default where it is absent."""
     if name not in keywords:
         return default

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import product
 from numbers import Number
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.figure import Figure
 
@@ -78,7 +78,7 @@ def chooser(options: dict[str, Sequence], draw: Callable, precompute: bool = Fal
     return box
 
 
-def require(name):
+def require(name: str) -> Any:
     """A package of the 'lab' extra.
 
     nglview displays an empty widget when it is first imported, which is kept back: a reopened

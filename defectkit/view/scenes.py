@@ -10,7 +10,7 @@ import html
 import json
 import uuid
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
@@ -228,7 +228,9 @@ def _check_labels(labels, names, n_atoms):
     return labels
 
 
-def reduced(atoms, labels, names, sites, max_atoms):
+def reduced(
+    atoms: Atoms, labels: Any, names: Any, sites: Any, max_atoms: int
+) -> tuple[np.ndarray, str]:
     """Indices of the atoms to draw, ascending, and a sentence about the others."""
     n = len(atoms)
     if n <= max_atoms:
@@ -261,7 +263,7 @@ def _colour_of(labels, faint, names):
     return np.where(np.isin(labels, faint)[:, None], plots.pale(rgb), rgb)
 
 
-def colour_function(rgb):
+def colour_function(rgb: np.ndarray) -> str:
     """JavaScript function of an atom's index that returns its colour, for colours (n, 3)."""
     palette, code = np.unique(rgb, axis=0, return_inverse=True)
     text = "".join(chr(_CODE + c) for c in code.ravel())

@@ -1,8 +1,12 @@
 """Formats that are left to ASE, each called by its name so that no path is taken for a command."""
 
+from __future__ import annotations
+
 import io
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ase.io
 import numpy as np
@@ -11,6 +15,9 @@ from ase.io.trajectory import TrajectoryReader
 
 from ..frame import finished
 from ..source import Cut, read_head, shortened, tail
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 #: Formats of ASE for single structures and trajectories of other programs.
 KNOWN = (
@@ -69,7 +76,7 @@ _ENDS = {"vasp-xml": b"</modeling>", "vasp-out": b"Voluntary context switches"}
 _UNCOUNTED = ("res", "dlp4", "v-sim", "aims", "turbomole")
 
 
-def frames(path, kind, text, where):
+def frames(path: Path, kind: str, text: Any, where: str) -> Iterator[Atoms]:
     """ase.Atoms of each frame; `Cut` after the whole ones of a file that breaks off.
 
     text : open text file, already decompressed
@@ -117,7 +124,7 @@ def _next(made):
         return next(made, None)
 
 
-def checked(atoms, where):
+def checked(atoms: Atoms, where: str) -> Atoms:
     """A frame that is whole in itself: finite, dense as matter is, of known elements."""
     try:
         if len(atoms) and not atoms.numbers.any():
@@ -149,7 +156,7 @@ def _refuse(path, kind, err, n):
     ) from err
 
 
-def traj(path, where):
+def traj(path: Path, where: str) -> Iterator[Atoms]:
     """ase.Atoms of each frame of ASE's own .traj file."""
     n = 0
     try:
@@ -168,7 +175,7 @@ def traj(path, where):
         ) from err
 
 
-def database(path, kind, where):
+def database(path: Path, kind: str, where: str) -> Iterator[Atoms]:
     """ase.Atoms of each row of an ASE database, JSON or SQLite; nothing in it is changed."""
     import ase.db
 

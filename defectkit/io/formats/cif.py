@@ -59,9 +59,10 @@ def _atoms(block, elements, where):
         _numbers([block.get(f"_cell_{name}") for name in _CELL[3:]], "a cell", where),
         where,
     )
-    of, places, operations = [], [], _operations(block, where)
+    of, places = [], []
+    rotations, translations = _operations(block, where)
     for k, place in enumerate(listed if fract else listed @ np.linalg.inv(cell)):
-        images = _images(place, *operations, cell)
+        images = _images(place, rotations, translations, cell)
         of += [k] * len(images)
         places += images
     named = [labels[k] for k in of]
@@ -118,8 +119,9 @@ def _operations(block, where):
             return parse_sitesym(listed)
         return _of_group(name, number, where)
     except (SpacegroupError, ValueError, SyntaxError, IndexError):
+        said = name or number or (listed or [""])[0]
         raise ValueError(
-            f"{where} has a symmetry that is not understood ({name or number or listed[0]}); list "
+            f"{where} has a symmetry that is not understood ({said}); list "
             "its operations, or write the whole cell."
         ) from None
 

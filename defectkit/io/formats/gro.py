@@ -1,15 +1,25 @@
 """GROMACS .gro: fixed columns in nm, one frame after the other."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..frame import check_count, lines_of, sites
 from ..source import Cut
 from .residues import labels_of
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..source import Lines
+
 _NM = 10.0  # Å
 
 
-def cut(lines, where):
+def cut(lines: Lines, where: str) -> Iterator[tuple[str, int]]:
     """Text of the frames, one after the other, with the number of the first line of each."""
     while (title := lines.full()) is not None:
         start, count = lines.number, lines.next()
@@ -28,7 +38,7 @@ def cut(lines, where):
         yield "".join([title, count, rows, box]), start
 
 
-def parse(text, where, elements, unit, line):
+def parse(text: str, where: str, elements: Any, unit: float, line: int) -> Atoms:
     """ase.Atoms (Å) of the text of one frame, in the file's order, with its virtual sites."""
     rows = lines_of(text)
     title, n = rows[0], int(rows[1].strip())

@@ -1,11 +1,20 @@
 """GSD files of HOOMD-blue, by its own library where that is installed."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..frame import make_frame
 
+if TYPE_CHECKING:
+    from ase import Atoms
 
-def frames(path, elements, where):
+
+def frames(path: Path, elements: Any, where: str) -> Iterator[Atoms]:
     """ase.Atoms of each frame; the names of the types tell the elements, or `elements` does."""
     try:
         import gsd.hoomd

@@ -1,13 +1,21 @@
 """LAMMPS data file: box, masses and atoms of the usual styles; elements by mass or comment."""
 
+from __future__ import annotations
+
 import re
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..elements import element_of
 from ..frame import check_count, lines_of, read_columns, sites
 from .lammps_dump import UNITS
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..source import Lines
 
 #: Columns of the section Atoms after the id: (molecule, type, charge, first of x y z).
 _STYLES = {
@@ -28,7 +36,7 @@ _SECTION = re.compile(r"[A-Z][A-Za-z]+( [A-Z][A-Za-z]+)*( Coeffs)?$")
 _ORDER = ("atomic", "charge", "molecular", "full")
 
 
-def cut(lines, where):
+def cut(lines: Lines, where: str) -> Iterator[tuple[str, int]]:
     """The text of the only frame: all of the file."""
     got = []
     while (line := lines.next()) is not None:
@@ -36,7 +44,7 @@ def cut(lines, where):
     yield "".join(got), 1
 
 
-def parse(text, where, elements, unit, line):
+def parse(text: str, where: str, elements: Any, unit: float, line: int) -> Atoms:
     """ase.Atoms (Å) of a data file, sorted by id."""
     head, sections = _split(text)
     n = _number(head, r"(\d+)\s+atoms\b", where)
@@ -88,7 +96,8 @@ def parse(text, where, elements, unit, line):
 
 def _split(text):
     """Header, and of each section: number of its first line, comment, lines."""
-    head, sections, name = [], {}, None
+    head, name = [], None
+    sections: dict[str, list[Any]] = {}
     for number, row in enumerate([row + "\n" for row in lines_of(text)], 1):
         plain, _, comment = row.partition("#")
         if _SECTION.fullmatch(plain.strip()):

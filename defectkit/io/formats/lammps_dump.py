@@ -1,12 +1,21 @@
 """LAMMPS text dump: orthogonal, triclinic and general boxes, any order of atoms and columns."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.units import Bohr
 
 from ..frame import check_count, lines_of, numbers, read_columns, sites
 from ..source import Cut
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..source import Lines
 
 #: Å for the unit of length of each of LAMMPS' styles of units.
 UNITS = {
@@ -32,7 +41,7 @@ _KEPT = {
 }
 
 
-def cut(lines, where):
+def cut(lines: Lines, where: str) -> Iterator[tuple[str, int]]:
     """Text of the frames, one after the other, with the number of the first line of each."""
     units = ""  # written once, at the top, where they are not those of the style metal or real
     while (line := lines.full()) is not None:
@@ -64,7 +73,7 @@ def cut(lines, where):
         yield "".join([*head, rows]), start
 
 
-def parse(text, where, elements, unit, line):
+def parse(text: str, where: str, elements: Any, unit: float, line: int) -> Atoms:
     """ase.Atoms (Å) of the text of one frame, sorted by id. Positions are where the file has them.
 
     The corner of the box is kept as `celldisp`; without flags of the boundaries the box counts as
@@ -87,7 +96,7 @@ def parse(text, where, elements, unit, line):
     positions = np.stack([table[c] for c in columns], axis=1)
     if columns[0] in _SCALED:
         positions = positions @ cell + origin
-    arrays = {name: table[name] for name in ("type", "mol") if name in names}
+    arrays: dict[str, Any] = {name: table[name] for name in ("type", "mol") if name in names}
     if "q" in names:
         arrays["initial_charges"] = table["q"]
     labels, masses = _labels(table, names, elements, where)

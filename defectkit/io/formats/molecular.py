@@ -4,7 +4,12 @@ The first three are not left to chemfiles: it takes a file that breaks off for o
 a damaged one can bring down the process.
 """
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -34,14 +39,14 @@ _READERS = {"XTC": xtc, "TRR": trr, "DCD": dcd}
 _MAGIC = {b"\x00\x00\x07\xcb": "XTC", b"\x00\x00\x07\xe7": "XTC", b"\x00\x00\x07\xc9": "TRR"}
 
 
-def kind_of(head):
+def kind_of(head: bytes) -> str | None:
     """Kind of a file by its first bytes: "XTC", "TRR" or "DCD", else None."""
     if head[:4] in _MAGIC:
         return _MAGIC[head[:4]]
     return "DCD" if b"CORD" in (head[4:8], head[8:12]) or b"VELD" in (head[4:8],) else None
 
 
-def binary_frames(path, kind, topology, where):
+def binary_frames(path: Path, kind: str, topology: Atoms, where: str) -> Iterator[Atoms]:
     """ase.Atoms of each whole frame, then `Cut` where the file breaks off within one.
 
     `topology`: ase.Atoms in the file's order, virtual sites with number 0.
@@ -64,7 +69,7 @@ def _made(positions, cell, time, topology, where, path):
     return finished(atoms, where)
 
 
-def other_frames(path, kind, elements, where):
+def other_frames(path: Path, kind: str, elements: Any, where: str) -> Iterator[Atoms]:
     """ase.Atoms of each frame of a format that chemfiles reads, with all of its sites."""
     import chemfiles
 

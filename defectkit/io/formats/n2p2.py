@@ -1,12 +1,22 @@
 """n2p2's (RuNNer's) `input.data`: blocks from `begin` to `end`, lengths usually in bohr."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..frame import lines_of, numbers, sites
 from ..source import Cut
 
+if TYPE_CHECKING:
+    from ase import Atoms
 
-def cut(lines, where):
+    from ..source import Lines
+
+
+def cut(lines: Lines, where: str) -> Iterator[tuple[str, int]]:
     """Text of the frames, one after the other, with the number of the first line of each."""
     while (first := lines.full()) is not None:
         start, got = lines.number, [first]
@@ -18,7 +28,7 @@ def cut(lines, where):
         yield "".join(got), start
 
 
-def parse(text, where, elements, unit, line):
+def parse(text: str, where: str, elements: Any, unit: float, line: int) -> Atoms:
     """ase.Atoms (Å) of the text of one frame; `unit` is that of the file in Å."""
     rows = [words for row in lines_of(text) if (words := row.split())]
     atoms = [row for row in rows if row[0] == "atom"]

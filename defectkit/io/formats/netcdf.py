@@ -1,18 +1,28 @@
 """AMBER and LAMMPS NetCDF trajectories: classic files by SciPy, newer ones by netCDF4."""
 
+from __future__ import annotations
+
 import io
 import struct
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..frame import cell_of, finished, make_frame
 from ..source import Cut
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
 _LENGTHS = {"nanometer": 10.0, "nanometers": 10.0, "nm": 10.0, "bohr": 0.529177210903}
 
 
-def frames(path, head, topology, elements, where):
+def frames(
+    path: Path, head: bytes, topology: Atoms | None, elements: Any, where: str
+) -> Iterator[Atoms]:
     """ase.Atoms (Å) of each frame, sorted by id; elements by type, or from `topology`."""
     file, whole = _opened(path, head)
     try:

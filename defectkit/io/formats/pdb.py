@@ -1,6 +1,10 @@
 """Protein Data Bank files: fixed columns, one model after the other."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,11 +13,16 @@ from ..frame import cell_of, lines_of, sites
 from ..source import Cut
 from .residues import labels_of
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..source import Lines
+
 _ATOMS = ("ATOM  ", "HETATM")
 _END = ("ENDMDL", "END")
 
 
-def cut(lines, where):
+def cut(lines: Lines, where: str) -> Iterator[tuple[str, int]]:
     """Text of the models, one after the other, each with the last CRYST1 line before it."""
     got, start, cell, n_atoms, models, told = [], 1, "", 0, False, set()
     while True:
@@ -94,7 +103,7 @@ def _broken(rows):
     return not rows[-1].endswith("\n") and len(rows[-1]) < 54 <= whole
 
 
-def parse(text, where, elements, unit, line):
+def parse(text: str, where: str, elements: Any, unit: float, line: int) -> Atoms:
     """ase.Atoms (Å) of one model, in the file's order, with its virtual sites."""
     rows = lines_of(text)
     cell = None

@@ -3,7 +3,11 @@
 A damaged header cannot make it allocate more than the file holds: sizes are compared first.
 """
 
+from __future__ import annotations
+
 import struct
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -13,7 +17,7 @@ from ..source import Cut
 _NM = 10.0  # Å
 
 
-def trr(path):
+def trr(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray, float | None]]:
     """Positions (n, 3) and cell in Å and time in ps of each frame; `Cut` within a broken one."""
     with open(path, "rb") as file:
         size = file.seek(0, 2)
@@ -59,7 +63,7 @@ def _taken(file, n, size):
     return file.read(n)
 
 
-def dcd(path):
+def dcd(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray, float | None]]:
     """As `trr`, of a DCD file of CHARMM, NAMD or LAMMPS; these frames bear no time."""
     with open(path, "rb") as file:
         size = file.seek(0, 2)

@@ -1,6 +1,10 @@
 """Elements of atoms that carry the names of molecular files: OW, HW1, CA of a protein, Na+."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from ..elements import element_of
 
@@ -86,7 +90,9 @@ _EITHER = {
 _SURE = {"CL", "CU", "CR"}  # of these, those that in practice are the element
 
 
-def labels_of(names, kinds, residues, elements):
+def labels_of(
+    names: Sequence[str], kinds: Sequence[str], residues: Sequence[Any], elements: Any
+) -> list[str]:
     """Labels for `elements.numbers_of`, from atom names.
 
     Parameters

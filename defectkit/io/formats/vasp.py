@@ -1,8 +1,12 @@
 """VASP's POSCAR, CONTCAR and XDATCAR: a header with cell and counts, then a line for each atom."""
 
+from __future__ import annotations
+
 import re
 import warnings
+from collections.abc import Iterator
 from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,11 +14,16 @@ from ..elements import element_of
 from ..frame import check_count, lines_of, numbers, read_columns, sites
 from ..source import Cut
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..source import Lines
+
 _INTEGERS = re.compile(r"(\s*\d+)+\s*(!.*)?")
 _STEP = re.compile(r"\s*(Direct|Cartesian) configuration\s*=\s*(\d+)|\s*Konfig", re.I)
 
 
-def cut_poscar(lines, where):
+def cut_poscar(lines: Lines, where: str) -> Iterator[tuple[str, int]]:
     """The text of the only frame."""
     start, head, n = _head(lines, where)
     line = _next(lines)
@@ -45,7 +54,7 @@ def is_poscar(text):
     )
 
 
-def cut_xdatcar(lines, where):
+def cut_xdatcar(lines: Lines, where: str) -> Iterator[tuple[str, int]]:
     """Text of the frames, one after the other; each has the header that holds for it."""
     line = lines.full()
     head, n = [], 0
@@ -93,7 +102,7 @@ def _head(lines, where):
     return start, head, n
 
 
-def parse(text, where, elements, unit, line):
+def parse(text: str, where: str, elements: Any, unit: float, line: int) -> Atoms:
     """ase.Atoms (Å, periodic) of the text of one frame."""
     rows = [row + "\n" for row in lines_of(text)]
     cell = _cell(rows[1:5], line)

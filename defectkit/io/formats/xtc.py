@@ -4,8 +4,12 @@ The layout is that of GROMACS' xdr3dfcoord. Every read is checked against the le
 and the number of atoms, so that a damaged file ends in `Cut` and not in somebody else's memory.
 """
 
+from __future__ import annotations
+
 import struct
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +27,7 @@ def _steps():
     return table
 
 
-def xtc(path):
+def xtc(path: Path) -> Iterator[tuple[np.ndarray, np.ndarray, float | None]]:
     """Positions (n, 3) and cell in Å and time in ps of each frame; `Cut` within a broken one."""
     with open(path, "rb") as file:
         size = file.seek(0, 2)

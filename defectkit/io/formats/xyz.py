@@ -1,11 +1,20 @@
 """XYZ and extended XYZ: a count, a comment that may name cell and columns, then the atoms."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.io.extxyz import key_val_str_to_dict
 
 from ..frame import check_count, read_columns, sites
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..source import Lines
 
 _PLAIN = "species:S:1:pos:R:3"
 _SPECIES = ("species", "symbols", "element", "elements", "symbol")
@@ -24,7 +33,7 @@ _TIMESTEP = re.compile(r"Timestep:\s*(\d+)")
 _CP2K = re.compile(r"\bi\s*=\s*(\d+),\s*time\s*=\s*([-+.\dEe]+)")
 
 
-def cut(lines, where):
+def cut(lines: Lines, where: str) -> Iterator[tuple[str, int]]:
     """Text of the frames, one after the other, with the number of the first line of each."""
     while (first := lines.full()) is not None:
         start = lines.number
@@ -39,7 +48,7 @@ def cut(lines, where):
         yield first + comment + lines.take(int(words[0])), start
 
 
-def parse(text, where, elements, unit, line):
+def parse(text: str, where: str, elements: Any, unit: float, line: int) -> Atoms:
     """ase.Atoms of the text of one frame. The cell is periodic where `pbc` does not say else."""
     first, comment, rows = (text.split("\n", 2) + [""])[:3]
     n = int(first.strip())
