@@ -12,12 +12,9 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
-#: Not yet in this form. Entries go as they are done; none may be added.
-STILL_OLD: set[str] = set()
 NOTEBOOKS = {
     path.stem: json.loads(path.read_text(encoding="utf-8"))
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-    if path.stem not in STILL_OLD
 }
 FACTS = json.loads((Path(__file__).parent / "article_facts.json").read_text(encoding="utf-8"))
 DATA = ROOT / "defectkit" / "data"
