@@ -21,7 +21,9 @@ from numba.core.compiler import Compiler
 FAST = {"reassoc", "contract", "arcp", "nsz"}  # sums may be reordered; NaN and inf still count
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 FLOATS, INT, FLOAT = types.CPointer(types.float64), types.int64, types.float64
+INTS, SHORTS = types.CPointer(types.int64), types.CPointer(types.int32)
 NOTHING = types.void
+PAD = 16  # rows are that much longer, so that loops run over whole vectors; see `padded`
 
 compiled = {}  # name -> the compiled function, whose machine code has to stay in memory
 _state = {"keep": True, "said": False}
@@ -113,3 +115,9 @@ part = njit(**_INNER)  # type: ignore[call-overload]
 def unsigned(i):
     """An index from the start: the test for one from the end keeps loops from being vectorised."""
     return np.uint64(i)
+
+
+@fast
+def padded(n):
+    """The next multiple of PAD: a loop over so many leaves no rest that is not vectorised."""
+    return (n + PAD - 1) // PAD * PAD

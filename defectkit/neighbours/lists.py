@@ -155,7 +155,7 @@ def _search(atoms, cutoff, with_vectors=False):
     Returns first, neighbour, shift, vector; all but the first are overwritten by the next search
     of this thread, and the last means nothing unless `with_vectors`.
     """
-    from .search import find_pairs
+    from .search import PAD, find_pairs
 
     box = search_box(atoms, cutoff)
     inverse = np.linalg.inv(box)
@@ -172,7 +172,8 @@ def _search(atoms, cutoff, with_vectors=False):
     order = np.argsort(number, kind="stable")
     edges = np.zeros(counts.prod() + 1, np.int64)
     np.cumsum(np.bincount(number, minlength=counts.prod()), out=edges[1:])
-    points = ((scaled - turns) @ box)[order]
+    points = np.zeros((3, len(atoms) + PAD))
+    points[:, : len(atoms)] = ((scaled - turns) @ box)[order].T
     turns = turns.astype(np.int32)
     first = np.empty(len(atoms) + 1, np.int64)
 

@@ -4,8 +4,30 @@ Importing this module compiles it, or loads what an earlier process compiled.
 """
 
 import numpy as np
+from numba import carray
 
-from .._compiled import kernel
+from .._compiled import FLOAT, FLOATS, INT, PAD, SHORTS, kernel, leaf, padded, unsigned
+
+CHUNK = 256  # points compared at a time
+
+
+@leaf(INT, INT, FLOATS, INT, FLOAT, FLOAT, FLOAT, FLOAT, FLOATS, SHORTS, returns=INT)
+def near_points(begin, n, points, size, x, y, z, limit, work, found):
+    """Fills `found` with which of n points from `begin` on lie near -x, -y, -z; returns how many.
+
+    limit  largest squared distance
+    work   (n + PAD,) is filled with squared distances
+    """
+    p, square, found = carray(points, (3, size)), carray(work, size), carray(found, n)
+    for m in range(padded(n)):
+        q = unsigned(begin + m)
+        dx, dy, dz = p[0, q] + x, p[1, q] + y, p[2, q] + z
+        square[m] = dx * dx + dy * dy + dz * dz
+    here = 0
+    for m in range(n):
+        found[unsigned(here)] = m
+        here += square[m] < limit
+    return here
 
 
 @kernel
@@ -30,14 +52,15 @@ def find_pairs(
     neighbour  (capacity,), shift (capacity, 3), and `with_vectors` vector (capacity, 3) from
                centre to neighbour: filled while there is room; a larger number is returned
                where there is not
-    points     (n_atoms, 3) positions within the box, in the order of the cells
+    points     (3, n_atoms + PAD) positions within the box, in the order of the cells
     turns      (n_atoms, 3) box vectors that were taken off each, in the order of the atoms
     index      (n_atoms,) which atom each point is
     box        (3, 3) vectors of the periodic box
     edges      (n_cells + 1,) first point of each cell, cells in C order of their numbers
     counts     (3,) cells along each vector; reach (3,) cells to look at on either side
     """
-    n_atoms, capacity = points.shape[0], neighbour.shape[0]
+    n_atoms, capacity, size = index.shape[0], neighbour.shape[0], points.shape[1]
+    work, found = np.empty(CHUNK + PAD), np.empty(CHUNK, np.int32)
     capacity = min(capacity, vector.shape[0]) if with_vectors else capacity
     place = np.empty(n_atoms, np.int64)
     place[index] = np.arange(n_atoms)
@@ -48,7 +71,7 @@ def find_pairs(
     for i in range(n_atoms):
         first[i] = n
         at = place[i]
-        x, y, z = points[at, 0], points[at, 1], points[at, 2]
+        x, y, z = points[0, at], points[1, at], points[2, at]
         ca, rest = divmod(cell_of[at], counts[1] * counts[2])
         cb, cc = divmod(rest, counts[2])
         for a in range(ca - reach[0], ca + reach[0] + 1):
@@ -67,18 +90,35 @@ def find_pairs(
                     oy = sa * box[0, 1] + sb * box[1, 1] + sc * box[2, 1] - y
                     oz = sa * box[0, 2] + sb * box[1, 2] + sc * box[2, 2] - z
                     itself = sa == 0 and sb == 0 and sc == 0
-                    for q in range(low, high):
-                        dx, dy, dz = points[q, 0] + ox, points[q, 1] + oy, points[q, 2] + oz
-                        if dx * dx + dy * dy + dz * dz >= limit or (itself and q == at):
-                            continue
-                        if n < capacity:
-                            neighbour[n] = j = index[q]
-                            if with_vectors:
-                                vector[n, 0], vector[n, 1], vector[n, 2] = dx, dy, dz
-                            shift[n, 0] = sa - turns[j, 0] + turns[i, 0]
-                            shift[n, 1] = sb - turns[j, 1] + turns[i, 1]
-                            shift[n, 2] = sc - turns[j, 2] + turns[i, 2]
-                        n += 1
+                    for begin in range(low, high, CHUNK):
+                        some = min(high - begin, CHUNK)
+                        here = near_points(
+                            begin,
+                            some,
+                            points.ctypes,
+                            size,
+                            ox,
+                            oy,
+                            oz,
+                            limit,
+                            work.ctypes,
+                            found.ctypes,
+                        )
+                        for f in range(here):
+                            q = begin + found[f]
+                            if itself and q == at:
+                                continue
+                            if n < capacity:
+                                j = index[q]
+                                neighbour[n] = j
+                                if with_vectors:
+                                    vector[n, 0] = points[0, q] + ox
+                                    vector[n, 1] = points[1, q] + oy
+                                    vector[n, 2] = points[2, q] + oz
+                                shift[n, 0] = sa - turns[j, 0] + turns[i, 0]
+                                shift[n, 1] = sb - turns[j, 1] + turns[i, 1]
+                                shift[n, 2] = sc - turns[j, 2] + turns[i, 2]
+                            n += 1
                     c = last + 1
     first[n_atoms] = n
     return n

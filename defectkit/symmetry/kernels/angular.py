@@ -9,7 +9,7 @@ multiply tabulated factors F(r_ij) F(r_ik) F(r_jk).
 import numpy as np
 from numba import carray
 
-from ..._compiled import FLOAT, FLOATS, INT, fast, leaf, part, unsigned
+from ..._compiled import FLOAT, FLOATS, INT, INTS, PAD, leaf, padded, part, unsigned
 from .cutoffs import (
     angle_values,
     compact_values,
@@ -18,56 +18,78 @@ from .cutoffs import (
     gaussian_values,
     power_values,
 )
-from .records import BLOCK, PAD, TRIPLES_AT, WORK_AT
+from .records import BLOCK, TRIPLES_AT, WORK_AT
 
 
-@fast
-def padded(n):
-    """The next multiple of PAD: a loop over so many leaves no rest that is not vectorised."""
-    return (n + PAD - 1) // PAD * PAD
+@leaf(*(INT,) * 4, FLOATS, INT, FLOATS, FLOAT, FLOAT, TRIPLES_AT, INTS, WORK_AT, returns=INT)
+def queue_channel(lo, hi, k0, k1, polar, size, bare, rc, limit, blocks, filled, work):
+    """Queues the triples of neighbours lo <= j < hi and k0 <= k < k1; returns how many blocks.
 
-
-@leaf(INT, INT, INT, FLOATS, INT, FLOATS, FLOAT, FLOAT, INT, TRIPLES_AT, WORK_AT, returns=INT)
-def queue_row(j, k0, k1, polar, size, bare, rc, limit, n, block, work):
-    """Appends triples of neighbour j with k0 <= k < k1 to n others; returns the new number.
-
-    bare   cutoff function of each neighbour, where the channel has an envelope
-    rc     largest r_ik
-    limit  largest r_jk squared
+    k0      -1: k begins after j
+    bare    cutoff function of each neighbour, where the channel has an envelope
+    rc      largest r_ij and r_ik
+    limit   largest r_jk squared
+    filled  how many triples each block holds
     """
-    p, f = carray(polar, (8, size)), carray(bare, size)
-    q, w = carray(block, 1)[0], carray(work, 1)[0]
-    x, y, z, r, fj = p[0, j], p[1, j], p[2, j], p[3, j], f[j]
-    for m in range(padded(k1 - k0)):
-        k = unsigned(k0 + m)
-        rk = p[3, k]
-        c = x * p[0, k] + y * p[1, k] + z * p[2, k]
-        product = r * rk
-        s = r * r + rk * rk - 2.0 * product * c
-        w.packed[m, 0] = c
-        w.packed[m, 1] = s if rk < rc else np.inf
-        w.packed[m, 2] = product
-        w.packed[m, 3] = fj * f[k]
-    first = n
-    for m in range(k1 - k0):
-        q.k[unsigned(n)] = k0 + m
-        n += w.packed[m, 1] < limit
-    for m in range(first, n):
-        at = q.k[m] - k0
-        c, s, product, both = (w.packed[at, 0], w.packed[at, 1], w.packed[at, 2], w.packed[at, 3])
-        q.packed[m, 0], q.packed[m, 1], q.packed[m, 2], q.packed[m, 3] = c, s, product, both
-    for m in range(padded(n - first)):
-        q.j[first + m] = j
-    return n
+    p, f, w = carray(polar, (8, size)), carray(bare, size), carray(work, 1)[0]
+    many, held = carray(blocks, 1), carray(filled, 1)
+    block = n = 0
+    for j in range(lo, hi):
+        at = unsigned(j)
+        x, y, z, r, fj = p[0, at], p[1, at], p[2, at], p[3, at], f[at]
+        low = k0 if k0 >= 0 else j + 1
+        while low < k1 and r < rc:
+            if n == BLOCK:
+                held[unsigned(block)] = n
+                block, n = block + 1, 0
+            q = many[unsigned(block)]
+            new = min(k1 - low, BLOCK - n)
+            for m in range(padded(new)):
+                k = unsigned(low + m)
+                rk = p[3, k]
+                c = x * p[0, k] + y * p[1, k] + z * p[2, k]
+                product = r * rk
+                s = r * r + rk * rk - 2.0 * product * c
+                w.packed[m, 0] = c
+                w.packed[m, 1] = s if rk < rc else np.inf
+                w.packed[m, 2] = product
+                w.packed[m, 3] = fj * f[k]
+            begin = n
+            for m in range(new):
+                q.k[unsigned(n)] = m
+                n += w.packed[m, 1] < limit
+            for m in range(n - begin):
+                to = unsigned(begin + m)
+                row = unsigned(q.k[to])
+                c, s, product, both = (
+                    w.packed[row, 0],
+                    w.packed[row, 1],
+                    w.packed[row, 2],
+                    w.packed[row, 3],
+                )
+                q.packed[to, 0], q.packed[to, 1], q.packed[to, 2], q.packed[to, 3] = (
+                    c,
+                    s,
+                    product,
+                    both,
+                )
+            for m in range(padded(n - begin)):
+                to = unsigned(begin + m)
+                q.j[to] = j
+                q.k[to] += low
+            low += new
+    held[unsigned(block)] = n
+    return block + (n > 0)
 
 
 @leaf(INT, TRIPLES_AT)
 def pad(n, block):
     """Harmless triples after the n of a block, which add nothing where there is an envelope."""
     q = carray(block, 1)[0]
-    for m in range(n, n + PAD):
-        q.packed[m, 0], q.packed[m, 1], q.packed[m, 2], q.packed[m, 3] = 0.0, 1.0, 1.0, 0.0
-        q.j[m] = q.k[m] = 0
+    for m in range(PAD):
+        to = unsigned(n + m)
+        q.packed[to, 0], q.packed[to, 1], q.packed[to, 2], q.packed[to, 3] = 0.0, 1.0, 1.0, 0.0
+        q.j[to] = q.k[to] = 0
 
 
 @part
@@ -76,33 +98,27 @@ def queue_triples(channels, start, n_species, polar, F, blocks, filled, bounds, 
 
     filled  how many triples each block holds
     """
-    block, size = 0, polar.shape[1]
+    block = 0
     for ch in range(channels.shape[0]):
         channel = channels[ch]
         bounds[ch] = block
         e1, e2, rc = channel.first, channel.second, channel.rc
-        limit = rc * rc if channel.narrow else np.inf
-        bare = F[max(channel.envelope, 0)]
-        lo1, hi1 = (start[e1], start[e1 + 1]) if e1 >= 0 else (0, start[n_species])
-        lo2, hi2 = (start[e2], start[e2 + 1]) if e2 >= 0 else (0, start[n_species])
-        n = 0
-        for j in range(lo1, hi1):
-            if polar[3, j] >= rc:
-                continue
-            k = j + 1 if e1 == e2 else lo2
-            while k < hi2:
-                if n == BLOCK:
-                    filled[block] = n
-                    block, n = block + 1, 0
-                stop = min(hi2, k + BLOCK - n)
-                at = blocks[block:].ctypes
-                n = queue_row(
-                    j, k, stop, polar.ctypes, size, bare.ctypes, rc, limit, n, at, work.ctypes
-                )
-                k = stop
-        if n:
-            filled[block] = n
-            block += 1
+        lo, hi = (start[e1], start[e1 + 1]) if e1 >= 0 else (0, start[n_species])
+        k0, k1 = (start[e2], start[e2 + 1]) if e2 >= 0 else (0, start[n_species])
+        block += queue_channel(
+            lo,
+            hi,
+            -1 if e1 == e2 else k0,
+            k1,
+            polar.ctypes,
+            polar.shape[1],
+            F[max(channel.envelope, 0)].ctypes,
+            rc,
+            rc * rc if channel.narrow else np.inf,
+            blocks[block:].ctypes,
+            filled[block:].ctypes,
+            work.ctypes,
+        )
     bounds[channels.shape[0]] = block
     for b in range(block):
         pad(filled[b], blocks[b:].ctypes)

@@ -11,10 +11,22 @@ from collections import namedtuple
 import numpy as np
 from numba import carray
 
-from ..._compiled import FLOATS, INT, kernel, leaf, part
-from .angular import add_values, padded, queue_triples, total
+from ..._compiled import (
+    FLOAT,
+    FLOATS,
+    INT,
+    INTS,
+    PAD,
+    SHORTS,
+    kernel,
+    leaf,
+    padded,
+    part,
+    unsigned,
+)
+from .angular import add_values, queue_triples, total
 from .cutoffs import compact_values, cutoff_values, gaussian_values
-from .records import BLOCK, PAD, TRIPLES
+from .records import BLOCK, TRIPLES
 
 Space = namedtuple(
     "Space",
@@ -36,49 +48,57 @@ Space = namedtuple(
 )
 
 
-@leaf(INT, FLOATS, INT)
-def directions(n, polar, size):
-    """Distances, their inverses and unit vectors from the vectors in `polar`."""
-    p = carray(polar, (8, size))
-    for m in range(padded(n)):
-        x, y, z = p[5, m], p[6, m], p[7, m]
-        r = np.sqrt(x * x + y * y + z * z)
-        inverse = 1.0 / r
-        p[0, m], p[1, m], p[2, m] = x * inverse, y * inverse, z * inverse
-        p[3, m], p[4, m] = r, inverse
-
-
-@part
+@leaf(
+    INT, INT, INTS, SHORTS, FLOATS, FLOATS, INTS, INT, FLOAT, FLOATS, INT, INTS, INTS, returns=INT
+)
 def load_neighbours(
-    i, first, neigh, shift, pos, cell, species, n_species, rc, polar, index, start
+    i, pairs, neigh, shift, pos, cell, species, n_species, rc, polar, size, index, start
 ):
     """Neighbours of atom i nearer than rc, grouped by species; returns how many.
 
     Returns -1 where another atom coincides with atom i.
     """
-    low, pairs = first[i], first[i + 1] - first[i]
+    near, turn, at, box = (
+        carray(neigh, 1),
+        carray(shift, (1, 3)),
+        carray(pos, (1, 3)),
+        carray(cell, (3, 3)),
+    )
+    kind, p, index, start = (
+        carray(species, 1),
+        carray(polar, (8, size)),
+        carray(index, 1),
+        carray(start, 1),
+    )
+    x0, y0, z0 = at[unsigned(i), 0], at[unsigned(i), 1], at[unsigned(i), 2]
     for m in range(pairs):
-        j, p = neigh[low + m], low + m
-        a, b, c = shift[p, 0], shift[p, 1], shift[p, 2]
-        x = pos[j, 0] - pos[i, 0] + a * cell[0, 0] + b * cell[1, 0] + c * cell[2, 0]
-        y = pos[j, 1] - pos[i, 1] + a * cell[0, 1] + b * cell[1, 1] + c * cell[2, 1]
-        z = pos[j, 2] - pos[i, 2] + a * cell[0, 2] + b * cell[1, 2] + c * cell[2, 2]
-        polar[0, m], polar[1, m], polar[2, m], polar[3, m] = x, y, z, x * x + y * y + z * z
-    n = 0
+        j = unsigned(near[m])
+        a, b, c = float(turn[m, 0]), float(turn[m, 1]), float(turn[m, 2])
+        x = at[j, 0] - x0 + a * box[0, 0] + b * box[1, 0] + c * box[2, 0]
+        y = at[j, 1] - y0 + a * box[0, 1] + b * box[1, 1] + c * box[2, 1]
+        z = at[j, 2] - z0 + a * box[0, 2] + b * box[1, 2] + c * box[2, 2]
+        p[0, m], p[1, m], p[2, m], p[3, m] = x, y, z, x * x + y * y + z * z
+    n, limit = 0, rc * rc
     for s in range(n_species):
         start[s] = n
         for m in range(pairs):
-            index[n] = m
-            n += (polar[3, m] < rc * rc) & (species[neigh[low + m]] == s)
-    start[n_species] = n
+            index[unsigned(n)] = m
+            n += (p[3, m] < limit) & (kind[unsigned(near[m])] == s)
+    start[unsigned(n_species)] = n
     least = np.inf
     for k in range(n):
-        m = index[k]
-        polar[5, k], polar[6, k], polar[7, k] = polar[0, m], polar[1, m], polar[2, m]
-        least = min(least, polar[3, m])
-        index[k] = neigh[low + m]
-    directions(n, polar.ctypes, polar.shape[1])
-    polar[3, n : n + PAD] = rc
+        m = unsigned(index[k])
+        p[5, k], p[6, k], p[7, k] = p[0, m], p[1, m], p[2, m]
+        least = min(least, p[3, m])
+        index[k] = near[m]
+    for k in range(padded(n)):
+        x, y, z = p[5, k], p[6, k], p[7, k]
+        r = np.sqrt(x * x + y * y + z * z)
+        inverse = 1.0 / r
+        p[0, k], p[1, k], p[2, k] = x * inverse, y * inverse, z * inverse
+        p[3, k], p[4, k] = r, inverse
+    for m in range(PAD):
+        p[3, unsigned(n + m)] = rc
     return n if least > 1e-12 else -1
 
 
@@ -156,19 +176,21 @@ def centre_values(
     -1 if one of them coincides with it.
     """
     n_species = weight.shape[0]
+    low = first[i]
     n = load_neighbours(
         i,
-        first,
-        neigh,
-        shift,
-        pos,
-        cell,
-        species,
+        first[i + 1] - low,
+        neigh[low:].ctypes,
+        shift[low:].ctypes,
+        pos.ctypes,
+        cell.ctypes,
+        species.ctypes,
         n_species,
         plan.rc[0],
-        space.polar,
-        space.index,
-        space.start,
+        space.polar.ctypes,
+        space.polar.shape[1],
+        space.index.ctypes,
+        space.start.ctypes,
     )
     if n < 0:
         return n

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from numba import from_dtype, types
 
+from ..._compiled import PAD
+
 # A part of every record type, so that kept machine code is dropped when any kernel changes.
 VERSION = (
     "of_"
@@ -14,7 +16,6 @@ VERSION = (
     ).hexdigest()[:12]
 )
 BLOCK = 2048  # triples at a time: their work arrays stay in the second-level cache
-PAD = 16  # rows are that much longer, so that loops run over whole vectors; see `padded`
 
 
 def _rows(kind, *names):

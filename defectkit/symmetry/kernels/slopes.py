@@ -10,8 +10,8 @@ sums  (size, 8) of each neighbour: slope in r, in the cosine times the cosine, m
 
 from numba import carray
 
-from ..._compiled import FLOAT, FLOATS, INT, leaf, part, unsigned
-from .angular import padded, prepare, third_factor
+from ..._compiled import FLOAT, FLOATS, INT, leaf, padded, part, unsigned
+from .angular import prepare, third_factor
 from .cutoffs import exponential
 from .records import TRIPLES_AT, WORK_AT
 
