@@ -43,6 +43,8 @@ def n2p2_tasks(n2p2, potential, atoms, folder):
             "-O3",
             "-march=native",
             "-std=c++11",
+            "-fopenmp",
+            "-I/usr/include/eigen3",
             Path(__file__).with_name("n2p2_timing.cpp"),
             f"-I{n2p2}/include",
             f"{n2p2}/lib/libnnp.a",

@@ -135,6 +135,15 @@ def test_types_2_3_and_9_are_their_equations(tmp_path, diamond):
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+def test_gaussians_that_are_powers_of_one_another_are_their_equations(tmp_path, diamond):
+    etas = (0.01, 0.02, 0.025, 0.07, 0.16, 0.31, 0.32)
+    sf = from_lines(tmp_path, [f"Si 3 Si Si {eta} 1 1 4.0" for eta in etas])
+    assert list(sf.plan("Si").powers) == [0, 2, 0, 7, 16, 31, 0]
+    _, vectors = plain_pairs(diamond, 4.0, 7)
+    expected = [plain_g3(vectors, eta, 1, 1, 4.0) for eta in etas]
+    np.testing.assert_allclose(sf(diamond, centres=[7])[0], expected, rtol=1e-12)
+
+
 def test_hard_cutoff_counts_the_four_bonds_of_diamond(tmp_path):
     path = tmp_path / "input.nn"
     path.write_text("elements Si\ncutoff_type 0\nsymfunction_short Si 2 Si 0.0 0.0 3.0\n")

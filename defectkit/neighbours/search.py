@@ -6,7 +6,7 @@ Importing this module compiles it, or loads what an earlier process compiled.
 import numpy as np
 from numba import carray
 
-from .._compiled import FLOAT, FLOATS, INT, PAD, SHORTS, kernel, leaf, padded, unsigned
+from .._compiled import FLOAT, FLOATS, INT, PAD, SHORTS, kernel, leaf, padded, part, unsigned
 
 CHUNK = 256  # points compared at a time
 
@@ -28,6 +28,54 @@ def near_points(begin, n, points, size, x, y, z, limit, work, found):
         found[unsigned(here)] = m
         here += square[m] < limit
     return here
+
+
+@part
+def search_run(
+    low,
+    high,
+    i,
+    n,
+    itself,
+    image,
+    offset,
+    limit,
+    space,
+    index,
+    turns,
+    points,
+    neighbour,
+    shift,
+    vector,
+):
+    """Appends the near ones of points low to high, not `itself`, to n neighbours of atom i.
+
+    Returns the new number, counting those for which there is no room.
+
+    image, offset  box vectors added to the points, and their sum less atom i's position
+    space          work arrays (CHUNK + PAD,) of floats, (CHUNK,) of int32
+    """
+    x, y, z = offset
+    work, found = space
+    for begin in range(low, high, CHUNK):
+        some, size = min(high - begin, CHUNK), points.shape[1]
+        here = near_points(
+            begin, some, points.ctypes, size, x, y, z, limit, work.ctypes, found.ctypes
+        )
+        for f in range(here):
+            q = begin + found[f]
+            if q == itself:
+                continue
+            if n < neighbour.shape[0]:
+                j = index[q]
+                neighbour[n] = j
+                for a in range(3):
+                    shift[n, a] = image[a] - turns[j, a] + turns[i, a]
+                if n < vector.shape[0]:
+                    for a in range(3):
+                        vector[n, a] = points[a, q] + offset[a]
+            n += 1
+    return n
 
 
 @kernel
@@ -59,9 +107,11 @@ def find_pairs(
     edges      (n_cells + 1,) first point of each cell, cells in C order of their numbers
     counts     (3,) cells along each vector; reach (3,) cells to look at on either side
     """
-    n_atoms, capacity, size = index.shape[0], neighbour.shape[0], points.shape[1]
-    work, found = np.empty(CHUNK + PAD), np.empty(CHUNK, np.int32)
-    capacity = min(capacity, vector.shape[0]) if with_vectors else capacity
+    n_atoms, capacity = index.shape[0], neighbour.shape[0]
+    if with_vectors:
+        capacity = min(capacity, vector.shape[0])
+    space = np.empty(CHUNK + PAD), np.empty(CHUNK, np.int32)
+    room = neighbour[:capacity], shift, vector[: capacity if with_vectors else 0]
     place = np.empty(n_atoms, np.int64)
     place[index] = np.arange(n_atoms)
     cell_of = np.empty(n_atoms, np.int64)
@@ -71,7 +121,6 @@ def find_pairs(
     for i in range(n_atoms):
         first[i] = n
         at = place[i]
-        x, y, z = points[0, at], points[1, at], points[2, at]
         ca, rest = divmod(cell_of[at], counts[1] * counts[2])
         cb, cc = divmod(rest, counts[2])
         for a in range(ca - reach[0], ca + reach[0] + 1):
@@ -86,39 +135,14 @@ def find_pairs(
                     last = min(cc + reach[2], (sc + 1) * counts[2] - 1)
                     low = edges[row + c - sc * counts[2]]
                     high = edges[row + last - sc * counts[2] + 1]
-                    ox = sa * box[0, 0] + sb * box[1, 0] + sc * box[2, 0] - x
-                    oy = sa * box[0, 1] + sb * box[1, 1] + sc * box[2, 1] - y
-                    oz = sa * box[0, 2] + sb * box[1, 2] + sc * box[2, 2] - z
-                    itself = sa == 0 and sb == 0 and sc == 0
-                    for begin in range(low, high, CHUNK):
-                        some = min(high - begin, CHUNK)
-                        here = near_points(
-                            begin,
-                            some,
-                            points.ctypes,
-                            size,
-                            ox,
-                            oy,
-                            oz,
-                            limit,
-                            work.ctypes,
-                            found.ctypes,
-                        )
-                        for f in range(here):
-                            q = begin + found[f]
-                            if itself and q == at:
-                                continue
-                            if n < capacity:
-                                j = index[q]
-                                neighbour[n] = j
-                                if with_vectors:
-                                    vector[n, 0] = points[0, q] + ox
-                                    vector[n, 1] = points[1, q] + oy
-                                    vector[n, 2] = points[2, q] + oz
-                                shift[n, 0] = sa - turns[j, 0] + turns[i, 0]
-                                shift[n, 1] = sb - turns[j, 1] + turns[i, 1]
-                                shift[n, 2] = sc - turns[j, 2] + turns[i, 2]
-                            n += 1
+                    x = sa * box[0, 0] + sb * box[1, 0] + sc * box[2, 0] - points[0, at]
+                    y = sa * box[0, 1] + sb * box[1, 1] + sc * box[2, 1] - points[1, at]
+                    z = sa * box[0, 2] + sb * box[1, 2] + sc * box[2, 2] - points[2, at]
+                    itself = at if sa == 0 and sb == 0 and sc == 0 else -1
+                    image, offset, where = (sa, sb, sc), (x, y, z), (index, turns, points)
+                    n = search_run(
+                        low, high, i, n, itself, image, offset, limit, space, *where, *room
+                    )
                     c = last + 1
     first[n_atoms] = n
     return n

@@ -158,6 +158,7 @@ def make_plan(
         pairs=np.array(pairs, PAIR),
         channels=np.array(channel, CHANNEL),
         factors=np.array(factors, np.int64),
+        powers=np.array(_powers(channel, [rads[row] for row in factors]), np.int64),
         angles=np.array(angles, ANGLE),
         members=np.array(members, MEMBER),
         rc=np.array([max(f.rc for f in functions)]),
@@ -177,6 +178,18 @@ def _bare_cutoff(key, rows, rads):
     if base not in rads:
         rads.append(base)
     return rads.index(base)
+
+
+def _powers(channels, factors):
+    """Which power, 2 to 31, of its channel's first Gaussian each factor is; 0 for none of them."""
+    powers = [0] * len(factors)
+    for *_, (begin, end), _, _, base in channels:
+        for f in range(begin + 1, end if base >= 0 else 0):
+            ratio = factors[f][1] / (factors[begin][1] or np.inf)
+            power = round(ratio)
+            if 2 <= power <= 31 and abs(ratio - power) < 1e-12 * power:
+                powers[f] = power
+    return powers
 
 
 def _add_channel(key, rows, base, channel, factors, angles, members):

@@ -51,14 +51,16 @@ def queue_channel(lo, hi, k0, k1, polar, size, bare, rc, limit, blocks, filled, 
                 product = r * rk
                 s = r * r + rk * rk - 2.0 * product * c
                 w.packed[m, 0] = c
-                w.packed[m, 1] = s if rk < rc else np.inf
+                w.packed[m, 1] = s if (rk < rc) & (m < new) else np.inf
                 w.packed[m, 2] = product
                 w.packed[m, 3] = fj * f[k]
             begin = n
-            for m in range(new):
+            for m in range(padded(new)):
                 q.k[unsigned(n)] = m
                 n += w.packed[m, 1] < limit
-            for m in range(n - begin):
+            for m in range(4):  # so that four can be copied at a time
+                q.k[unsigned(n + m)] = 0
+            for m in range((n - begin + 3) // 4 * 4):
                 to = unsigned(begin + m)
                 row = unsigned(q.k[to])
                 c, s, product, both = (
@@ -161,6 +163,25 @@ def radial_of_envelope(n, eta, gaussian, work):
     for m in range(padded(n)):
         e[m] = exponential(-eta * w.squares[m])
         w.radial[m] = w.cutoffs[m] * e[m]
+
+
+@leaf(INT, INT, FLOATS, FLOATS, WORK_AT)
+def radial_of_power(n, power, first, gaussian, work):
+    """As `radial_of_envelope`, from the Gaussian whose `power` it is, 2 to 31."""
+    w, f, e = carray(work, 1)[0], carray(first, n), carray(gaussian, n)
+    for m in range(padded(n)):
+        b = f[m]
+        x = b if power & 1 else 1.0
+        b *= b
+        x = x * b if power & 2 else x
+        b *= b
+        x = x * b if power & 4 else x
+        b *= b
+        x = x * b if power & 8 else x
+        b *= b
+        x = x * b if power & 16 else x
+        e[m] = x
+        w.radial[m] = w.cutoffs[m] * x
 
 
 @leaf(INT, TRIPLES_AT, FLOATS, INT, WORK_AT)
@@ -291,7 +312,10 @@ def add_values(plan, ch, n, block, F, slopes, work, A, dA, E, out):
     member, last = channel.members
     for f in range(channel.factors[0], channel.factors[1]):
         row = plan.factors[f]
-        if base >= 0:
+        if base >= 0 and plan.powers[f] > 1:
+            first = E[channel.factors[0]].ctypes
+            radial_of_power(n, plan.powers[f], first, E[f].ctypes, work.ctypes)
+        elif base >= 0:
             radial_of_envelope(n, plan.radials[row].a, E[f].ctypes, work.ctypes)
         else:
             if channel.narrow:

@@ -39,6 +39,7 @@ Plan = namedtuple(
         "pairs",  # (n,) PAIR, the radial functions
         "channels",  # (n,) CHANNEL
         "factors",  # (n,) rows of `radials` used by the channels
+        "powers",  # (n,) which power of its channel's first Gaussian each is, 0 where none
         "angles",  # (n,) ANGLE
         "members",  # (n,) MEMBER, the angular functions by their rows of `factors` and `angles`
         "rc",  # (1,) largest cutoff of the element
