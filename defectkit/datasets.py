@@ -207,7 +207,8 @@ def described_sets() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
     Returns (about, arrays): what each descriptor is, its cost and how many features it has; and
     "SET: truth" (n,) beside "SET: DESCRIPTOR" (n, components), the principal components of its
-    standardised features. Made by `recipes/descriptors.py`.
+    standardised features. "elements: CHGNet" (89, 64) are its features of a close-packed crystal
+    of each of `about["elements"]`. Made by `recipes/descriptors.py`.
 
     >>> about, arrays = described_sets()
     >>> len(arrays["water: truth"]) == len(arrays["water: CHGNet"])

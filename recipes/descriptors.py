@@ -6,7 +6,8 @@
 Each descriptor is standardised over a data set and turned to its principal components, of which
 the first are kept: distances between environments, all that a map is made from, stay what they
 were up to the variance left out, which the file states. Cost is processor time per atom of one
-process, library and neighbour search included, without making the descriptor.
+process, library and neighbour search included, without making the descriptor; what else runs on
+the machine counts little. CHGNet also describes a crystal of each element that it knows.
 """
 
 import importlib.metadata
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ase.build import bulk
+from ase.data import atomic_numbers, covalent_radii
 from sklearn.decomposition import PCA
 from tqdm import tqdm
 
@@ -104,6 +107,17 @@ def described(descriptor, frames, centres):
     return np.concatenate(rows), took / sum(map(len, frames))
 
 
+def of_every_element():
+    """Symbols that CHGNet knows, and its features of each one's close-packed crystal."""
+    chgnet = descriptors.chgnet()
+    radii = [max(covalent_radii[atomic_numbers[symbol]], 0.5) for symbol in chgnet.elements]
+    crystals = [
+        bulk(symbol, "fcc", a=2 * 2**0.5 * radius)
+        for symbol, radius in zip(chgnet.elements, radii, strict=True)
+    ]
+    return chgnet.elements, np.concatenate([chgnet(atoms) for atoms in tqdm(crystals, "elements")])
+
+
 def main():
     torch.set_num_threads(1)
     arrays, about = {}, {}
@@ -131,6 +145,8 @@ def main():
                 "made": getattr(descriptor, "version", "") or f"defectkit {dk.__version__}",
                 "parameters": getattr(descriptor, "parameters", {}),
             }
+    symbols, X = of_every_element()
+    arrays["elements: CHGNet"] = X.astype(np.float32)
     used = ("numpy", "scikit-learn", "torch", "ase")
     software = {name: importlib.metadata.version(name) for name in used}
     write_archive(
@@ -140,6 +156,7 @@ def main():
             "recipe": "recipes/descriptors.py",
             "seed": SEED,
             "sets": about,
+            "elements": symbols,
             "software": software,
         },
         arrays,
