@@ -22,6 +22,8 @@ NEIGHBOURS = 24  # of each element, per atom
 UNKNOWN = "unknown crystal"
 LEAST_CONTENT = 0.05  # of an element that the crystal's name speaks of
 NEAR = 0.07  # rms difference of shells over the spacing: a thermal prototype is nearer
+MOST_BONDS = 8  # neighbours of another element that are bonds
+BROKEN, FORMED = 1.3, 1.2  # mean lengths: a longer one is no bond, a shorter one is one more
 HEATS = (0.0, 0.04, 0.08)  # rattles (of the nearest distance) that prototypes are compared at
 # The crystal of all atoms together, where they fit one.
 BLIND = {
@@ -256,10 +258,16 @@ def _scores(atoms, kinds, measured, blind):
 
 
 def _misfit(measured, hot, reference, pairing, count=14):
-    """Rms difference of shell-averaged distances, scaled to fit, over the spacing."""
+    """Rms difference of shell-averaged distances, scaled to fit, over the spacing.
+
+    Infinite where the number of bonds is another: monoclinic zirconia has the distances of
+    fluorite on the mean, but seven bonds.
+    """
     ours, ideal = [], []
     for (a, b), distances in reference.items():
         own = measured[pairing[a], pairing[b]]
+        if a != b and not _same_bonds(own, distances):
+            return np.inf
         for rows in _shell_rows(distances, count):
             if np.isfinite(own[rows]).all() and np.isfinite(distances[rows]).all():
                 weight = np.sqrt(len(rows) / distances[rows[0]] ** 2)
@@ -273,6 +281,15 @@ def _misfit(measured, hot, reference, pairing, count=14):
     away = values / scale - ideal
     spacing = min(d[0] for d in reference.values())
     return float(np.sqrt((weights**2 * away**2).sum() / (weights**2).sum()) / spacing)
+
+
+def _same_bonds(own, ideal):
+    """Whether as many neighbours are near by as in the prototype, told where those are few."""
+    n = int((ideal < BROKEN * ideal[0]).sum())
+    if n > MOST_BONDS or n == len(ideal):
+        return True
+    length = own[:n].mean()
+    return not (own[n - 1] > BROKEN * length or own[n] < FORMED * length)
 
 
 def _shell_rows(distances, count):

@@ -185,7 +185,9 @@ def cluster_name(label, made, analyses, row, compounds, disorder):
         called = compound[0] if sure else f"unknown crystal, {row['coordination']:.1f} neighbours"
         return called, compound[1], compound[2]
     if share >= MAJORITY and name != "other":
-        return name, share, f"template of {share:.0%} of its atoms"
+        stacked = name == "graphene" and _share(label, made, analyses, _stacked) > MAJORITY
+        called, layers = ("graphite", ", layers on each other") if stacked else (name, "")
+        return called, share, f"template of {share:.0%} of its atoms{layers}"
     beside = _share(label, made, analyses, _near_point_defects)
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are near one"
@@ -300,6 +302,14 @@ def _close_packed(a):
     if not outside.any() or types is None:
         return np.zeros(0, bool)
     return np.isin(types[~outside], ("fcc", "hcp", "icosahedral"))
+
+
+def _stacked(a):
+    """Flags of the atoms of graphene that have an atom above or below at less than 3 spacings."""
+    found = a.structure
+    up = found.rotation[:, :, 2]
+    height = np.abs(np.einsum("nkx,nx->nk", found.vectors, up))
+    return (height > found.spacing).any(axis=1) & (found.labels == "graphene")
 
 
 def _near_point_defects(a):

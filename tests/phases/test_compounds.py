@@ -49,3 +49,16 @@ def test_coordination_counts_unlike_neighbours():
 def test_elements_keep_their_crystal():
     iron = bulk("Fe", cubic=True) * 3
     assert tuple(prototype(iron, structure_types(iron))) == ("bcc", 1.0)
+
+
+def test_seven_bonds_are_not_the_eight_of_fluorite_nor_the_six_of_rutile():
+    from ase.spacegroup import crystal
+
+    zirconia = crystal(
+        ["Zr", "O", "O"],
+        [(0.2754, 0.0395, 0.2083), (0.07, 0.3317, 0.3447), (0.4496, 0.7569, 0.4792)],
+        spacegroup=14,
+        cellpar=[5.15, 5.21, 5.32, 90, 99.2, 90],
+    ) * (2, 2, 2)
+    found = prototype(zirconia, structure_types(zirconia))
+    assert found.name == "unknown crystal" and "Zr with 7 O neighbours" in found.words
