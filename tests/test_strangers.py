@@ -49,6 +49,44 @@ def test_an_impurity_does_not_hide_the_crystal(atoms, site, name):
     assert result.defects["element"][0] == f"P on {host}"
 
 
+def test_layers_of_graphene_on_each_other_are_graphite():
+    layer = graphene(size=(5, 5, 1), a=2.46)
+    layer.cell[2, 2], layer.pbc = 3.35, True
+    other = layer.copy()
+    other.positions += [0, 2.46 / 3**0.5, 3.35]
+    crystal = layer + other
+    crystal.cell[2, 2] = 6.7
+    assert answer(rattled(crystal * (1, 1, 2)))[1] == {"graphite"}
+
+
+def test_a_molten_salt_is_no_crystal():
+    from ase.neighborlist import neighbor_list
+
+    salt = bulk("LiF", "rocksalt", a=4.4, cubic=True) * 3
+    salt.positions += np.random.default_rng(3).normal(0, 0.9, (len(salt), 3))
+    for _ in range(80):  # like ions at 2.5 Å or more, unlike ones at 1.8
+        i, j, d, step = neighbor_list("ijdD", salt, 2.5)
+        least = np.where(salt.numbers[i] == salt.numbers[j], 2.5, 1.8)
+        push = 0.25 * np.clip(least - d, 0, None) / np.maximum(d, 0.1)
+        np.add.at(salt.positions, i, -push[:, None] * step)
+    assert answer(salt)[1] == {"liquid or amorphous"}
+
+
+def test_a_void_is_one_cavity_and_no_vacancies():
+    tungsten = bulk("W", cubic=True) * 8
+    middle = tungsten.cell.array.sum(axis=0) / 2
+    tungsten = tungsten[np.linalg.norm(tungsten.positions - middle, axis=1) > 5.5]
+    result, names = answer(rattled(tungsten))
+    assert result.extended["kind"].tolist() == ["cavity"] and not len(result.defects)
+    assert names <= {"bcc", "cavity", "below the surface", "noise"}
+
+
+def test_an_interface_of_two_elements_on_one_lattice_has_its_name():
+    silicon = bulk("Si", cubic=True) * (2, 2, 6)
+    silicon.symbols[silicon.positions[:, 2] > silicon.cell[2, 2] / 2] = "Ge"
+    assert answer(rattled(silicon))[1] == {"diamond"}
+
+
 def test_a_boron_nitride_sheet_has_a_name():
     sheet = graphene("BN", a=2.5, size=(5, 5, 1), vacuum=8)
     sheet.pbc = True

@@ -7,6 +7,8 @@ import numpy as np
 from .graph import groups, near_pairs, unwrapped
 from .orientation import direction_name, misorientation, plane_name
 
+FLAT = 1.2  # spacings: the rms distance of its atoms from a plane, up to which a wall is flat
+
 
 @dataclass
 class Boundary:
@@ -88,7 +90,9 @@ def _absorb(structure, walls, loose, steps=3):
         owner[left] = owner[structure.neighbours[left, :12]].max(axis=1)
     for k, wall in enumerate(walls):
         own = np.union1d(wall.atoms, np.flatnonzero(owner == k))
-        wall.atoms = np.union1d(own, _between(structure, own, wall.normal))
+        if wall.flat < FLAT * structure.spacing:
+            own = np.union1d(own, _between(structure, own, wall.normal))
+        wall.atoms = own
 
 
 def _between(structure, own, normal, inner=80):

@@ -14,6 +14,7 @@ from ..clusters import NOT_LABELLED
 from ..defects import PointDefects, find_point_defects, track
 from ..io.continuity import first_break
 from ..phases import common_elements, extended_defects, prototype, structure_types
+from ..phases.compounds import UNKNOWN
 from ..phases.crystals import SIMPLE_CUBIC
 from ..result import Result
 from . import names, tables
@@ -45,6 +46,8 @@ CRYSTALLINE = 0.3  # of the atoms in a crystal: they are no molecules
 WHOLE = 0.99  # of the atoms: one lattice explains the frame
 STRAINED = ("step", "grain boundary", "phase boundary", "dislocation")  # three shells further
 ON_ITS_SITE = ("antisite", "substitutional")
+LEAST_MELT = 100  # atoms
+SHARP, DISTINCT = 0.025, 0.1  # misfit and margin of a prototype that stands without a lattice
 SAME_PLACE = 1.5  # Å
 LEAST_WATER = 150  # atoms of water in a frame that has a surface
 
@@ -167,6 +170,8 @@ def _analysed_frame(number, atoms, water, hints):
         if water
         else find_point_defects(atoms, flagged=hints)
     )
+    if named_as is not None and not point.decided and ordered <= CRYSTALLINE:
+        named_as = without_chance_prototype(named_as, len(atoms))
     structure = without_chance_cubic(structure, point, extended)
     extended = without_doubtful_lines(extended, point)
     point = without_disturbed(point, extended, structure, atoms)
@@ -215,6 +220,16 @@ def of_molecules(atoms, hints, crystalline):
     ]
     nothing[oxygen] = found.flagged
     return replace(found, sites=sites, flagged=nothing)
+
+
+def without_chance_prototype(found, n_atoms):
+    """The prototype, unknown where it fits no better than a melt's shells fit one on the mean.
+
+    For a frame of many atoms that no lattice explains and in which few fit a template.
+    """
+    if n_atoms < LEAST_MELT or (found.misfit < SHARP and found.margin > DISTINCT):
+        return found
+    return replace(found, name=UNKNOWN, margin=0.0, words=f"no order of a crystal; {found.words}")
 
 
 def without_chance_cubic(structure, point, extended):
@@ -274,11 +289,11 @@ def without_disturbed(point, extended, structure, atoms):
     """The point defects that are not the disorder of a surface, a boundary or a core.
 
     A site is left out where most atoms around it belong to such an extended defect or lie within
-    three shells of a step or boundary, or any of them lies so near the core of a dislocation: the
-    step of a surface is no divacancy, a core no interstitial. Round a dislocation the sites of one
-    lattice are wrong far from it, too: there a vacant site or an atom without one counts only
-    if most atoms around it fit no template. What was found on a surface as its vacancy or adatom
-    stays.
+    three shells of a step or boundary, where it lies in a cavity, or where any atom around lies so
+    near the core of a dislocation: the step of a surface is no divacancy, a core no interstitial.
+    Round a dislocation the sites of one lattice are wrong far from it, too: there a vacant site or
+    an atom without one counts only if most atoms around it fit no template. What was found on a
+    surface as its vacancy or adatom stays.
     """
     disturbed, core = disturbed_atoms(extended, structure)
     if point.crystal is None:  # told by the order around, which is broken at a surface
@@ -288,8 +303,11 @@ def without_disturbed(point, extended, structure, atoms):
     around = [np.union1d(s.neighbours, s.atoms).astype(int) for s in point.sites]
     whole = _crystal(structure) & any(d.kind == "dislocation" for d in extended)
     told = [d.position for d in extended if d.kind in tables.ON_SURFACES]
+    cavities = [d for d in extended if d.kind == "cavity"]
 
     def stands(site, near):
+        if any(_inside(site.position, cavity, atoms) for cavity in cavities):
+            return False
         if not len(near) or _at_one(site.position, told, atoms):
             return True
         bent = site.kind not in ON_ITS_SITE and whole[near].mean() > 0.5
@@ -300,6 +318,13 @@ def without_disturbed(point, extended, structure, atoms):
     for site in kept:
         flagged[site.atoms] = flagged[site.neighbours] = True
     return replace(point, sites=kept, flagged=flagged)
+
+
+def _inside(position, cavity, atoms):
+    """Whether a position lies no farther from a cavity's centre than the atoms that line it."""
+    places = np.vstack([position[None], atoms.positions[cavity.atoms]])
+    away = find_mic(places - cavity.position, atoms.cell, atoms.pbc)[1]
+    return away[0] <= away[1:].max()
 
 
 def _at_one(position, places, atoms):

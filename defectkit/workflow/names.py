@@ -36,6 +36,7 @@ ELECTRONEGATIVE = (
     "F",
 )
 MOST_COMPOUNDS = 20
+LATTICES = ("fcc", "hcp", "bcc", "diamond", "hexagonal diamond")  # in whatever order of elements
 BELOW = 0.8  # share of a cluster next to a surface that names it so
 LEAST_CRYSTAL = 0.2  # of the atoms inside a body whose surface hides what lies below it
 PACKED = 0.4  # share of a cluster that is close-packed in many orientations
@@ -180,14 +181,16 @@ def cluster_name(label, made, analyses, row, compounds, disorder):
                 f"{coherent:.0%} of neighbours are oriented alike"
             ),
         )
-    if compound is not None:
+    ordered = share >= MAJORITY and name in LATTICES
+    if compound is not None and (known or not ordered):
         sure = not compound[0].startswith("unknown")
         called = compound[0] if sure else f"unknown crystal, {row['coordination']:.1f} neighbours"
         return called, compound[1], compound[2]
     if share >= MAJORITY and name != "other":
         stacked = name == "graphene" and _share(label, made, analyses, _stacked) > MAJORITY
-        called, layers = ("graphite", ", layers on each other") if stacked else (name, "")
-        return called, share, f"template of {share:.0%} of its atoms{layers}"
+        called, more = ("graphite", ", layers on each other") if stacked else (name, "")
+        more += "" if compound is None else "; elements in no known order"
+        return called, share, f"template of {share:.0%} of its atoms{more}"
     beside = _share(label, made, analyses, _near_point_defects)
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are near one"
@@ -282,7 +285,7 @@ def _outside(a):
     """Flags of the atoms at a surface."""
     flags = np.zeros(len(a.atoms), bool)
     for d in a.extended:
-        if "surface" in d.kind:
+        if "surface" in d.kind or d.kind == "cavity":
             flags[d.atoms] = True
     return flags
 

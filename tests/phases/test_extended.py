@@ -181,6 +181,34 @@ def test_screw_dislocation_and_its_burgers_vector():
     assert np.linalg.norm(line.position[:2] - centre) < 3
 
 
+def polycrystal(length=36.0):
+    """Four grains of aluminium, each nearest its own of four centres, in a periodic box."""
+    from ase.neighborlist import neighbor_list
+    from scipy.spatial.transform import Rotation
+
+    lattice = bulk("Al", cubic=True) * 16
+    lattice = lattice.positions - lattice.positions.mean(axis=0)
+    centres = np.random.default_rng(1).uniform(0, length, (4, 3))
+    parts = []
+    for k, centre in enumerate(centres):
+        grain = lattice @ Rotation.random(random_state=k).as_matrix().T + centre
+        grain = grain[((grain > 0) & (grain < length)).all(axis=1)]
+        away = (grain[:, None] - centres + length / 2) % length - length / 2
+        parts.append(grain[np.linalg.norm(away, axis=2).argmin(axis=1) == k])
+    places = np.concatenate(parts)
+    atoms = Atoms(f"Al{len(places)}", places, cell=[length] * 3, pbc=True)
+    i, j = neighbor_list("ij", atoms, 2.2)
+    del atoms[sorted({max(pair) for pair in zip(i.tolist(), j.tolist(), strict=True)})]
+    return atoms
+
+
+def test_walls_that_are_not_flat_leave_the_grains_alone():
+    atoms = shaken(polycrystal(), 0.1)
+    walls = np.concatenate([d.atoms for d in found_in(atoms) if d.kind == "grain boundary"])
+    crystal = structure_types(atoms).codes == 1
+    assert np.isin(np.flatnonzero(crystal), walls).mean() < 0.3
+
+
 def screw_in_silicon():
     """A straight screw dislocation along [1-10] (elasticity), and its core by the cold frame."""
     from ase.lattice.cubic import Diamond
