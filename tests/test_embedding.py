@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -442,12 +443,18 @@ worker.compute(X, "pacmap")
 """
 
 
-def test_a_map_process_ends_with_its_parent():
-    parent = subprocess.Popen([sys.executable, "-c", CHILD_OF], stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_map_process_ends_with_its_parent(how):
+    parent = subprocess.Popen(
+        [sys.executable, "-c", CHILD_OF],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     child = int(parent.stdout.readline())
     time.sleep(1.0)
-    parent.kill()
-    parent.wait()
+    parent.send_signal(how)
+    assert parent.wait(timeout=15) != 0
     parent.stdout.close()
     end = time.monotonic() + 30
     while alive(child) and time.monotonic() < end:

@@ -411,6 +411,16 @@ def test_atoms_in_another_order_are_not_averaged(tmp_path, movie, model, shared)
     assert len(single) == 20
 
 
+def test_without_an_average_frames_may_differ_in_size(tmp_path, movie, model):
+    frames = ase.io.read(movie, ":3")
+    frames[1] = frames[1][:20]
+    rows = classify_trajectory(frames, model, 1, tmp_path / "one.extxyz", progress=False)
+    counted = rows[list(map(str, model.classes_))].sum(axis=1)
+    assert counted.tolist() == [len(atoms) for atoms in frames]
+    with pytest.raises(ValueError, match="frame 1: 20 atoms, in the frame before"):
+        classify_trajectory(frames, model, 2, tmp_path / "two.extxyz", progress=False)
+
+
 class Inline:
     """As a Dask client, but at once and here."""
 

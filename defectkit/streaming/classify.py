@@ -206,7 +206,8 @@ def _labeller(model, window, defect, trust_order, first):
         while True:
             yield queue.popleft()
 
-    means = stream_average(arrived(), window)
+    # Without an average frames may differ in their number of atoms.
+    means = arrived() if window == 1 else stream_average(arrived(), window)
     state = {"n": first}
 
     def push(atoms):

@@ -11,7 +11,7 @@ from .._types import Elements, Source, Topology
 from ..descriptors import as_dict
 from ..embedding.methods import check_seed, method_name
 from ..result import Result
-from . import analysis, settings, site_groups, trajectory_window
+from . import analysis, remarks, settings, site_groups, trajectory_window
 from .descriptors import (
     columns,
     functions_for,
@@ -110,7 +110,8 @@ def identify(
     frames, said = read(source, topology, elements, progress)
     max_environments = max_environments or (MOST_OF_ONE if len(frames) == 1 else MOST_OF_SEVERAL)
     groups, why = site_groups.site_groups(frames, centres)
-    steps = [*said, f"groups: {why}"]
+    steps = [*said, *remarks.remarks(frames), f"groups: {why}"]
+    remarks.announce(frames, progress)
     broken = analysis.why_not_a_trajectory(frames)
     asked, window = window, settings.frames_of_window(window, dt, len(frames), broken)
     groups = groups if given is None else known_groups(groups, given)

@@ -1,0 +1,86 @@
+"""What is said of frames before they are looked into: no cell, odd lengths, what takes long."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import numpy as np
+from ase.data import covalent_radii
+
+from ..neighbours.lists import neighbour_pairs
+
+MOLECULAR = (1, 2, 6, 7, 8, 9, 10, 17, 18, 35, 36, 53, 54, 86)  # stand far apart when alone
+TOO_WIDE = 1.6  # sums of covalent radii to the nearest atom; metals have at most 1.25
+CLOSE = 0.4  # Å, nearer than any two nuclei of atoms
+TOO_NARROW = 0.6  # of these sums; at some hundred GPa metals have 0.8
+LOOKED_AT, MOST = 20, 1_000_000  # frames, evenly spaced, and their atoms
+SAMPLE = 2000  # atoms
+LONG = 400_000  # atoms of all frames together, beyond which it takes minutes
+
+
+def remarks(frames) -> list[str]:
+    """Sentences for the steps; a warning where the lengths look like those of another unit.
+
+    Raises ValueError where two atoms are nearer to each other than two nuclei can be.
+    """
+    most = int(np.clip(MOST // max(map(len, frames)), 1, LOOKED_AT))
+    chosen = np.unique(np.linspace(0, len(frames) - 1, most).round().astype(int))
+    for n in chosen:
+        _check_apart(frames[n], f"frame {n}")
+    said = []
+    bare = [n for n, atoms in enumerate(frames) if atoms.cell.rank == 0]
+    if bare:
+        first = f"frame {bare[0]}" + (f" and {len(bare) - 1} more" if len(bare) > 1 else "")
+        which = "there is no cell" if len(bare) == len(frames) else f"no cell in {first}"
+        said.append(f"{which}: the atoms are taken for a cluster in vacuum")
+    ratio = _stretched(frames[0])
+    if ratio > TOO_WIDE or 0 < ratio < TOO_NARROW:
+        text = (
+            f"atoms are {ratio:.1f} times as far from their nearest neighbours as bonds of these "
+            "elements are long: check the unit of positions and of the cell (Å; one bohr is "
+            "0.529 Å) and the elements."
+        )
+        warnings.warn(text, stacklevel=3)
+        said.append(text)
+    return said
+
+
+def announce(frames, progress) -> None:
+    """Says on standard error, before it begins, what will take minutes and what shortens it."""
+    n = sum(map(len, frames))
+    if progress and n > LONG and sys.stderr is not None and not sys.stderr.closed:
+        print(
+            f"defectkit: {len(frames)} frames with {n} atoms in all take minutes; a window, "
+            "centres, a smaller max_frames or max_environments, or fewer frames make it shorter.",
+            file=sys.stderr,
+        )
+
+
+def _check_apart(atoms, where):
+    i, j, d = neighbour_pairs("ijd", atoms, CLOSE)
+    apart = np.flatnonzero((d < CLOSE) & (i != j))
+    if len(apart):
+        k = apart[np.argmin(d[apart])]
+        raise ValueError(
+            f"{where}: atoms {min(i[k], j[k])} and {max(i[k], j[k])} are {d[k]:.2g} Å apart, "
+            "nearer than two nuclei can be; remove one of them."
+        )
+
+
+def _stretched(atoms):
+    """Median distance to the nearest atom in sums of covalent radii; 0 where it tells nothing.
+
+    Of elements that are solid by bonds, in a periodic cell.
+    """
+    wanted = np.flatnonzero(~np.isin(atoms.numbers, MOLECULAR))
+    if not atoms.pbc.all() or len(wanted) < 0.05 * len(atoms) or len(atoms) < 2:
+        return 0.0
+    wanted = wanted[:: 1 + len(wanted) // SAMPLE]
+    reach = 1.5 * (atoms.get_volume() / len(atoms)) ** (1 / 3)
+    i, j, d = neighbour_pairs("ijd", atoms, reach)
+    nearest = np.full(len(atoms), np.inf)
+    radii = covalent_radii[atoms.numbers]
+    np.minimum.at(nearest, i, d / (radii[i] + radii[j]))
+    found = nearest[wanted]
+    return float(np.median(found)) if np.isfinite(found).mean() > 0.5 else 0.0

@@ -1,0 +1,81 @@
+"""What identify says of frames before it looks into them."""
+
+import warnings
+
+import pytest
+from ase.build import bulk, molecule
+
+from defectkit import identify
+from defectkit.workflow import remarks
+
+COPPER = bulk("Cu", cubic=True) * (3, 3, 3)
+BOHR = 0.529177
+
+
+def scaled(atoms, factor, cell=True):
+    other = atoms.copy()
+    other.set_cell(atoms.cell * (factor if cell else 1.0))
+    other.positions *= factor
+    return other
+
+
+def quiet(frames):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return remarks.remarks(frames)
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        COPPER, bulk("Cs") * (3, 3, 3), bulk("Pb"), bulk("Ar", "fcc", 5.3),
+        bulk("NaCl", "rocksalt", 5.64) * (2, 2, 2), bulk("C", "diamond", 3.1),
+        bulk("CsCl", "cesiumchloride", 4.12), scaled(COPPER, 0.85),
+    ],
+)  # fmt: skip
+def test_nothing_is_said_of_crystals_in_angstroms(atoms):
+    assert quiet([atoms]) == []
+
+
+@pytest.mark.parametrize(
+    ("atoms", "times"),
+    [(scaled(COPPER, 1 / BOHR), "1.8"), (scaled(bulk("NaCl", "rocksalt", 5.64), 1 / BOHR), "2.0")],
+)
+def test_lengths_in_bohr_are_asked_about(atoms, times):
+    with pytest.warns(UserWarning, match=f"{times} times as far .* one bohr is 0.529 Å"):
+        assert len(remarks.remarks([atoms])) == 1
+
+
+def test_positions_in_another_unit_than_the_cell_are_asked_about():
+    hot = COPPER.copy()
+    hot.rattle(0.05, seed=1)
+    hot = scaled(hot, 1 / BOHR, cell=False)
+    with pytest.warns(UserWarning, match="0.[3-5] times as far .* positions and of the cell"):
+        remarks.remarks([hot])
+
+
+def test_a_missing_cell_is_in_the_summary():
+    open_ = COPPER.copy()
+    open_.pbc, open_.cell = False, None
+    assert quiet([open_]) == ["there is no cell: the atoms are taken for a cluster in vacuum"]
+    assert quiet([COPPER, open_, open_])[0].startswith("no cell in frame 1 and 1 more: the atoms")
+    text = identify(molecule("C6H6"), method="pca", progress=False).summary()
+    assert "there is no cell: the atoms are taken for a cluster in vacuum" in text
+
+
+@pytest.mark.parametrize("away", [0.0, 0.01, 0.3])
+def test_atoms_nearer_than_two_nuclei_are_refused(away):
+    atoms = COPPER.copy()
+    atoms.positions[7] = atoms.positions[3] + [away, 0, 0] - atoms.cell[0]
+    with pytest.raises(ValueError, match="frame 1: atoms 3 and 7 are .* Å apart, nearer than two"):
+        identify([COPPER, atoms], method="pca", progress=False)
+
+
+def test_what_takes_minutes_is_said_before(capsys):
+    frames = [COPPER] * (remarks.LONG // len(COPPER) + 1)
+    remarks.announce(frames, progress=True)
+    said = capsys.readouterr().err
+    assert said.startswith(f"defectkit: {len(frames)} frames with ") and "max_frames" in said
+    remarks.announce(frames, progress=False)
+    remarks.announce(frames[:10], progress=True)
+    assert capsys.readouterr().err == ""
