@@ -18,7 +18,7 @@ from .optional import library
 from .protocol import AtomDescriptor
 from .weights import given_file
 
-MOST = 2000  # atoms of a slab: some 2 GB
+MOST = 2000  # atoms of a slab, which bounds the memory
 
 
 def mace(model: Any, layer: int = -1, device: str = "cpu") -> AtomDescriptor:

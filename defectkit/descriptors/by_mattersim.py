@@ -16,7 +16,7 @@ from .optional import library
 from .protocol import AtomDescriptor
 from .weights import given_file, read_weights
 
-MOST = 2000  # atoms of a slab: some 2 GB
+MOST = 2000  # atoms of a slab, which bounds the memory
 REMEDY = "give a checkpoint of MatterSim (mattersim-v1.0.0-1M.pth)"
 
 

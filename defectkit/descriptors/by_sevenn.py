@@ -20,7 +20,7 @@ from .protocol import AtomDescriptor
 from .weights import given_file, read_weights
 
 MODELS = {"7net-0": "SevenNet_0__11Jul2024", "7net-l3i5": "SevenNet_l3i5"}
-MOST = 2000  # atoms of a slab: some 2 GB
+MOST = 2000  # atoms of a slab, which bounds the memory
 REMEDY = "give a checkpoint of SevenNet (checkpoint_*.pth)"
 
 
