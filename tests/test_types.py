@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+#: What numba compiles: it infers the types, or has them in the decorator.
+COMPILED = {"leaf", "part", "fast", "kernel", "njit", "intrinsic"}
 
 
 def public_modules():
@@ -74,6 +76,38 @@ def bare_functions(module):
 @pytest.mark.parametrize("name", public_modules())
 def test_public_functions_are_annotated(name):
     assert bare_functions(import_module(name)) == {}
+
+
+def bare_definitions(text):
+    """Functions and methods of a module without underscore that are not annotated, by its text."""
+    tree = ast.parse(text)
+    owners = [n for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
+    for node in (node for owner in (tree, *owners) for node in owner.body):
+        if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+            continue
+        if {ast.unparse(d).split("(")[0] for d in node.decorator_list} & COMPILED:
+            continue
+        a = node.args
+        given = [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, (a.vararg, a.kwarg))]
+        if not node.returns or any(
+            x.annotation is None and x.arg not in ("self", "cls") for x in given
+        ):
+            yield node.name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in sorted((ROOT / "defectkit").rglob("*.py")) if "kernels" not in str(p)],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_what_other_modules_may_call_is_annotated(path):
+    assert list(bare_definitions(path.read_text("utf-8"))) == []
+
+
+def test_a_bare_definition_is_seen():
+    text = "def f(a: int, *, b=1) -> int: ...\nclass A:\n    def g(self): ...\n"
+    assert list(bare_definitions(text)) == ["f", "g"]
+    assert list(bare_definitions("def f(a: int) -> int: ...\ndef _g(x): ...\n")) == []
 
 
 def test_a_missing_annotation_is_seen():

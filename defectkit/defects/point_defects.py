@@ -9,7 +9,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import ArrayLike
 
-from .crystal import explain
+from .crystal import Crystal, explain
 from .geometry import ghosts, nearest_spacing
 from .naming import name_defects
 from .reconstruction import learn_order
@@ -49,7 +49,7 @@ class PointDefects:
     flagged: np.ndarray
     decided: bool
     reason: str
-    crystal: object = field(default=None, repr=False)
+    crystal: Crystal | None = field(default=None, repr=False)
 
     def __repr__(self):
         lines = [f"PointDefects: {len(self.sites)} ({self.reason})"]

@@ -6,12 +6,15 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 
 from .._types import Elements
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _SYMBOLS = {name: number for name, number in atomic_numbers.items() if number > 0}
 _ISOTOPES = {"D": 1, "T": 1}
@@ -118,7 +121,7 @@ def numbers_of(
     return np.fromiter(map(table.__getitem__, labels), int, len(labels))
 
 
-def renamed(atoms, elements, where):
+def renamed(atoms: Atoms, elements: Any, where: str) -> Atoms:
     """Atoms (a copy) whose symbols a dict such as {"H": "Cu"} changes; None leaves them out.
 
     Raises ValueError where `elements` names symbols that are not there, or, as a list for types,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,7 +73,7 @@ def read_columns(text: str, columns: Mapping[str, tuple[int, str]], line: int = 
     return table.astype(kinds)
 
 
-def numbers(words):
+def numbers(words: Iterable[str]) -> np.ndarray:
     """Words as floats, also those with Fortran's exponents; ValueError for what is no number.
 
     >>> numbers(["1.5D+01", "2"]).tolist()

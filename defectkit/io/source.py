@@ -221,7 +221,7 @@ def _cut(err):
     return Cut()
 
 
-def shortened(lines):
+def shortened(lines: list[str]) -> bool:
     """Whether the last line has no new line and was cut, judged by the lines before it.
 
     It was where it has fewer words, or a last word shorter than all of theirs.

@@ -5,6 +5,9 @@ cells are repeated until the neighbours of an atom are distinct images, open axe
 just holds the atoms.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -33,13 +36,15 @@ class Frame(NamedTuple):
     pbc: np.ndarray
     size: int
 
-    def minimum(self, vectors):
+    def minimum(self, vectors: np.ndarray) -> np.ndarray:
         """Vectors (Å) turned into the shortest among their periodic images."""
         fraction = vectors @ np.linalg.inv(self.box)
         return vectors - (np.round(fraction) * self.pbc) @ self.box
 
 
-def frame(positions, cell, pbc, thickness=15.0):
+def frame(
+    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, thickness: float = 15.0
+) -> Frame:
     """Atoms in a box of at least `thickness` (Å) along every periodic axis.
 
     Open axes are replaced by one orthogonal to the periodic ones, just as long as the atoms need.
@@ -76,7 +81,7 @@ def _table(points):
     return data.rechunk(), Box(np.vstack([points.box, np.zeros(3)]), points.pbc.astype(int))
 
 
-def nearest(points, k=NEIGHBOURS):
+def nearest(points: Frame, k: int = NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:
     """Indices (n, k) and distances (n, k; Å) of the nearest points of each, nearest first."""
     from mdapy.knn import NearestNeighbor
 
@@ -86,7 +91,13 @@ def nearest(points, k=NEIGHBOURS):
     return search.indices_py, search.distances_py
 
 
-def match_templates(points, neighbours, templates=(1, 2, 3, 5, 6, 7, 8), max_rmsd=0.3, kinds=None):
+def match_templates(
+    points: Frame,
+    neighbours: np.ndarray,
+    templates: Sequence[int] = (1, 2, 3, 5, 6, 7, 8),
+    max_rmsd: float = 0.3,
+    kinds: np.ndarray | None = None,
+) -> tuple[np.ndarray, ...]:
     """Best template of each point by polyhedral template matching.
 
     Returns codes (n,) as in `TEMPLATES`, ordering (n,; 1 L1_0, 2 and 3 L1_2, 4 B2, 5 zinc blende
@@ -110,7 +121,7 @@ def match_templates(points, neighbours, templates=(1, 2, 3, 5, 6, 7, 8), max_rms
     return codes, search.output[:, 1].astype(np.int8), search.output[:, 2], search.ptm_indices
 
 
-def common_neighbours(points, neighbours):
+def common_neighbours(points: Frame, neighbours: np.ndarray) -> np.ndarray:
     """Adaptive common neighbour analysis: codes (n,), 0 other, 1 fcc, 2 hcp, 3 bcc, 4 icosahedral.
 
     `neighbours` as :func:`nearest` gives them.
@@ -126,7 +137,7 @@ def common_neighbours(points, neighbours):
     return search.pattern[: points.size]
 
 
-def diamond_types(points, neighbours):
+def diamond_types(points: Frame, neighbours: np.ndarray) -> np.ndarray:
     """Codes (n,): 1 to 3 cubic diamond and its first and second neighbours, 4 to 6 hexagonal.
 
     Source: Maras et al., Comput. Phys. Commun. 205, 13 (2016).
@@ -138,7 +149,7 @@ def diamond_types(points, neighbours):
     return search.pattern[: points.size]
 
 
-def chill_plus(points, cutoff=3.5):
+def chill_plus(points: Frame, cutoff: float = 3.5) -> np.ndarray:
     """Codes (n,) of oxygens as in `ICES`, by the CHILL+ algorithm.
 
     Source: Nguyen, Molinero, J. Phys. Chem. B 119, 9369 (2015).

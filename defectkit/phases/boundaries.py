@@ -1,11 +1,19 @@
 """Grain boundaries: atoms between two orientations, the plane, the misorientation."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .graph import groups, near_pairs, unwrapped
 from .orientation import direction_name, misorientation, plane_name
+
+if TYPE_CHECKING:
+    from .crystals import Structure
+    from .regions import Region
 
 FLAT = 1.2  # spacings: the rms distance of its atoms from a plane, up to which a wall is flat
 
@@ -37,7 +45,12 @@ class Boundary:
     phases: tuple
 
 
-def grain_boundaries(structure, regions, min_angle=5.0, exclude=None):
+def grain_boundaries(
+    structure: Structure,
+    regions: Sequence[Region],
+    min_angle: float = 5.0,
+    exclude: np.ndarray | None = None,
+) -> list[Boundary]:
     """Boundaries between the crystals of one frame, those with most atoms first.
 
     Atoms within 2.2 spacings of two regions whose orientations differ by at least `min_angle`

@@ -1,6 +1,10 @@
 """Compact regions: a crystal in its melt, a molten pocket or another phase in a crystal."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -8,6 +12,12 @@ from scipy.spatial import cKDTree
 from ..nucleus import shape
 from .graph import groups, near_pairs, unwrapped
 from .templates import template
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .crystals import Structure
+    from .regions import Region
 
 JOINS, STAYS = 0.25, 0.4  # of the steps of a lattice that lead into a nucleus
 ON_SITE = 0.20  # spacings: an atom nearer than this to a site of the lattice is on it
@@ -29,7 +39,13 @@ class Cloud:
     asphericity: float
 
 
-def clouds(atoms, structure, regions, exclude, min_size=20):
+def clouds(
+    atoms: Atoms,
+    structure: Structure,
+    regions: Sequence[Region],
+    exclude: np.ndarray,
+    min_size: int = 20,
+) -> list[Cloud]:
     """Nuclei, precipitates and disordered pockets of one frame, the largest first."""
     crystalline = structure.codes > 0
     inner = ~exclude
@@ -99,7 +115,9 @@ def _grown(structure, region):
     return np.flatnonzero(inside)
 
 
-def element_clusters(atoms, structure, min_size=20):
+def element_clusters(
+    atoms: Atoms, structure: Structure, min_size: int = 20
+) -> list[tuple[str, Cloud]]:
     """Groups where a minority element is gathered: list of (symbol, Cloud).
 
     An atom belongs to one where more than half of its 12 nearest neighbours and itself are of

@@ -78,7 +78,7 @@ class Prototype:
         return iter((self.name, self.margin))
 
 
-def shells(atoms, count=NEIGHBOURS):
+def shells(atoms: Atoms, count: int = NEIGHBOURS) -> dict[tuple[str, str], np.ndarray]:
     """Mean sorted distances (Å) from each element to each: {(A, B): array (count,)}.
 
     The median over the atoms of A of the distance to the k-th nearest atom of B: a few wrong
@@ -220,7 +220,7 @@ def _alloy(atoms, types, main, fraction):
     return main in ("fcc", "hcp", "bcc", "diamond") and short_range_order(atoms, types) < 0.15
 
 
-def short_range_order(atoms, types):
+def short_range_order(atoms: Atoms, types: Structure) -> float:
     """Largest |Warren-Cowley parameter| of the first shell among pairs of common elements."""
     numbers = atoms.numbers
     near = numbers[types.neighbours[:, : 8 if (types.codes == 3).mean() > 0.5 else 12]]
@@ -299,7 +299,7 @@ def _shell_rows(distances, count):
     return [g for g in groups[:-1] if g[0] < count] or [groups[0]]
 
 
-def coordination(atoms, reach=1.3):
+def coordination(atoms: Atoms, reach: float = 1.3) -> np.ndarray:
     """First-shell neighbours of the other elements, per atom: array (n_atoms,) of int.
 
     Up to `reach` times the median nearest distance between the elements.
@@ -319,7 +319,7 @@ def coordination(atoms, reach=1.3):
     return np.bincount(i[d < limit], minlength=len(atoms))
 
 
-def coordination_words(atoms):
+def coordination_words(atoms: Atoms) -> str:
     """How many unlike neighbours each element has: "Ga with 4 or 6 O neighbours"."""
     number = coordination(atoms)
     symbols = np.array(atoms.get_chemical_symbols())

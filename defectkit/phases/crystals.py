@@ -147,7 +147,7 @@ def structure_types(atoms: Atoms) -> Structure:
     return structure
 
 
-def water_oxygens(atoms, low=2.5, high=3.0):
+def water_oxygens(atoms: Atoms, low: float = 2.5, high: float = 3.0) -> np.ndarray | None:
     """Oxygens of water or ice: array of int, or None where the frame is something else.
 
     Only O and H, two H for each O or none at all, and the oxygens' nearest neighbours 2.5 to

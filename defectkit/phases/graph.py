@@ -1,12 +1,16 @@
 """Neighbours as a graph: pairs, connected groups, periodic images, and how a group is spread."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 
-def near_pairs(structure, reach=1.3):
+def near_pairs(structure: Any, reach: float = 1.3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs i, j and vectors (Å) of atoms nearer than `reach` spacings, from the 18 nearest."""
     if not structure.neighbours.size:
         return np.zeros(0, int), np.zeros(0, int), np.zeros((0, 3))
@@ -15,7 +19,7 @@ def near_pairs(structure, reach=1.3):
     return i, structure.neighbours[i, k], structure.vectors[i, k]
 
 
-def groups(n, i, j, chosen):
+def groups(n: int, i: np.ndarray, j: np.ndarray, chosen: np.ndarray) -> list[np.ndarray]:
     """Connected groups of the `chosen` (flags) among n, linked by pairs; the largest first."""
     both = chosen[i] & chosen[j]
     graph = coo_array((np.ones(both.sum(), np.int8), (i[both], j[both])), shape=(n, n))
@@ -26,7 +30,14 @@ def groups(n, i, j, chosen):
     return sorted((g for g in np.split(order, cuts) if len(g)), key=len, reverse=True)
 
 
-def unwrapped(members, i, j, vectors, start=None, loop=1.0):
+def unwrapped(
+    members: np.ndarray,
+    i: np.ndarray,
+    j: np.ndarray,
+    vectors: np.ndarray,
+    start: int | None = None,
+    loop: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions of a connected group relative to its first atom, and the ways round the cell.
 
     Follows the pairs from atom to atom. Returns offsets (m, 3), Å, and the independent periodic
@@ -60,7 +71,7 @@ def unwrapped(members, i, j, vectors, start=None, loop=1.0):
     return offset, independent(round_trip)
 
 
-def independent(vectors):
+def independent(vectors: Any) -> np.ndarray:
     """The shortest linearly independent ones among periodic vectors."""
     if not len(vectors):
         return np.zeros((0, 3))
@@ -76,7 +87,9 @@ def independent(vectors):
     return np.array(kept).reshape(-1, 3)
 
 
-def padded(positions, box, pbc, reach):
+def padded(
+    positions: np.ndarray, box: np.ndarray, pbc: np.ndarray, reach: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Positions with the periodic images within `reach` (Å) of the cell, and whose each is."""
     inverse = np.linalg.inv(box)
     fraction = positions @ inverse
@@ -92,7 +105,9 @@ def padded(positions, box, pbc, reach):
     return np.concatenate(parts) @ box, np.concatenate(owner)
 
 
-def periodic_tree(positions, box, pbc, reach):
+def periodic_tree(
+    positions: np.ndarray, box: np.ndarray, pbc: np.ndarray, reach: float
+) -> tuple[cKDTree, np.ndarray]:
     """A k-d tree of the padded positions, with the owner of each point."""
     place, owner = padded(positions, box, pbc, reach)
     return cKDTree(place), owner

@@ -1,7 +1,11 @@
 """Dislocations: lines of atoms that fit no crystal, proved by a Burgers circuit around them."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -11,6 +15,12 @@ from scipy.spatial import cKDTree
 from .crystals import BCC, DIAMOND, FCC, SIMPLE_CUBIC
 from .graph import groups, near_pairs, unwrapped
 from .orientation import direction_name
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .crystals import Structure
+    from .regions import Region
 
 # length of the cubic edge over the interatomic distance, steps of the lattice per edge
 LATTICE = {
@@ -54,7 +64,7 @@ class Line:
     length: float
 
     @property
-    def burgers_name(self):
+    def burgers_name(self) -> str:
         """The Burgers vector as "1/2<110>", in cubic edges; "" where unknown."""
         if self.burgers is None or not np.any(self.burgers):
             return ""
@@ -66,7 +76,13 @@ class Line:
         return head + "<" + "".join(str(x // common) for x in b) + ">"
 
 
-def dislocations(atoms, structure, regions, exclude, ribbons=None):
+def dislocations(
+    atoms: Atoms,
+    structure: Structure,
+    regions: Sequence[Region],
+    exclude: np.ndarray,
+    ribbons: Any = None,
+) -> list[Line]:
     """Dislocation lines of one frame, the longest first.
 
     Groups of atoms that fit no crystal and that run through the cell along one direction, or are
@@ -179,7 +195,16 @@ def _character(burgers, direction, region):
     return "screw" if angle < 15 else "edge" if angle > 75 else "mixed"
 
 
-def burgers_vector(atoms, structure, region, core, centre, direction, ways, others):
+def burgers_vector(
+    atoms: Atoms,
+    structure: Structure,
+    region: Region,
+    core: np.ndarray,
+    centre: np.ndarray,
+    direction: Any,
+    ways: np.ndarray,
+    others: np.ndarray,
+) -> np.ndarray | None:
     """Closure failure of the shortest circuit through the crystal around a line.
 
     Each step between neighbours is replaced by the step of the perfect lattice that is nearest to

@@ -1,6 +1,10 @@
 """Stacking faults and twins in close-packed crystals and diamond: counted hcp-like layers."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -10,6 +14,10 @@ from .graph import groups, near_pairs, unwrapped
 from .orientation import misorientation
 from .smoothing import aligned
 from .templates import HEXAGONAL, SYSTEM
+
+if TYPE_CHECKING:
+    from .crystals import Structure
+    from .regions import Region
 
 # host: (what its fault looks like, planes of atoms in a layer, layer distance over neighbours')
 HOSTS = {FCC: (HCP, 1, np.sqrt(2 / 3)), DIAMOND: (HEXAGONAL_DIAMOND, 2, 4 / 3)}
@@ -43,7 +51,9 @@ class Fault:
     endless: bool
 
 
-def faults(structure, regions, exclude=None):
+def faults(
+    structure: Structure, regions: Sequence[Region], exclude: np.ndarray | None = None
+) -> list[Fault]:
     """Planar stacking faults of one frame, those with most atoms first.
 
     Connected atoms of the hexagonal kind beside the cubic kind are split into flat layers along
@@ -233,14 +243,14 @@ def _tilt(structure, regions, atoms, normal, host):
     return misorientation(best[0].rotation, best[1].rotation, host)[0]
 
 
-def turned(rotation, normal):
+def turned(rotation: np.ndarray, normal: np.ndarray) -> str:
     """The indices of the <111> of a cubic crystal nearest a normal, such as "[1-11]"."""
     axis = Rotation.from_matrix(rotation).inv().apply(normal)
     axis = axis * np.sign(axis[0])
     return "[" + "".join("1" if x > 0 else "-1" for x in axis) + "]"
 
 
-def guest_name(host):
+def guest_name(host: int) -> str:
     """What the layers of a fault in this crystal look like: "hcp" in fcc."""
     every = {**{h: g for h, (g, _, _) in HOSTS.items()}, **GUESTS}
     return NAMES[every[host]]

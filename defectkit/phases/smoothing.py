@@ -6,6 +6,9 @@ it should be; their mean is four times as near to the site as the atom. What fit
 says nothing, so that vacancies, cores and surfaces stay what they are.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -36,7 +39,13 @@ class Match(NamedTuple):
     scale: np.ndarray
 
 
-def match(points, templates=EVERY, max_rmsd=0.3, kinds=None, neighbours=None):
+def match(
+    points: _mdapy.Frame,
+    templates: Sequence[int] = EVERY,
+    max_rmsd: float = 0.3,
+    kinds: np.ndarray | None = None,
+    neighbours: np.ndarray | None = None,
+) -> Match:
     """Best template, orientation and agreement with the neighbours' orientations of each point.
 
     `coherent` is the fraction of a point's template neighbours whose own template is aligned with
@@ -67,7 +76,7 @@ def match(points, templates=EVERY, max_rmsd=0.3, kinds=None, neighbours=None):
     return Match(points, neighbours, codes, ordering, rmsd, order, quaternion, coherent, scale)
 
 
-def smooth(matched, max_rmsd, rounds=2):
+def smooth(matched: Match, max_rmsd: float, rounds: int = 2) -> _mdapy.Frame:
     """Points moved to where the templates around them, with a small enough misfit, put them.
 
     The templates are first strained to fit best (12 numbers for 12 to 16 neighbours), so that a
@@ -96,7 +105,13 @@ def smooth(matched, max_rmsd, rounds=2):
     return points._replace(positions=positions - (np.floor(inside) * points.pbc) @ points.box)
 
 
-def families(points, neighbours, kinds=None, min_fraction=0.02, min_size=8):
+def families(
+    points: _mdapy.Frame,
+    neighbours: np.ndarray,
+    kinds: np.ndarray | None = None,
+    min_fraction: float = 0.02,
+    min_size: int = 8,
+) -> tuple[tuple[int, ...], Match | None]:
     """Codes of the templates that occur coherently, and the match where all points were matched.
 
     The commonest family, and any other that holds at least `min_fraction` of the points (a fifth
@@ -131,7 +146,9 @@ def _ball(points, centre, inner=1000, outer=2500):
     return _mdapy.Frame(own, box, np.zeros(3, bool), min(inner, len(own)))
 
 
-def aligned(quaternion, codes, i, j, angle):
+def aligned(
+    quaternion: np.ndarray, codes: np.ndarray, i: np.ndarray, j: np.ndarray, angle: float
+) -> np.ndarray:
     """Whether the crystals of atoms i and j agree within `angle` degrees: array of bool."""
     table, start = _relation_table()
     return kernels.pairs_aligned(

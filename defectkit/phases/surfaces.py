@@ -1,6 +1,10 @@
 """Free surfaces: Miller indices, layers, steps, adatoms and missing atoms; cavities."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.geometry import find_mic
@@ -9,6 +13,12 @@ from scipy.spatial import cKDTree
 from .graph import groups, near_pairs, periodic_tree, unwrapped
 from .orientation import plane_name
 from .vacuum import ball_radius, empty_spaces, exposed
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .crystals import Structure
+    from .regions import Region
 
 
 @dataclass
@@ -35,7 +45,9 @@ class Side:
     full: int
 
 
-def sides(atoms, structure, regions):
+def sides(
+    atoms: Atoms, structure: Structure, regions: Sequence[Region]
+) -> tuple[list[Side], list[tuple[np.ndarray, float, np.ndarray]]]:
     """Sides of everything in the frame that faces vacuum, and the cavities inside.
 
     Returns (list of Side, list of (centre, volume, atoms at it) of cavities).
@@ -84,7 +96,7 @@ def _side(atoms, structure, regions, members, normals, planar):
         normal = normal if ways is None else ways
     name, off = None, float("nan")
     crystal = crystal_below(structure, regions, members)
-    if crystal is not None and flat > 0.5:
+    if crystal is not None and crystal.rotation is not None and flat > 0.5:
         name, off = plane_name(normal, crystal.rotation, crystal.code)
     layers, full = _layers(structure, atoms, normal, members) if flat > 0.5 else ([], 0)
     return Side(members, normal, flat, name, off, layers, full)
@@ -100,7 +112,9 @@ def _plane_normal(atoms, normal):
     return planes[best] * np.sign(cosine[best]) if abs(cosine[best]) > 0.94 else None
 
 
-def crystal_below(structure, regions, members):
+def crystal_below(
+    structure: Structure, regions: Sequence[Region], members: np.ndarray
+) -> Region | None:
     """The crystal nearest below a side: the region with most atoms among the neighbours."""
     near = set(np.unique(structure.neighbours[members]).tolist())
     near |= set(np.unique(structure.neighbours[list(near)]).tolist())
@@ -114,7 +128,9 @@ def crystal_below(structure, regions, members):
     return best
 
 
-def heights(atoms, structure, normal, members):
+def heights(
+    atoms: Atoms, structure: Structure, normal: np.ndarray, members: np.ndarray
+) -> np.ndarray:
     """Heights (Å) along an outward normal, 0 at the outermost exposed atom, without wrapping.
 
     Every atom of the body under the side, by walking from neighbour to neighbour.
@@ -141,7 +157,9 @@ def _layers(structure, atoms, normal, members):
     return [(float(z[p].mean()), p) for p in parts], full
 
 
-def features(atoms, structure, side):
+def features(
+    atoms: Atoms, structure: Structure, side: Side
+) -> list[tuple[str, np.ndarray, np.ndarray, str]]:
     """What stands on a side and what is missing in it.
 
     Returns a list of (kind, atoms, position (3,), words): "adatom", "adatom island", "step",

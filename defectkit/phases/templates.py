@@ -4,6 +4,8 @@ Everything is measured against a template in the axes of its crystal (cubic axes
 crystals x along a, z along c), so that a rotation is an orientation of the crystal.
 """
 
+from __future__ import annotations
+
 from functools import cache
 
 import numpy as np
@@ -17,7 +19,7 @@ CUBIC, HEXAGONAL = "cubic", "hexagonal"
 SYSTEM = {1: CUBIC, 2: HEXAGONAL, 3: CUBIC, 5: CUBIC, 6: CUBIC, 7: HEXAGONAL, 8: HEXAGONAL}
 
 
-def ideal_crystal(code):
+def ideal_crystal(code: int) -> Atoms:
     """The crystal of a template with neighbours 1 Å apart, in its own axes."""
     root = np.sqrt(8 / 3)
     if code == 8:
@@ -34,7 +36,7 @@ def ideal_crystal(code):
 
 
 @cache
-def template(code):
+def template(code: int) -> np.ndarray:
     """Points (n, 3) of a template in the matching's own order, the centre first at 0.
 
     Taken from the matching of the ideal crystal itself, so that the order is mdapy's.
@@ -48,14 +50,14 @@ def template(code):
 
 
 @cache
-def symmetries(system):
+def symmetries(system: str) -> np.ndarray:
     """Proper rotations of the cubic (24) or hexagonal (12) lattice, quaternions (n, 4), w last."""
     name = {CUBIC: "O", HEXAGONAL: "D6"}[system]
     return Rotation.create_group(name).as_quat()
 
 
 @cache
-def relations(one, other):
+def relations(one: int, other: int) -> np.ndarray:
     """Quaternions (n, 4) between a crystal of `one` code and an aligned one of the `other`.
 
     For two crystals of one system its symmetries; between a cubic and a hexagonal packing those
@@ -80,7 +82,7 @@ def relations(one, other):
 
 
 @cache
-def template_tables():
+def template_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """All templates as arrays for the kernels, by code.
 
     Returns points less their mean (9, 17, 3), their number (9,), the sum of their squared lengths

@@ -1,6 +1,10 @@
 """Empty space in a frame: where a ball fits that is larger than any hole of a crystal."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -9,6 +13,11 @@ from scipy.sparse.csgraph import connected_components
 
 from . import _mdapy
 from .graph import periodic_tree, unwrapped
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from .crystals import Structure
 
 _GAP = 6  # radii of the ball, of a gap that is empty without end
 BALL = 1.7  # radius over the edge of one atom's volume; a vacancy holds 1.1, two 1.3
@@ -32,7 +41,7 @@ class Vacuum:
     volume: float
 
 
-def ball_radius(structure):
+def ball_radius(structure: Structure) -> float:
     """Å, radius of the ball: 1.7 edges of the volume per atom, from the 18 nearest atoms."""
     reach = np.linalg.norm(structure.vectors[:, -1], axis=-1)
     # The lower half of them: atoms at a surface have to look further.
@@ -40,7 +49,7 @@ def ball_radius(structure):
     return BALL * edge
 
 
-def empty_spaces(atoms, structure, radius=None):
+def empty_spaces(atoms: Atoms, structure: Structure, radius: float | None = None) -> list[Vacuum]:
     """Vacua of a frame, the largest first: list of Vacuum, empty for a bulk crystal."""
     if not structure.neighbours.size:
         return []
@@ -157,7 +166,13 @@ def _ways(members, i, j, turns):
     return unwrapped(members, *both, loop=0.5)[1]  # offsets in cells instead of Å
 
 
-def exposed(atoms, structure, spaces, radius=None, directions=200):
+def exposed(
+    atoms: Atoms,
+    structure: Structure,
+    spaces: Sequence[Vacuum],
+    radius: float | None = None,
+    directions: int = 200,
+) -> tuple[np.ndarray, np.ndarray]:
     """Atoms that the ball touches from a vacuum, and the outward normal of each.
 
     Returns atoms (m,) of int and normals (m, 3), unit vectors: the mean of the directions along

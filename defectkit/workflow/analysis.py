@@ -26,6 +26,8 @@ from .site_groups import WATER
 if TYPE_CHECKING:
     from ase import Atoms
 
+    from ..phases.crystals import Structure
+    from ..phases.extended import ExtendedDefect
     from .site_groups import SiteGroup
 
 MOST_ATOMS = 2_000_000  # of all frames in which names and defects are looked for
@@ -64,11 +66,11 @@ class FrameAnalysis:
     """
 
     frame: int
-    atoms: object
-    structure: object
-    point: object
-    extended: list
-    compound: object
+    atoms: Atoms
+    structure: Structure
+    point: PointDefects
+    extended: list[ExtendedDefect]
+    compound: Any
     molecules: str | None = None
 
 
@@ -200,7 +202,7 @@ def _crystal(structure):
     return (structure.codes > 0) & (structure.labels != "liquid water")
 
 
-def of_molecules(atoms, hints, crystalline):
+def of_molecules(atoms: Atoms, hints: Any, crystalline: Any) -> PointDefects:
     """Point defects of water as those of its oxygens; none where less than half of it is ice."""
     oxygen = np.flatnonzero(atoms.numbers == 8)
     nothing = np.zeros(len(atoms), bool)
@@ -222,7 +224,7 @@ def of_molecules(atoms, hints, crystalline):
     return replace(found, sites=sites, flagged=nothing)
 
 
-def without_chance_prototype(found, n_atoms):
+def without_chance_prototype(found: Any, n_atoms: int) -> Any:
     """The prototype, unknown where it fits no better than a melt's shells fit one on the mean.
 
     For a frame of many atoms that no lattice explains and in which few fit a template.
@@ -232,7 +234,9 @@ def without_chance_prototype(found, n_atoms):
     return replace(found, name=UNKNOWN, margin=0.0, words=f"no order of a crystal; {found.words}")
 
 
-def without_chance_cubic(structure, point, extended):
+def without_chance_cubic(
+    structure: Structure, point: PointDefects, extended: list[ExtendedDefect]
+) -> Structure:
     """The structure less simple cubic where the lattice of the frame has several sites in a cell.
 
     Six neighbours at nearly right angles are soon found: white tin's are such.
@@ -249,7 +253,9 @@ def without_chance_cubic(structure, point, extended):
     return replace(structure, codes=np.where(structure.codes == SIMPLE_CUBIC, 0, structure.codes))
 
 
-def without_doubtful_lines(extended, point):
+def without_doubtful_lines(
+    extended: list[ExtendedDefect], point: PointDefects
+) -> list[ExtendedDefect]:
     """The extended defects less lines that only a row of point defects suggests.
 
     Round a dislocation no single lattice gives the atoms their sites. Where one explains all but a
@@ -262,7 +268,9 @@ def without_doubtful_lines(extended, point):
     return [d for d in extended if d.kind != "dislocation" or d.details.get("burgers")]
 
 
-def disturbed_atoms(extended, structure):
+def disturbed_atoms(
+    extended: list[ExtendedDefect], structure: Structure
+) -> tuple[np.ndarray, np.ndarray]:
     """Flags of what extended defects disturb, and of that what lies at the core of a dislocation.
 
     Steps, boundaries and cores disturb three shells around them.
@@ -278,14 +286,16 @@ def disturbed_atoms(extended, structure):
     return disturbed | grown(strained, structure, 3), grown(core, structure, 3)
 
 
-def grown(flags, structure, shells):
+def grown(flags: np.ndarray, structure: Structure, shells: int) -> np.ndarray:
     """Flags of atoms and of those up to so many shells of neighbours away."""
     for _ in range(shells):
         flags = flags | flags[structure.neighbours[:, :12]].any(axis=1)
     return flags
 
 
-def without_disturbed(point, extended, structure, atoms):
+def without_disturbed(
+    point: PointDefects, extended: list[ExtendedDefect], structure: Structure, atoms: Atoms
+) -> PointDefects:
     """The point defects that are not the disorder of a surface, a boundary or a core.
 
     A site is left out where most atoms around it belong to such an extended defect or lie within

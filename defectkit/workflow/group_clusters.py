@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from ase import Atoms
@@ -15,6 +16,9 @@ from ..symmetry import SymmetryFunctions
 from .descriptors import functions_for, group_features
 from .separate import separate
 from .site_groups import WATER
+
+if TYPE_CHECKING:
+    from .site_groups import SiteGroup
 
 FURTHER = 1.27  # longer cutoff, in units of the first
 MOST_LONGER = 20_000  # environments that are described anew with it
@@ -39,7 +43,9 @@ class How(NamedTuple):
     progress: bool
 
 
-def clusters_of_groups(chosen, groups, symmetry, cutoff, how):
+def clusters_of_groups(
+    chosen: Chosen, groups: Sequence[SiteGroup], symmetry: Any, cutoff: float, how: How
+) -> dict[str, Any]:
     """Labels, map, frame and atom of every environment, and how they came about, as a dict."""
     parts = {"labels": [], "map": [], "frame": [], "atom": [], "group": []}
     steps, basis, next_label, sampled = [], [], 0, None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import gcd
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +15,12 @@ from ..phases import is_disordered
 from ..phases.classical import classical_types
 from ..phases.compounds import BLIND, prototypes
 from .site_groups import WATER, molecule_of
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..phases.extended import ExtendedDefect
+    from .site_groups import SiteGroup
 
 MAJORITY = 0.6  # share of a cluster's atoms that carries a name
 INCOHERENT = 0.3  # mean fraction of neighbours of one orientation: below it, no crystal
@@ -44,14 +52,14 @@ _BELOW = "below the surface"
 AROUND = 0.5  # share of a cluster beside point defects that names it so
 
 
-def followers(frames, groups):
+def followers(frames: Sequence[Atoms], groups: Sequence[SiteGroup]) -> list[np.ndarray] | None:
     """For each frame the atom whose label each atom shares (hydrogens of water), or None."""
     if groups[0].name != WATER:
         return None
     return [molecule_of(atoms) for atoms in frames]
 
 
-def structure_of_environments(made, analyses):
+def structure_of_environments(made: dict[str, Any], analyses: Sequence[Any]) -> np.ndarray:
     """Name of the crystal at each environment, "" where its frame was not analysed."""
     result = np.full(len(made["labels"]), "", dtype="<U24")
     for a in analyses:
@@ -60,7 +68,7 @@ def structure_of_environments(made, analyses):
     return result
 
 
-def compound_names(analyses):
+def compound_names(analyses: Sequence[Any]) -> dict[int, Any]:
     """{frame: (name, confidence, basis) or None} of the crystal as a whole, up to 20 frames.
 
     None for elements and water: their crystals are named atom by atom.
@@ -76,7 +84,7 @@ def compound_names(analyses):
     return found
 
 
-def in_words_of(compound, extended):
+def in_words_of(compound: Any, extended: list[ExtendedDefect]) -> list[ExtendedDefect]:
     """Extended defects whose descriptions name the compound where a template of all atoms stood.
 
     The atoms of rock salt together are simple cubic, those of zinc blende diamond.
@@ -133,7 +141,7 @@ def _formula(found, atoms):
     return " " + "".join(e + (str(own[e] // least) if own[e] > least else "") for e in order)
 
 
-def disorder_name(analyses, connected, dt):
+def disorder_name(analyses: Sequence[Any], connected: bool, dt: float | None) -> tuple[str, str]:
     """Name with its basis of what has no order: "liquid", "amorphous", "liquid or amorphous"."""
     if connected and dt and len(analyses) > 2:
         found = is_disordered([a.atoms for a in analyses], dt=dt)
@@ -142,7 +150,9 @@ def disorder_name(analyses, connected, dt):
     return "liquid or amorphous", "no crystal order"
 
 
-def cluster_name(label, made, analyses, row, compounds, disorder):
+def cluster_name(
+    label: int, made: dict, analyses: Sequence, row: Mapping, compounds: dict, disorder: Any
+) -> tuple[str, float, str]:
     """Name, confidence (0 to 1) and basis of one cluster.
 
     row                  what is known of its atoms (`coordination`)

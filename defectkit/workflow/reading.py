@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
+from .._types import Elements, Source, Topology
 from ..io import read_frames
 
+if TYPE_CHECKING:
+    from ase import Atoms
 
-def read(source, topology=None, elements=None, progress=True):
+
+def read(
+    source: Source, topology: Topology = None, elements: Elements = None, progress: bool = True
+) -> tuple[list[Atoms], list[str]]:
     """List of frames, and the warnings of the reader as sentences; these are raised again."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

@@ -6,9 +6,15 @@ makes no island. Its atoms get a label of their own; the basis says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from ..clusters import by_size
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 SAME = 0.7  # Jaccard index beyond which a cluster already is that set of atoms
 WHOLE = 0.95  # and share of the set that it has to hold
@@ -24,7 +30,9 @@ FAMILY = {
 }
 
 
-def refined(made, analyses, frames):
+def refined(
+    made: dict[str, Any], analyses: Sequence[Any], frames: Sequence[Atoms]
+) -> tuple[dict[str, Any], list[str]]:
     """`made` with labels divided, and a sentence for each division.
 
     Only the environments of analysed frames are divided. `made["origin"]` says for each label

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.data import covalent_radii
 
 from ..neighbours.lists import neighbour_pairs
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 MOLECULAR = (1, 2, 6, 7, 8, 9, 10, 17, 18, 35, 36, 53, 54, 86)  # stand far apart when alone
 TOO_WIDE = 1.6  # sums of covalent radii to the nearest atom; metals have at most 1.25
@@ -19,7 +24,7 @@ SAMPLE = 2000  # atoms
 LONG = 400_000  # atoms of all frames together, beyond which it takes minutes
 
 
-def remarks(frames) -> list[str]:
+def remarks(frames: Sequence[Atoms]) -> list[str]:
     """Sentences for the steps; a warning where the lengths look like those of another unit.
 
     Raises ValueError where two atoms are nearer to each other than two nuclei can be.
@@ -46,7 +51,7 @@ def remarks(frames) -> list[str]:
     return said
 
 
-def announce(frames, progress) -> None:
+def announce(frames: Sequence[Atoms], progress: bool | None) -> None:
     """Says on standard error, before it begins, what will take minutes and what shortens it."""
     n = sum(map(len, frames))
     if progress and n > LONG and sys.stderr is not None and not sys.stderr.closed:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -53,13 +55,13 @@ class Trial:
     labels: np.ndarray
     sampled: bool
 
-    def on_map(self, Z):
+    def on_map(self, Z: np.ndarray) -> np.ndarray:
         """(n, 2), NaN for rows that were not drawn."""
         Y = np.full((len(Z), 2), np.nan)
         Y[self.drawn] = self.Y
         return Y
 
-    def spread(self, Z):
+    def spread(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Labels and map of all rows; those not drawn get the label of most of ten neighbours."""
         labels = np.empty(len(Z), int)
         labels[self.drawn] = self.labels
@@ -69,7 +71,7 @@ class Trial:
         return by_size(labels), self.on_map(Z)
 
 
-def try_map(Z, method, max_points, seed):
+def try_map(Z: np.ndarray, method: str, max_points: int, seed: int) -> Trial:
     """A `Trial` of at most `max_points` rows, drawn and ordered by what they are."""
     drawn = draw(Z, max_points, seed)
     drawn = drawn[np.argsort(lots(Z[drawn], seed), kind="stable")]
@@ -77,7 +79,7 @@ def try_map(Z, method, max_points, seed):
     return Trial(drawn, Y, cluster(Y), len(drawn) < len(Z))
 
 
-def agreed(trial, other):
+def agreed(trial: Trial, other: Trial) -> Trial:
     """A trial whose clusters that another map of some of its rows has as one are one here too.
 
     `other.drawn` index the rows of `trial`.
@@ -94,7 +96,7 @@ def agreed(trial, other):
     return Trial(trial.drawn, trial.Y, by_size(labels), trial.sampled)
 
 
-def stands(Z, trial, method, seed):
+def stands(Z: np.ndarray, trial: Trial, method: str, seed: int) -> tuple[Trial, bool]:
     """The trial less the clusters that another seed does not find, and whether two are left."""
     if trial.labels.max() < 1 or (trial.labels < 0).mean() > NOISE:
         return trial, False
@@ -109,15 +111,15 @@ def stands(Z, trial, method, seed):
 
 
 def separate(
-    G,
-    parts,
-    method="pacmap",
-    max_points=20_000,
-    seed=0,
-    first_shell=None,
-    longer=None,
-    report=lambda text: None,
-):
+    G: Any,
+    parts: Any,
+    method: str = "pacmap",
+    max_points: int = 20_000,
+    seed: int = 0,
+    first_shell: Any = None,
+    longer: Any = None,
+    report: Callable[[str], Any] = lambda text: None,
+) -> Clustered:
     """Clusters of one group of atoms, going back as Fig. 4 says where the map shows no gap.
 
     1. Few environments (less than 600) make no map: those that are equal within the noise of the
@@ -184,7 +186,7 @@ def separate(
     return Clustered(np.zeros(len(X), int), plain.on_map(Z), "no gap: one cluster", False, steps)
 
 
-def second_fraction(trial):
+def second_fraction(trial: Trial) -> float:
     """Fraction of the second largest cluster of a trial, by those drawn at random."""
     # Drawn rows stand in the order of their lots: the random half of a draw comes first.
     labels = trial.labels[: len(trial.labels) // 2] if trial.sampled else trial.labels

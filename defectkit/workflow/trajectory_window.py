@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ..averaging import average_positions, frame_index, shortest_window
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 SEARCH_FRAMES = 400  # consecutive frames in which the window is looked for
 SEARCH_ATOMS = 400
 
 
-def find_window(features_of, n_frames, n_atoms, dt, method, seed, progress):
+def find_window(
+    features_of: Callable[[slice, slice], np.ndarray],
+    n_frames: int,
+    n_atoms: int,
+    dt: float | None,
+    method: str,
+    seed: int,
+    progress: bool,
+) -> tuple[int, str]:
     """Shortest window (frames) whose clusters last, and why; 1 where there is none.
 
     features_of  function of (frames, atoms), each a slice, that gives (n_frames, n_atoms,
@@ -32,7 +46,7 @@ def find_window(features_of, n_frames, n_atoms, dt, method, seed, progress):
     return window, "the shortest whose clusters persist"
 
 
-def starts_of(n_frames, window, n_atoms, most):
+def starts_of(n_frames: int, window: int, n_atoms: int, most: int) -> tuple[np.ndarray, bool]:
     """First frames of windows that do not overlap; evenly fewer where there are too many.
 
     Returns the starts and whether some were left out.
@@ -44,12 +58,12 @@ def starts_of(n_frames, window, n_atoms, most):
     return starts[np.linspace(0, len(starts) - 1, wanted).round().astype(int)], True
 
 
-def middle_of(starts, n_frames, window):
+def middle_of(starts: np.ndarray, n_frames: int, window: int) -> np.ndarray:
     """Frame that each window belongs to."""
     return frame_index(n_frames, window)[starts]
 
 
-def mean_frames(frames, starts, window):
+def mean_frames(frames: Sequence[Atoms], starts: np.ndarray, window: int) -> list[Atoms]:
     """Atoms at their mean positions over each window (copies); the frames where window is 1."""
     if window == 1:
         return [frames[s] for s in starts]

@@ -1,7 +1,12 @@
 """Crystallographic information files: cell, atoms, and the symmetry that is listed or named."""
 
+from __future__ import annotations
+
 import re
 import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.io.cif import parse_cif
@@ -10,6 +15,9 @@ from ase.spacegroup.spacegroup import SpacegroupError, parse_sitesym
 
 from ..frame import cell_of, sites
 from .by_ase import checked
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _OPERATIONS = (
     "_space_group_symop_operation_xyz",
@@ -23,7 +31,7 @@ _SAME = 0.1  # Å: images of an atom that come nearer are one, coordinates have 
 _CHOICE = re.compile(r"\s*:\s*([12HR])\s*$", re.IGNORECASE)
 
 
-def frames(path, text, elements, where):
+def frames(path: Path, text: Any, elements: Any, where: str) -> Iterator[Atoms]:
     """ase.Atoms of each block that has atoms, with all that the symmetry makes of them."""
     n = 0
     for block in _blocks(path, text):

@@ -38,7 +38,7 @@ def cut_poscar(lines: Lines, where: str) -> Iterator[tuple[str, int]]:
         )
 
 
-def is_poscar(text):
+def is_poscar(text: str) -> bool:
     """Whether a text begins as one: scale, three vectors, and counts on line 6 or 7."""
     rows = text.splitlines()
     try:

@@ -1,9 +1,12 @@
 """The explorer's atoms in 3D: one structure for all frames, so that the camera stays."""
 
+from __future__ import annotations
+
 import base64
 import json
 import uuid
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
@@ -13,13 +16,16 @@ from .. import scenes
 from . import environments as env
 from .map_view import LINE, colours
 
+if TYPE_CHECKING:
+    from .state import State
+
 SPHERES = 20_000
 UNLABELLED = (0.88, 0.88, 0.88)
 _SIZES = (1.0, 0.4, 1.35)  # of atoms: usual, of the bulk, chosen
 _RADIUS = 0.75  # Å
 
 
-def clicked(box, picked):
+def clicked(box: Any, picked: Any) -> None:
     """An atom clicked in the 3D view, by nglview's message."""
     index = picked.get("atom1", {}).get("index")
     if index is None or index >= len(box.shown_rows) or box.shown_rows[index] < 0:
@@ -30,7 +36,7 @@ def clicked(box, picked):
     box.choose_rows(np.asarray(new, int))
 
 
-def shown_atoms(state):
+def shown_atoms(state: State) -> tuple[np.ndarray, np.ndarray, str]:
     """Indices of the atoms of the frame to draw, environment of each (-1: none), and a sentence.
 
     The sentence says what is left out.
@@ -76,7 +82,7 @@ def _centres(state, here):
     )
 
 
-def draw_atoms(box, moved=True):
+def draw_atoms(box: Any, moved: bool = True) -> None:
     """The frame's atoms in their colours; `moved`: other atoms or places too."""
     if moved or box.scene is None:
         state = box.state
@@ -252,7 +258,7 @@ def _tell_code(box):
             + (told[3][i] < 0 ? "" : `, ${{told[3][i]}} neighbours`);"""
 
 
-def look_at(box, atom):
+def look_at(box: Any, atom: int) -> None:
     """Moves the middle of the 3D view to an atom of the frame, if it is drawn."""
     place = np.flatnonzero(box.shown == atom)
     if len(place):
@@ -263,7 +269,7 @@ def look_at(box, atom):
         )
 
 
-def atom_colours(box):
+def atom_colours(box: Any) -> np.ndarray:
     """Colour (n, 3) of each atom that is shown; where some are chosen the others fade.
 
     Points have no size, so of them the bulk is pale.

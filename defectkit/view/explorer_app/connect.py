@@ -1,6 +1,9 @@
 """What the explorer's widgets call, and the lines that answer."""
 
+from __future__ import annotations
+
 import html
+from typing import Any
 
 import numpy as np
 from matplotlib.colors import to_hex
@@ -10,7 +13,7 @@ from . import environments as env
 from .map_view import LINE, follows
 
 
-def connect(box):
+def connect(box: Any) -> None:
     """Menus, lasso, clicks and buttons call the explorer's functions."""
     for name, control in box.controls.items():
         control.observe(
@@ -43,7 +46,7 @@ def connect(box):
     box.cancel_button.on_click(lambda _: box.cancel())
 
 
-def say(box, text=None, bad=False):
+def say(box: Any, text: str | None = None, bad: bool = False) -> None:
     """The line at the bottom: what is shown, what was done, or what went wrong."""
     if text is None:
         choice, selection = box.choice, box.selection
@@ -55,7 +58,7 @@ def say(box, text=None, bad=False):
     box.status.value = LINE.format(f"<span{style}>{html.escape(text)}</span>")
 
 
-def draw_legend(box):
+def draw_legend(box: Any) -> None:
     """Clusters with their colours and numbers of environments, or the scale of a number."""
     values, kind, names = box.state.coloured()
     if kind == "number":

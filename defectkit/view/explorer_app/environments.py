@@ -1,6 +1,10 @@
 """Labelled environments: which are chosen or drawn, clusters edited, colours of values."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,6 +15,9 @@ from ... import plots
 from ...clusters import knn_labels
 from ...embedding import standardise
 from ...imbalance import shared_out
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 _SHADES = 64
 
@@ -32,7 +39,12 @@ class Selection:
         return len(self.index)
 
 
-def rows_of(frame, atom, frames=None, atoms=None):
+def rows_of(
+    frame: np.ndarray,
+    atom: np.ndarray,
+    frames: int | Sequence[int] | None = None,
+    atoms: int | Sequence[int] | None = None,
+) -> np.ndarray:
     """Rows of the environments that lie in `frames` and belong to `atoms`, ascending.
 
     Parameters
@@ -61,7 +73,9 @@ def rows_of(frame, atom, frames=None, atoms=None):
     return np.flatnonzero(chosen)
 
 
-def thin(Y, labels, most, seed=0):
+def thin(
+    Y: np.ndarray, labels: np.ndarray, most: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows to draw of a large map, and the drawn row next to each place.
 
     Every cluster keeps as many points as the others, the small ones all of theirs, drawn at
@@ -93,7 +107,9 @@ def thin(Y, labels, most, seed=0):
     return drawn, nearest
 
 
-def nearest_known(X, known, group, k):
+def nearest_known(
+    X: np.ndarray, known: np.ndarray, group: np.ndarray, k: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """For each group of atoms the rows not `known`, and the `k` nearest that are: (n_rest, k).
 
     Nearest in the space of features, standardised by the known ones. `known`, `group`: (n,).
@@ -106,7 +122,7 @@ def nearest_known(X, known, group, k):
             yield rest, have[knn_labels(Z, np.zeros(len(have), int), Z_rest, k)[1]]
 
 
-def placed(X, Y, group, k=5):
+def placed(X: np.ndarray, Y: np.ndarray, group: np.ndarray, k: int = 5) -> np.ndarray:
     """A map in which every environment has a place.
 
     One that has none in `Y` (n, 2; NaN) lies at the median of its `k` nearest that have one, in
@@ -126,7 +142,7 @@ def placed(X, Y, group, k=5):
     return full
 
 
-def merge(labels, which):
+def merge(labels: np.ndarray, which: Sequence[int]) -> np.ndarray:
     """Labels with several clusters joined under the first of `which`; the others keep theirs.
 
     Examples
@@ -144,7 +160,7 @@ def merge(labels, which):
     return np.where(np.isin(labels, which), which[0], labels)
 
 
-def rename(names, labels, label, name):
+def rename(names: dict[int, str], labels: np.ndarray, label: int, name: str) -> dict[int, str]:
     """Names {label: text} with one more; a name used already is refused."""
     name = str(name).strip()
     known(labels, [label])
@@ -157,7 +173,7 @@ def rename(names, labels, label, name):
     return names | {int(label): name}
 
 
-def split_off(labels, rows):
+def split_off(labels: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, int]:
     """Labels with the chosen rows as a cluster of their own, and its number: the lowest free."""
     if len(rows) == 0:
         raise ValueError("nothing is chosen; lasso points of the map or click atoms first.")
@@ -167,7 +183,7 @@ def split_off(labels, rows):
     return labels, free
 
 
-def known(labels, which):
+def known(labels: np.ndarray, which: Sequence[int]) -> None:
     """Raises ValueError for a cluster that is not there."""
     missing = [c for c in which if c not in labels]
     if missing:
@@ -177,7 +193,7 @@ def known(labels, which):
         )
 
 
-def shades(values, kind, names=None):
+def shades(values: np.ndarray, kind: str, names: Any = None) -> tuple[np.ndarray, np.ndarray]:
     """Number of each environment's colour, and the colours (n_colours, 3).
 
     `kind` "label": integers, with the colours that `plots` gives to labels and names; "number":
@@ -195,13 +211,13 @@ def shades(values, kind, names=None):
     return np.where(np.isfinite(values), codes, _SHADES), table
 
 
-def limits(values):
+def limits(values: np.ndarray) -> tuple[float, ...]:
     """1st and 99th percentile of the finite values."""
     finite = values[np.isfinite(values)]
     return tuple(np.percentile(finite, (1, 99))) if len(finite) else (0.0, 0.0)
 
 
-def near(atoms, centres, most):
+def near(atoms: Atoms, centres: np.ndarray, most: int) -> np.ndarray:
     """Indices, ascending, of the `most` atoms nearest to the atoms `centres`, periodic cell."""
     if len(atoms) <= most:
         return np.arange(len(atoms))

@@ -1,21 +1,39 @@
 """Files of labels and maps: extended XYZ, CSV, JSON for chemiscope."""
 
+from __future__ import annotations
+
 import csv
 import gzip
 import io
 import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ... import datasets, plots
+from ..._types import FilePath
 from ...clusters.hdbscan import NOT_LABELLED
 from ...io.atomic_write import atomic_write, user_path
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 #: Endings of pictures, which the explorer draws itself.
 PICTURES = (".png", ".svg", ".pdf")
 
 
-def export(path, frames, frame, atom, labels, names, Y, chosen=(), cutoff=None):
+def export(
+    path: FilePath,
+    frames: Sequence[Atoms],
+    frame: np.ndarray,
+    atom: np.ndarray,
+    labels: np.ndarray,
+    names: dict[int, str],
+    Y: np.ndarray,
+    chosen: Any = (),
+    cutoff: float | None = None,
+) -> None:
     """Writes labels and map; the ending decides: .extxyz, .csv, or .json for chemiscope.
 
     Parameters

@@ -1,5 +1,9 @@
 """The explorer as a static figure: its map and the atoms of its frame."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -8,8 +12,11 @@ from . import environments as env
 from .atoms_view import atom_colours
 from .map_view import colours, marked
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-def static_figure(box, axes=None):
+
+def static_figure(box: Any, axes: Any = None) -> Figure:
     """The explorer as a matplotlib figure: the map and the atoms of the frame.
 
     axes : two matplotlib axes, optional

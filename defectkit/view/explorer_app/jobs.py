@@ -1,9 +1,12 @@
 """Maps, features and places computed in a thread while the explorer stays awake."""
 
+from __future__ import annotations
+
 import html
 import re
 import threading
 from time import monotonic
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +14,7 @@ from ...embedding.worker import Stopped, compute
 from . import environments as env
 
 
-def begin(box, wanted):
+def begin(box: Any, wanted: Any) -> None:
     """Start computing what a choice lacks; it is shown once it is there."""
     box.job = job = {"wanted": wanted, "stop": threading.Event(), "began": {}}
     job["thread"] = threading.Thread(target=_work, args=(box, job), daemon=True)
@@ -21,7 +24,7 @@ def begin(box, wanted):
     job["thread"].start()
 
 
-def end(box, job):
+def end(box: Any, job: Any) -> None:
     """The job is over: neither bar nor button any longer."""
     if box.job is job:
         box.job, box.work.value = None, ""
@@ -80,7 +83,7 @@ def _work(box, job):
             box.say(f"{type(error).__name__}: {error}", bad=True)
 
 
-def left(elapsed, share):
+def left(elapsed: float, share: float | None) -> str:
     """How long a stage still takes, from what share of it is done after `elapsed` seconds.
 
     Examples

@@ -1,11 +1,14 @@
 """The explorer's menus, buttons and pictures, and where they stand; nothing acts yet."""
 
+from __future__ import annotations
+
 from functools import partial
+from typing import Any
 
 CLICKS = ("isolates", "hides", "chooses")
 
 
-def layout(box, widgets):
+def layout(box: Any, widgets: Any) -> Any:
     """Builds the menus and pictures; `connect` makes them act."""
     row = partial(widgets.HBox, layout={"flex_flow": "row wrap", "align_items": "center"})
     box.controls = _controls(box.options, widgets)

@@ -1,7 +1,11 @@
 """The explorer's map: points, their colours, what is chosen and what a point tells."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import get_ident
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import to_hex
@@ -9,13 +13,16 @@ from matplotlib.colors import to_hex
 from ...plots import cluster_name, count, pale
 from . import environments as env
 
+if TYPE_CHECKING:
+    from .state import State
+
 LINE = "<div style='line-height: 1.4; max-width: 100%'>{}</div>"
 _TOLD = ["frame", "atom", "element", "cluster", "neighbours"]
 _FEW = 300  # chosen points that are drawn large
 
 
 @contextmanager
-def following(box):
+def following(box: Any) -> Iterator[None]:
     """Widgets that are set within call nothing.
 
     What a user does meanwhile, in JupyterLab in a thread of its own, waits for the lock and
@@ -29,19 +36,19 @@ def following(box):
             box.following = before
 
 
-def follows(box):
+def follows(box: Any) -> bool:
     """Whether this thread is setting widgets, so that their callbacks do nothing."""
     return box.following == get_ident()
 
 
-def lassoed(box):
+def lassoed(box: Any) -> None:
     """The points that the browser reports as selected, and those they stand for."""
     with box.lock:
         picked = np.asarray(box.map_widget.selection, int)
         box.choose_rows(np.flatnonzero(np.isin(box.nearest, picked)), mark=False)
 
 
-def draw_map(box):
+def draw_map(box: Any) -> None:
     """Points in the map's own proportions, in the present colours."""
     Y, state = box.state.map, box.state
     if state.key not in box.thinned:
@@ -155,13 +162,13 @@ def _extra(box):
     return 8 if len(box.selection) <= _FEW else 1
 
 
-def marked(box):
+def marked(box: Any) -> np.ndarray:
     """Points that stand for the chosen environments."""
     points = box.nearest[box.selection.index]
     return np.unique(points[points >= 0])
 
 
-def mark_map(box):
+def mark_map(box: Any) -> None:
     """The chosen points stand out in the map."""
     if not _ready(box):
         return draw_map(box)
@@ -172,7 +179,7 @@ def mark_map(box):
         box.scatter.selection(marked(box))
 
 
-def filter_map(box, anew=False):
+def filter_map(box: Any, anew: bool = False) -> None:
     """Points of what is hidden are not drawn; `anew`: the points are new."""
     seen = np.flatnonzero(box.state.visible()[box.drawn])
     everything = len(seen) == len(box.drawn)
@@ -181,7 +188,7 @@ def filter_map(box, anew=False):
     box.filtered = not everything
 
 
-def colour_map(box):
+def colour_map(box: Any) -> None:
     """The same points in other colours."""
     if not _ready(box):
         return draw_map(box)
@@ -192,7 +199,7 @@ def colour_map(box):
     box.map_widget.data = box.map_widget.data.assign(**_table(box))
 
 
-def map_colours(box):
+def map_colours(box: Any) -> tuple[Any, list[str]]:
     """Colours of the points that are drawn: numbers as categories, and the colour of each.
 
     Paler where only the neighbours have placed them.
@@ -206,6 +213,6 @@ def map_colours(box):
     return pd.Categorical(codes), [to_hex(table[c]) for c in present]
 
 
-def colours(state):
+def colours(state: State) -> tuple[np.ndarray, np.ndarray]:
     """Number of each environment's colour, and the colours, by the present choice."""
     return env.shades(*state.coloured())

@@ -1,6 +1,10 @@
 """What environments can be coloured by beside clusters and features: element, shell, time."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +15,7 @@ NAMES = ("element", "coordination", "q6", "time (frame)")
 _REACH = 6.0  # Å, up to which the first shell is looked for
 
 
-def of_environments(name, data):
+def of_environments(name: str, data: Any) -> np.ndarray:
     """Values (n,) of a quantity; q6 and coordination count neighbours in the first shell.
 
     The shell ends at the cutoff of the result, or where the radial distribution function of the
@@ -25,7 +29,7 @@ def of_environments(name, data):
     return surroundings(data)[("coordination", "q6").index(name)]
 
 
-def elements(data):
+def elements(data: Any) -> np.ndarray:
     """Symbol of each environment's atom."""
     symbols = [np.array(atoms.get_chemical_symbols()) for atoms in data.frames]
     found = np.empty(len(data.frame), "<U3")
@@ -35,7 +39,7 @@ def elements(data):
     return found
 
 
-def surroundings(data):
+def surroundings(data: Any) -> np.ndarray:
     """Number of neighbours and q6 of each environment, (2, n); see :func:`of_environments`."""
     found = np.zeros((2, len(data.frame)))
     bare = elements(data)
@@ -48,7 +52,7 @@ def surroundings(data):
     return found
 
 
-def readable(columns):
+def readable(columns: Sequence[str]) -> list[str]:
     """Names of features in words, `columns` as `SymmetryFunctions.names` gives them.
 
     A name that two columns would share is followed by the column's own.

@@ -1,7 +1,10 @@
 """What the explorer is given, checked and in one form: environments, maps, features on demand."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,12 +39,18 @@ class Source:
     truth: dict
     columns: list
     windows: list
-    rows: Callable | None
+    rows: Any
     cutoff: float | None
     group: np.ndarray
 
 
-def from_result(result, trajectory=None, symmetry=None, windows=None, truth=None):
+def from_result(
+    result: Any,
+    trajectory: Any = None,
+    symmetry: Any = None,
+    windows: Sequence[int] | None = None,
+    truth: Any = None,
+) -> Source:
     """Source of a `Result`; `trajectory`, the frames it was made from, opens other choices."""
     method, window = result.info["method"], result.info["window"]
     if trajectory is None and window == 1:
@@ -122,16 +131,16 @@ def _side_by_side(result, method, window, rows):
 
 
 def from_arrays(
-    frames,
-    features=None,
-    labels=None,
-    maps=None,
-    frame=None,
-    atom=None,
-    truth=None,
-    windows=None,
-    columns=None,
-):
+    frames: Any,
+    features: Any = None,
+    labels: Any = None,
+    maps: Any = None,
+    frame: Any = None,
+    atom: Any = None,
+    truth: Any = None,
+    windows: Sequence[int] | None = None,
+    columns: Sequence[str] | None = None,
+) -> Source:
     """Source of plain arrays; without `frame` and `atom` every atom of every frame is one row."""
     frames = list(frames)
     if not frames:
@@ -216,7 +225,9 @@ def _rows(features, frame, atom, n_frames, windows):
     )
 
 
-def computed(trajectory, symmetry, times, atoms, steady):
+def computed(
+    trajectory: Any, symmetry: Any, times: np.ndarray, atoms: np.ndarray, steady: Any
+) -> Callable[..., np.ndarray]:
     """Function that computes the features of a trajectory once and then averages them.
 
     `times`, `atoms`: frame of the trajectory and atom of each environment. Without a `steady`
@@ -256,7 +267,9 @@ def computed(trajectory, symmetry, times, atoms, steady):
     return rows
 
 
-def averaged(features, window, frame, place):
+def averaged(
+    features: np.ndarray, window: int, frame: np.ndarray, place: np.ndarray
+) -> np.ndarray:
     """Mean features of each environment over the `window` frames around its own.
 
     At the ends of the trajectory the window is shifted inwards.

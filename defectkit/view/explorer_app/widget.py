@@ -1,10 +1,16 @@
 """Map, atoms and time linked in a notebook: the widget; its state and pictures are elsewhere."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import ipywidgets as widgets
 import matplotlib.pyplot as plt
 import numpy as np
 
 from ..._deprecated import warn
+from ..._types import FilePath
 from ...io.atomic_write import atomic_write, user_path
 from ..boxes import PictureBox, png
 from . import export, jobs
@@ -14,6 +20,9 @@ from .figure import static_figure
 from .layout import layout
 from .map_view import colour_map, draw_map, filter_map, following, mark_map
 from .state import State
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _AT_ONCE = 20_000  # atoms whose surroundings are looked at when the explorer opens
 
@@ -52,11 +61,11 @@ class Explorer(PictureBox):
     def _picture(self):
         return png(self.figure())
 
-    def say(self, text=None, bad=False):
+    def say(self, text: str | None = None, bad: bool = False) -> None:
         """The line at the bottom."""
         say(self, text, bad)
 
-    def attempt(self, function, *args, **kwargs):
+    def attempt(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call what a user asked for; an error is shown, and raised."""
         try:
             return function(*args, **kwargs)
@@ -64,7 +73,7 @@ class Explorer(PictureBox):
             self.say(f"{type(error).__name__}: {error}", bad=True)
             raise
 
-    def choose(self, **choice):
+    def choose(self, **choice: Any) -> None:
         """Another method, window, colour, frame or kind of atoms, as by the menus."""
         with self.lock:
             state, wanted = self.state, self.state.checked(choice)
@@ -90,7 +99,7 @@ class Explorer(PictureBox):
             if self.job is None:
                 jobs.begin(self, wanted)
 
-    def cancel(self):
+    def cancel(self) -> None:
         """Stop computing; the map that was there stays."""
         with self.lock:
             job = self.job
@@ -103,7 +112,7 @@ class Explorer(PictureBox):
                 self.follow()
                 self.say("cancelled: the map is the one from before")
 
-    def wait(self, timeout=None):
+    def wait(self, timeout: float | None = None) -> None:
         """Until what is being computed is there; raises what went wrong."""
         job = self.job
         if job is not None:
@@ -111,7 +120,7 @@ class Explorer(PictureBox):
         if self.error is not None:
             raise self.error
 
-    def apply(self, wanted, redraw=False):
+    def apply(self, wanted: Any, redraw: bool = False) -> None:
         """Show a choice all of which is ready; only what changes is drawn."""
         with self.lock:
             old, self.state.choice = self.state.choice, wanted
@@ -131,19 +140,26 @@ class Explorer(PictureBox):
             if changed or not redraw:
                 self.say()
 
-    def follow(self, choice=None):
+    def follow(self, choice: Any = None) -> None:
         """The menus show the present choice, or the one that is being computed."""
         with following(self):
             for name, value in (choice or self.choice).items():
                 self.controls[name].value = value
 
-    def select(self, frame=None, atoms=None, index=None, cluster=None, add=False):
+    def select(
+        self,
+        frame: Any = None,
+        atoms: Any = None,
+        index: Any = None,
+        cluster: int | None = None,
+        add: bool = False,
+    ) -> None:
         """Choose environments: atoms of frames, rows, or a cluster; without any, none."""
         with self.lock:
             rows = self.state.rows(frame, atoms, index, cluster)
             self.choose_rows(np.union1d(self.selection.index, rows) if add else rows)
 
-    def choose_rows(self, rows, mark=True):
+    def choose_rows(self, rows: Any, mark: bool = True) -> None:
         """Choose these rows; without `mark` the map shows them already."""
         with self.lock:
             self.state.select(rows)
@@ -152,19 +168,19 @@ class Explorer(PictureBox):
             draw_atoms(self, moved=self.choice["atoms"] == "near the chosen")
             self.say()
 
-    def go_to(self, atom):
+    def go_to(self, atom: int) -> None:
         """Choose an atom of the frame, and look at it."""
         with self.lock:
             self.select(frame=self.choice["frame"], atoms=[atom])
             look_at(self, atom)
 
-    def isolate(self, value):
+    def isolate(self, value: Any) -> None:
         """Only this cluster (or value of the colour) is shown; all, if it is alone already."""
         with self.lock:
             others = {entry[0] for entry in self.entries} - {value}
             self._hide(set() if self.state.hidden == others else others)
 
-    def hide(self, value):
+    def hide(self, value: Any) -> None:
         """Hide this cluster (or value of the colour), or show it again."""
         self._hide(self.state.hidden ^ {value})
 
@@ -176,7 +192,7 @@ class Explorer(PictureBox):
             draw_legend(self)
             self.say(f"{len(hidden)} of {len(self.entries)} entries of the legend are hidden")
 
-    def legend_click(self, value):
+    def legend_click(self, value: Any) -> None:
         """What a click in the legend does, by the menu beside it."""
         act = self.click.value
         if act == "chooses":
@@ -192,29 +208,29 @@ class Explorer(PictureBox):
         draw_legend(self)
         self.say(text)
 
-    def rename(self, cluster, name):
+    def rename(self, cluster: int, name: str) -> None:
         """Give a cluster a name, in every view and file."""
         with self.lock:
             self._relabelled(self.state.rename(cluster, name))
 
-    def merge(self, clusters):
+    def merge(self, clusters: Sequence[int]) -> None:
         """Join clusters under the number, colour and name of the first."""
         with self.lock:
             self._relabelled(self.state.merge(clusters))
 
-    def split_off(self, name=None):
+    def split_off(self, name: str | None = None) -> int:
         """The chosen environments become a cluster of their own; returns its number."""
         with self.lock:
             number, text = self.state.split_off(name)
             self._relabelled(text)
         return number
 
-    def part_off(self, name=None):
+    def part_off(self, name: str | None = None) -> int:
         """Old name of :meth:`split_off`."""
         warn("part_off", "split_off")
         return self.split_off(name)
 
-    def cluster_map(self):
+    def cluster_map(self) -> None:
         """New clusters, those of the map that is shown (`dk.cluster`); names are forgotten.
 
         What the map left out follows its ten nearest, see `State.recluster`.
@@ -227,17 +243,17 @@ class Explorer(PictureBox):
                 state.X = {window: state.data.rows(window, lambda *_: None, lambda: False)}
             self._relabelled(state.recluster(state.X.get(window)))
 
-    def undo(self):
+    def undo(self) -> None:
         """Take back the last change of clusters or names."""
         with self.lock:
             self._relabelled(self.state.step(back=True))
 
-    def redo(self):
+    def redo(self) -> None:
         """Make the change again that `undo` took back."""
         with self.lock:
             self._relabelled(self.state.step(back=False))
 
-    def export(self, path):
+    def export(self, path: FilePath) -> None:
         """Write labels and map, or the two pictures; the ending decides.
 
         .extxyz, .csv, .json for chemiscope; .png, .svg or .pdf.
@@ -263,7 +279,7 @@ class Explorer(PictureBox):
                 )
         self.say(f"{path} is written")
 
-    def figure(self, axes=None):
+    def figure(self, axes: Any = None) -> Figure:
         """The explorer as a matplotlib figure: the map and the atoms of the frame.
 
         Waits for environments that are being placed. `axes`: two matplotlib axes, optional.
