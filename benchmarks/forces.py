@@ -21,7 +21,7 @@ from ase.units import Bohr  # noqa: E402
 
 import defectkit as dk  # noqa: E402
 
-ROUNDS = 9
+ROUNDS = 25
 FILES = ("input.nn", "scaling.data", "weights.001.data", "weights.008.data")
 
 
