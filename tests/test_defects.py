@@ -139,7 +139,7 @@ def test_three_vacancies_in_a_row():
         [distance(x, places, ideal).min() < 1.1 * BOND for x in atoms.positions]
     )
     sites = defects.locate_defects(hot(atoms, 1, 0.08), flagged)
-    assert [s.kind for s in sites] == ["divacancy"] * 3
+    assert [s.kind for s in sites] == ["vacancy cluster"] * 3
     assert {int(distance(s.position, places, atoms).argmin()) for s in sites} == {0, 1, 2}
 
 

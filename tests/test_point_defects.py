@@ -181,6 +181,14 @@ def test_divacancy_split_vacancy_and_two_vacancies():
     assert find_mic(site.other - start, ideal.cell)[1] < 0.1
 
 
+def test_three_vacant_sites_in_a_row_are_a_vacancy_cluster():
+    ideal = CRYSTALS["fcc Cu"]()
+    distance = ideal.get_distances(0, range(len(ideal)), mic=True)
+    first, second = np.argsort(distance)[1:3]
+    sites = find_point_defects(hot(without(ideal, 0, int(first), int(second)), 0, 0.03)).sites
+    assert [s.kind for s in sites] == ["vacancy cluster"] * 3
+
+
 def test_frenkel_pair_and_di_interstitial():
     ideal = CRYSTALS["diamond Si"]()
     hole = int(ideal.get_distances(0, range(64), mic=True).argmax())

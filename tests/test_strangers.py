@@ -233,3 +233,19 @@ def test_a_lopsided_dumbbell_is_one():
     (found,) = find_point_defects(rattled(platinum)).sites
     assert found.kind == "dumbbell" and set(found.atoms) == {site, 108}
     assert np.linalg.norm(found.position - place) < 0.4
+
+
+def test_a_divacancy_is_told_once_and_a_cluster_of_vacancies_by_its_size():
+    copper = bulk("Cu", cubic=True) * 4
+    near = np.argsort(copper.get_distances(0, range(len(copper)), mic=True))
+    far = np.argsort(copper.get_distances(int(near[-1]), range(len(copper)), mic=True))
+    pairs = copper.copy()
+    del pairs[[0, near[1], near[-1], far[1]]]
+    told = [s for s in dk.identify(pairs, progress=False).summary().split("\n") if "vacan" in s]
+    assert len(told) == 2
+    assert all(s.startswith("1 Cu divacancy at (") and "Å and (" in s for s in told)
+    assert all("18 neighbours" in s for s in told)
+    del copper[near[:5]]
+    told = [s for s in dk.identify(copper, progress=False).summary().split("\n") if "vacan" in s]
+    (line,) = told
+    assert line.startswith("1 Cu vacancy cluster of 5 sites, one at (")

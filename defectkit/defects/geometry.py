@@ -58,6 +58,11 @@ def nearest_spacing(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) ->
     return float(np.median(cKDTree(points).query(points[: len(positions)], k=2)[0][:, 1]))
 
 
+def linked(near: np.ndarray) -> np.ndarray:
+    """Number of the connected group of each place (n,), from who is near whom (n, n)."""
+    return connected_components(coo_array(near), directed=False)[1]
+
+
 def groups_of(
     points: np.ndarray, owner: np.ndarray, members: np.ndarray, cutoff: float
 ) -> list[np.ndarray]:

@@ -9,8 +9,8 @@ from ase.data import chemical_symbols
 from ase.geometry import find_mic
 from scipy.spatial import cKDTree
 
-from .geometry import distances, ghosts, groups_of, wrap
-from .sites import Site
+from .geometry import distances, ghosts, groups_of, linked, wrap
+from .sites import Site, vacancy_kind
 
 if TYPE_CHECKING:
     from .crystal import Crystal
@@ -138,7 +138,8 @@ def _vacancies(namer):
     apart = distances(places, places, frame.cell, frame.pbc) + np.diag([np.inf] * len(vacant))
     shells = [namer.shell(site) for site in vacant]
     pair = PAIR * np.array([nearest for _, nearest in shells])
-    pair = np.maximum(pair[:, None], pair)
+    group = linked(apart < np.maximum(pair[:, None], pair))
+    together = np.bincount(group)[group]
     found = []
     for k, site in enumerate(vacant):
         shell = shells[k][0]
@@ -146,8 +147,8 @@ def _vacancies(namer):
         atoms = np.unique(atoms[atoms >= 0])
         _, clear = namer.around(places[k])
         kind, other = "vacancy", None
-        if (apart[k] < pair[k]).any():
-            kind = "divacancy"
+        if together[k] > 1:
+            kind = vacancy_kind(together[k])
         elif len(atoms):
             way = find_mic(
                 places[k] - sites.positions[sites.site_of[atoms]], frame.cell, frame.pbc

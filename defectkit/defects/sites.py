@@ -11,7 +11,7 @@ from ase.neighborlist import neighbor_list
 from numpy.typing import ArrayLike
 
 from .._shown import Shown
-from .geometry import distances, nearest_spacing, wrap
+from .geometry import distances, linked, nearest_spacing, wrap
 from .reconstruction import REACH, one_sidedness, reconstruct
 from .split_vacancy import settle
 from .wigner_seitz_analysis import OFF_LATTICE
@@ -23,7 +23,12 @@ MIDWAY = 0.6  # spacings: an atom nearer to the vacancy than this is moving into
 AT_SURFACE = 0.33  # mean direction to the atoms around: an atom of a surface, not an interstitial
 TIE = 0.1  # spacings: sites that differ by less are as near to an interstitial
 FEWEST = 20  # atoms to learn an order from
-VACANT = ("vacancy", "divacancy", "split vacancy")
+VACANT = ("vacancy", "divacancy", "vacancy cluster", "split vacancy")
+
+
+def vacancy_kind(together: int) -> str:
+    """Name of a vacant site that is one of so many next to each other."""
+    return {1: "vacancy", 2: "divacancy"}.get(together, "vacancy cluster")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,9 +38,10 @@ class Site(Shown):
     Attributes
     ----------
     kind : str
-        "vacancy", "divacancy" (one of several vacant sites next to each other), "split vacancy"
-        (an atom is on its way into it, midway between two vacant sites), "interstitial" (one atom
-        off the lattice), "dumbbell" (two atoms share a site), "di-interstitial" (one of several
+        "vacancy", "divacancy" (one of two vacant sites next to each other), "vacancy cluster" (one
+        of three or more), "split vacancy" (an atom is on its way into it, midway between two
+        vacant sites), "interstitial" (one atom off the lattice), "dumbbell" (two atoms share a
+        site), "di-interstitial" (one of several
         atoms off the lattice next to each other), "adatom" (on a surface), "antisite" (an atom
         on the site of another element of the compound), "substitutional" (a foreign element),
         "rotated bond" (two atoms turned about the middle of their bond: Stone-Wales).
@@ -227,11 +233,9 @@ def _described(vacancies, flagged, owned, order, tree, owner, cell, pbc):
     away = distances(tree.data[flagged], places, cell, pbc)
     mine = (away == away.min(axis=1, keepdims=True)) & (away < REACH * order.spacing)
     near, mover = tree.query(places)
-    kinds = np.where(
-        near < MIDWAY * order.spacing,
-        "split vacancy",
-        np.where(apart.min(axis=1) < order.bond, "divacancy", "vacancy"),
-    )
+    group = linked(apart < order.bond)
+    names = [vacancy_kind(n) for n in np.bincount(group)[group]]
+    kinds = np.where(near < MIDWAY * order.spacing, "split vacancy", names)
     described = []
     for vacancy, kind, own, atom in zip(vacancies, kinds, mine.T, owner[mover], strict=True):
         if kind == "split vacancy" and atom in owned:

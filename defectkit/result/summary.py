@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..defects.geometry import distances, linked
+
 CRYSTALS = (
     "fcc",
     "hcp",
@@ -16,6 +18,8 @@ CRYSTALS = (
     "graphene",
     "icosahedral",
 )
+JOINED = ("divacancy", "vacancy cluster")  # one row a vacant site
+TOGETHER = 1.2  # of the nearest distance: vacant sites of one defect
 MOST_LINES = 12  # of one kind before the rest is counted
 
 
@@ -108,24 +112,47 @@ def _defect_lines(result):
             ]
         return ["no point defect"] if decided else []
     if len(analysed) == 1:
-        rows = [_site(row) for _, row in table.iterrows()]
+        rows = [_site(rows) for rows in _joined(table, result.frames[0])]
         more = [f"... and {len(rows) - MOST_LINES} more point defects"]
         return rows[:MOST_LINES] + (more if len(rows) > MOST_LINES else [])
     lines = []
     for (kind, element), rows in table.groupby(["kind", "element"], sort=False):
         seen = rows["frame"].nunique()
+        what = _label(kind, element) + (" sites" if kind in JOINED else "")
         lines.append(
-            f"{_label(kind, element)}: in {seen} of {len(analysed)} frames, "
+            f"{what}: in {seen} of {len(analysed)} frames, "
             f"{len(rows) / len(analysed):.2f} per frame; first at "
             f"{_place(rows['position_A'].iloc[0])} in frame {rows['frame'].iloc[0]}"
         )
     return lines
 
 
-def _site(row):
-    text = f"1 {_label(row['kind'], row['element'])} at {_place(row['position_A'])}"
-    text += f", {row['neighbours']} neighbours" if row["neighbours"] else ""
-    sure = row["confidence"]
+def _joined(table, atoms):
+    """Rows of each defect: the vacant sites of a divacancy or of a vacancy cluster together."""
+    apart = [table[table["kind"] == kind] for kind in JOINED]
+    defects = [(rows.index[0], rows) for _, rows in table.groupby(level=0)]
+    defects = [(first, rows) for first, rows in defects if rows["kind"].iloc[0] not in JOINED]
+    for rows in filter(len, apart):
+        places = np.array(rows["position_A"].tolist())
+        away = distances(places, places, atoms.cell.complete().array, atoms.pbc)
+        nearest = (away + np.diag(np.full(len(away), np.inf))).min(axis=1)
+        group = linked(away <= TOGETHER * np.maximum(nearest[:, None], nearest))
+        parts = [rows[group == k] for k in np.unique(group)]
+        defects += [(part.index[0], part) for part in parts]
+    return [rows for _, rows in sorted(defects, key=lambda defect: defect[0])]
+
+
+def _site(rows):
+    row, kind = rows.iloc[0], rows["kind"].iloc[0]
+    elements = " and ".join(dict.fromkeys(rows["element"]))
+    text = f"1 {_label(kind, elements)} at {' and '.join(map(_place, rows['position_A']))}"
+    if len(rows) > 2:
+        text = (
+            f"1 {_label(kind, elements)} of {len(rows)} sites, one at {_place(row['position_A'])}"
+        )
+    neighbours = row["neighbours"] if len(rows) == 1 else len(set().union(*rows["atoms"]))
+    text += f", {neighbours} neighbours" if neighbours else ""
+    sure = rows["confidence"].min()
     return text + (f" (confidence {sure:.2f})" if np.isfinite(sure) else "")
 
 
