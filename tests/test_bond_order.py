@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.neighborlist import neighbor_list
-from conftest import records
+from reference_data import records
 
 import defectkit as dk
 from defectkit.neighbours.bond_order import first_shell, places

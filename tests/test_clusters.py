@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
-from conftest import records
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_data import records
 from sklearn.cluster import HDBSCAN
 from sklearn.neighbors import NearestNeighbors
 

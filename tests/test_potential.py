@@ -14,8 +14,8 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from ase.md.velocitydistribution import thermalize_momenta
 from ase.md.verlet import VelocityVerlet
 from ase.units import Bohr, Hartree
-from conftest import REFERENCE, read_n2p2_structure
 from numba import njit
+from reference_data import REFERENCE, read_n2p2_structure
 
 from defectkit import NeuralNetworkPotential, SymmetryFunctions, _threads
 from defectkit.potential import feature_writer, read_net

@@ -6,9 +6,9 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, fcc100, graphene
 from ase.neighborlist import neighbor_list
-from conftest import records
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference_data import records
 
 import defectkit as dk
 from defectkit.clusters import NOT_LABELLED, describe

@@ -10,9 +10,9 @@ from ase.build import bulk, fcc100, molecule
 from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 from ase.units import Bohr
-from conftest import REFERENCE, read_n2p2_structure, read_n2p2_values
 from hypothesis import given
 from hypothesis import strategies as st
+from reference_data import REFERENCE, read_n2p2_structure, read_n2p2_values
 
 import defectkit as dk
 from defectkit import SymmetryFunctions, _threads
