@@ -22,7 +22,7 @@ def walk(rng, rate, frames, dt, length=2.35):
 def test_rate_and_diffusion_of_random_walks_lie_within_their_errors():
     rate, dt, length = 0.3, 0.1, 2.35
     rng = np.random.default_rng(20)
-    found = [walk(rng, rate, 1000, dt, length) for _ in range(40)]
+    found = [walk(rng, rate, 500, dt, length) for _ in range(40)]
     # jumps after a jump are left out of the walk: the rate that is there
     true = rate / (1 + rate * dt)
     rates, errors = np.array([[f.rate, f.rate_error] for f in found]).T
