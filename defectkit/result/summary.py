@@ -129,17 +129,15 @@ def _defect_lines(result):
 
 def _joined(table, atoms):
     """Rows of each defect: the vacant sites of a divacancy or of a vacancy cluster together."""
-    apart = [table[table["kind"] == kind] for kind in JOINED]
-    defects = [(rows.index[0], rows) for _, rows in table.groupby(level=0)]
-    defects = [(first, rows) for first, rows in defects if rows["kind"].iloc[0] not in JOINED]
-    for rows in filter(len, apart):
-        places = np.array(rows["position_A"].tolist())
+    defect = np.arange(len(table))
+    for kind in JOINED:
+        rows = np.flatnonzero(table["kind"] == kind)
+        places = np.array(table["position_A"].iloc[rows].tolist())
         away = distances(places, places, atoms.cell.complete().array, atoms.pbc)
-        nearest = (away + np.diag(np.full(len(away), np.inf))).min(axis=1)
+        nearest = (away + np.diag(np.full(len(rows), np.inf))).min(axis=1, initial=np.inf)
         group = linked(away <= TOGETHER * np.maximum(nearest[:, None], nearest))
-        parts = [rows[group == k] for k in np.unique(group)]
-        defects += [(part.index[0], part) for part in parts]
-    return [rows for _, rows in sorted(defects, key=lambda defect: defect[0])]
+        defect[rows] = [rows[group == k][0] for k in group]
+    return [rows for _, rows in table.groupby(defect)]
 
 
 def _site(rows):
