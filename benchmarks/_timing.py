@@ -1,5 +1,6 @@
 """Interleaved runs, their ratios with spread, and the file they go to."""
 
+import argparse
 import json
 import os
 import platform
@@ -62,3 +63,22 @@ def keep(name, numbers, here=True):
     text = json.dumps(numbers | ({"machine": machine()} if here else {}), indent=1)
     (RESULTS / f"{name}.json").write_text(text + "\n")
     print(text, flush=True)
+
+
+def keep_each(name, doc, models, measure, option="--models"):
+    """Command line of a benchmark of several models: each one's numbers are kept once it is done.
+
+    `measure(model, seeds)`; numbers of models that are not measured this time stay as they are.
+    """
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument(
+        option, dest="models", nargs="+", choices=list(models), default=list(models)
+    )
+    arguments = parser.parse_args()
+    path = RESULTS / f"{name}.json"
+    for model in arguments.models:
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        keep(name, kept | {model: measure(model, arguments.seeds)}, here=False)

@@ -7,8 +7,6 @@ Single frames, and means over 0.2 and 0.5 ps. Nothing is tuned on these runs.
     python benchmarks/hot_crystals.py [--seeds 1]    # needs the recipes extra; minutes
 """
 
-import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -19,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes"))
 
 import lammps_md  # noqa: E402
 import numpy as np  # noqa: E402
-from _timing import RESULTS, keep  # noqa: E402
+from _timing import keep_each  # noqa: E402
 from ase import Atoms  # noqa: E402
 from ase.build import bulk  # noqa: E402
 
@@ -134,13 +132,4 @@ def digits_of(values):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--elements", nargs="+", choices=list(MODELS), default=list(MODELS))
-    arguments = parser.parse_args()
-    path = RESULTS / "hot_crystals.json"
-    for element in arguments.elements:
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        keep("hot_crystals", kept | {element: measure(element, arguments.seeds)}, here=False)
+    keep_each("hot_crystals", __doc__, MODELS, measure, option="--elements")

@@ -8,8 +8,6 @@ analysis against the perfect lattice, and so are the jumps of the tracks.
     python benchmarks/moving_defects.py [--seeds 1]    # needs the recipes extra; half an hour
 """
 
-import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -20,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "recipes"))
 
 import lammps_md  # noqa: E402
 import numpy as np  # noqa: E402
-from _timing import RESULTS, keep  # noqa: E402
+from _timing import keep_each  # noqa: E402
 from ase import Atoms  # noqa: E402
 from ase.build import bulk  # noqa: E402
 
@@ -191,13 +189,4 @@ def rounded(row):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
-    arguments = parser.parse_args()
-    path = RESULTS / "moving_defects.json"
-    for name in arguments.models:
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        keep("moving_defects", kept | {name: measure(name, arguments.seeds)}, here=False)
+    keep_each("moving_defects", __doc__, MODELS, measure)
