@@ -112,11 +112,11 @@ def find_pairs(
         capacity = min(capacity, vector.shape[0])
     space = np.empty(CHUNK + PAD), np.empty(CHUNK, np.int32)
     room = neighbour[:capacity], shift, vector[: capacity if with_vectors else 0]
-    place = np.empty(n_atoms, np.int64)
-    place[index] = np.arange(n_atoms)
-    cell_of = np.empty(n_atoms, np.int64)
-    for c in range(edges.shape[0] - 1):
-        cell_of[edges[c] : edges[c + 1]] = c
+    place, cell_of = np.empty(n_atoms, np.int64), np.empty(n_atoms, np.int64)
+    for c in range(edges.shape[0] - 1):  # in loops: numba takes seconds to compile the like of
+        for at in range(edges[c], edges[c + 1]):  # place[index] = ...
+            place[index[at]] = at
+            cell_of[at] = c
     n, limit = 0, cutoff * cutoff
     for i in range(n_atoms):
         first[i] = n
