@@ -20,6 +20,16 @@ STALE = "is older than what it is made from; run python recipes/readme.py"
 #: A number that somebody measured: with a unit, or a multiple.
 MEASURED = re.compile(r"\d+(?:\.\d+)?\s?(?:%|Å\b|times\b|x\b|µs\b|ms\b|s\b|minutes\b|GB\b|MB\b)")
 
+#: Versions, licences, articles, addresses and headings: numbers that nobody measures.
+NAMED = re.compile(
+    r"Python \d\.\d+ to \d\.\d+|CC BY[\w-]* [\d.]+|arXiv:[\d.]+|, 20\d\d;|\]\([^)]*\)"
+    r"|<[^>]*>|^#.*$",
+    re.MULTILINE,
+)
+#: A number of three digits or more, or with decimals; thousands apart by blanks.
+BARE = re.compile(r"(?<![\w.,-])(?:\d{1,3}(?: \d{3})+|\d{3,}|\d+\.\d+)(?![\w-])")
+RECORDS = ("notebooks/results", "benchmarks/results", "defectkit/data")
+
 
 def prose(text):
     """A page without its written parts and without code."""
@@ -44,6 +54,38 @@ def test_no_measured_number_is_written_by_hand(text):
 def test_a_number_written_by_hand_is_seen():
     assert MEASURED.search("it is 7.5 times faster") and MEASURED.search("found in 98 %")
     assert not MEASURED.search("Python 3.11 to 3.13, CC BY 4.0, 2x1 dimers in ten lines")
+
+
+def numbers_in(value):
+    """Every number of a JSON value, in its keys and texts too."""
+    if isinstance(value, dict):
+        return set().union(*(numbers_in(v) | numbers_in(k) for k, v in value.items()))
+    if isinstance(value, list):
+        return set().union(*map(numbers_in, value))
+    found = re.findall(r"\d+(?:\.\d+)?", value) if isinstance(value, str) else []
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return {float(n) for n in found} | ({float(value)} if plain else set())
+
+
+def bare_numbers(text):
+    return {float(n.replace(" ", "")) for n in BARE.findall(NAMED.sub("", prose(text)))}
+
+
+@pytest.mark.parametrize("text", [README, CHANGELOG], ids=["README", "CHANGELOG"])
+def test_numbers_without_a_unit_stand_in_a_file_of_results_or_data(text):
+    files = [path for folder in RECORDS for path in (ROOT / folder).glob("*.json")]
+    known = set().union(*(numbers_in(json.loads(path.read_text("utf-8"))) for path in files))
+    assert bare_numbers(text) - known == set(), "name a file that holds it, or leave it out"
+
+
+def test_bare_numbers_are_seen_and_names_are_none():
+    assert bare_numbers("a nucleus of 10 368 molecules, 12.5 faster, 4711 frames") == {
+        10368.0,
+        12.5,
+        4711.0,
+    }
+    text = "# Version 0.2.0\nPython 3.11 to 3.13, CC BY 4.0, arXiv:2405.01320, [a](b/2025/300)"
+    assert bare_numbers(text) == set()
 
 
 @pytest.mark.parametrize("name", readme.GALLERY)

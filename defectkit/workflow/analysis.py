@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,6 @@ from ase.geometry import find_mic
 from .._progress import tqdm
 from ..clusters import NOT_LABELLED
 from ..defects import PointDefects, find_point_defects, track
-from ..io.continuity import first_break
 from ..phases import common_elements, extended_defects, prototype, structure_types
 from ..phases.compounds import UNKNOWN
 from ..phases.crystals import SIMPLE_CUBIC
@@ -74,17 +73,9 @@ class FrameAnalysis:
     molecules: str | None = None
 
 
-def why_not_a_trajectory(frames: Sequence[Atoms]) -> str | None:
-    """Why frames do not follow one another in time, or None where they do."""
-    if len(frames) < 2:
-        return "there is one frame"
-    found = first_break(frames)
-    return None if found is None else str(found)
-
-
 def named(
     frames: list[Atoms],
-    means: Sequence[Atoms],
+    mean_of: Callable[[int], Atoms],
     made: dict[str, Any],
     groups: Sequence[SiteGroup],
     info: dict[str, Any],
@@ -94,10 +85,11 @@ def named(
 ) -> Result:
     """The `Result`: clusters with names, defects, surfaces and paths.
 
-    frames, means  atoms of each window's middle frame, and at their mean positions
-    made           labels, map, frame, atom, group, basis of the environments
+    frames   atoms of each window's middle frame
+    mean_of  gives those of a window at their mean positions
+    made     labels, map, frame, atom, group, basis of the environments
     """
-    analyses = _analysed(frames, means, made, groups[0].name == WATER, max_frames, progress)
+    analyses = _analysed(frames, mean_of, made, groups[0].name == WATER, max_frames, progress)
     made, notes = refined(made | {"water": groups[0].name == WATER}, analyses, frames)
     followers = names.followers(frames, groups)
     result = Result(
@@ -121,7 +113,7 @@ def named(
     return result.with_tables(phases=phases, defects=defects, extended=extended, tracks=tracks)
 
 
-def _analysed(frames, means, made, water, max_frames, progress):
+def _analysed(frames, mean_of, made, water, max_frames, progress):
     """Structure, point and extended defects of the frames, evenly fewer where they are many."""
     most = int(np.clip(MOST_ATOMS // max(map(len, frames)), 1, max_frames))
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int))
@@ -129,7 +121,8 @@ def _analysed(frames, means, made, water, max_frames, progress):
     for n in tqdm(
         chosen, desc="names and defects", unit="frame", delay=2, leave=False, disable=not progress
     ):
-        found.append(_analysed_frame(int(n), means[n], water, _hints(made, n, len(means[n]))))
+        atoms = mean_of(n)
+        found.append(_analysed_frame(int(n), atoms, water, _hints(made, n, len(atoms))))
     return found
 
 

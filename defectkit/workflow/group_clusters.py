@@ -27,9 +27,11 @@ MOST_LONGER = 20_000  # environments that are described anew with it
 class Chosen(NamedTuple):
     """What is looked at: windows of frames."""
 
-    frames: list[Atoms]
-    starts: list[int]  # first frame of each window
+    frames: Sequence[Atoms]
+    starts: np.ndarray  # first frame of each window
     window: int
+    kept: list[Atoms]  # middle frame of each window
+    witnesses: list[Atoms]  # of all elements
 
 
 class How(NamedTuple):
@@ -49,7 +51,7 @@ def clusters_of_groups(
     """Labels, map, frame and atom of every environment, and how they came about, as a dict."""
     parts = {"labels": [], "map": [], "frame": [], "atom": [], "group": []}
     steps, basis, next_label, sampled = [], [], 0, None
-    first = chosen.frames[chosen.starts[0]]
+    first = chosen.kept[0]
     water = groups[0].name == WATER
     shell = first_shell(first[first.numbers != 1] if water else first, cutoff)
     shown = {"desc": "clusters", "unit": "group", "leave": False, "delay": 2}
@@ -81,17 +83,15 @@ def clusters_of_groups(
 
 def _separated(chosen, groups, group, index, share, symmetry, cutoff, how, bar):
     """Clusters of one group, with what `separate` may go back to."""
-    frames, starts, window = chosen
 
     def means(functions):
         return _window_means(chosen, index, group, functions, how)
 
     def longer():
-        return means(functions_for(frames, groups, min(FURTHER * cutoff, 9.0)))
+        return means(functions_for(chosen.witnesses, groups, min(FURTHER * cutoff, 9.0)))
 
-    middle = [frames[s + (window - 1) // 2] for s in starts]
-    whole = None if share else [a[i] for a, i in zip(middle, index, strict=True)]
-    near = first_shell(frames[starts[0]][index[0]], cutoff) if len(index[0]) > 1 else cutoff
+    whole = None if share else [a[i] for a, i in zip(chosen.kept, index, strict=True)]
+    near = first_shell(chosen.kept[0][index[0]], cutoff) if len(index[0]) > 1 else cutoff
     few = sum(map(len, index)) <= MOST_LONGER and isinstance(symmetry, SymmetryFunctions)
     return separate(
         means(symmetry),
@@ -107,7 +107,7 @@ def _separated(chosen, groups, group, index, share, symmetry, cutoff, how, bar):
 
 def _members(group, chosen, how):
     """Atoms of a group in each window, and the share of them where some were left out."""
-    index = [group.members(chosen.frames[s]) for s in chosen.starts]
+    index = [group.members(atoms) for atoms in chosen.kept]
     total, most = sum(map(len, index)), how.max_environments
     if total <= most:
         return index, None
@@ -124,15 +124,13 @@ def _members(group, chosen, how):
 
 def _window_means(chosen, index, group, symmetry, how):
     """Mean features over each window: a list of (n_atoms, n_features)."""
-    frames, starts, window = chosen
-    if window == 1:
-        ones = [frames[s] for s in starts]
-        return group_features(ones, index, group, symmetry, how.n_jobs, how.progress)
+    if chosen.window == 1:
+        return group_features(chosen.kept, index, group, symmetry, how.n_jobs, how.progress)
     result = []
-    windows = list(zip(starts, index, strict=True))
+    windows = list(zip(chosen.starts, index, strict=True))
     shown = {"desc": "averages", "unit": "window", "delay": 2, "leave": False}
     for start, atoms in tqdm(windows, disable=not how.progress, **shown):
-        part = frames[start : start + window]
-        G = group_features(part, [atoms] * window, group, symmetry, how.n_jobs, False)
+        part = chosen.frames[start : start + chosen.window]
+        G = group_features(part, [atoms] * len(part), group, symmetry, how.n_jobs, False)
         result.append(np.mean(G, axis=0))
     return result

@@ -107,26 +107,28 @@ def identify(
     method, seed = method_name(method), check_seed(seed)
     given, dt = settings.check_symmetry(symmetry, descriptor), settings.check_interval(dt)
     settings.check_counts(max_points, max_environments, max_frames)
-    frames, said = read(source, topology, elements, progress)
+    reading = read(source, topology, elements, progress)
+    frames, witnesses, broken = reading.frames, reading.witnesses, reading.broken
     max_environments = max_environments or (MOST_OF_ONE if len(frames) == 1 else MOST_OF_SEVERAL)
-    groups, why = site_groups.site_groups(frames, centres)
-    steps = [*said, *remarks.remarks(frames), f"groups: {why}"]
-    remarks.announce(frames, progress)
-    broken = analysis.why_not_a_trajectory(frames)
+    groups, why = site_groups.site_groups(witnesses, centres)
+    steps = [*reading.said, *remarks.remarks(frames, reading.bare), f"groups: {why}"]
+    remarks.announce(len(frames), int(reading.sizes.sum()), progress)
     asked, window = window, settings.frames_of_window(window, dt, len(frames), broken)
     groups = groups if given is None else known_groups(groups, given)
-    cutoff = reach_of_data(frames, groups) if given is None else given.cutoff
-    symmetry = functions_for(frames, groups, cutoff) if given is None else given
+    cutoff = reach_of_data(witnesses, groups) if given is None else given.cutoff
+    symmetry = functions_for(witnesses, groups, cutoff) if given is None else given
     steps.append(said_of(symmetry, cutoff, len(columns(symmetry, groups[0]))))
     reason = "given" if window != 1 else settings.why_none(asked, len(frames), broken)
     if window is None:
         window, reason = _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress)
-    starts = _starts(frames, window, max_environments, steps)
+    starts = _starts(reading.sizes, window, max_environments, steps)
     why = "" if reason == "none" else f": {reason}"
     mean = f"average over time: {window} frames ({reason})"
     steps.append(mean if window > 1 else f"no average over time{why}")
     how = How(method, max_points, max_environments, seed, n_jobs, progress)
-    made = clusters_of_groups(Chosen(frames, starts, window), groups, symmetry, cutoff, how)
+    kept = [frames[n] for n in trajectory_window.middle_of(starts, len(frames), window)]
+    chosen = Chosen(frames, starts, window, kept, witnesses)
+    made = clusters_of_groups(chosen, groups, symmetry, cutoff, how)
     info = {
         "method": method,
         "window": int(window),
@@ -143,20 +145,21 @@ def identify(
         "steps": steps + made["steps"],
         "descriptor": None if given is None else as_dict(given),
     }
-    kept = [frames[n] for n in trajectory_window.middle_of(starts, len(frames), window)]
-    means = trajectory_window.mean_frames(frames, starts, window)
-    connected = broken is None
-    return analysis.named(kept, means, made, groups, info, connected, max_frames, progress)
+
+    def mean_of(n):
+        return trajectory_window.mean_frame(frames[starts[n] : starts[n] + window])
+
+    return analysis.named(kept, mean_of, made, groups, info, broken is None, max_frames, progress)
 
 
-def _starts(frames, window, max_environments, steps):
+def _starts(sizes, window, max_environments, steps):
     """First frames of the windows; warns, and adds to the steps, where not all are looked at."""
     starts, thinned = trajectory_window.starts_of(
-        len(frames), window, max(map(len, frames)), max_environments
+        len(sizes), window, int(sizes.max()), max_environments
     )
     if thinned:
         warnings.warn(
-            f"{sum(map(len, frames)) // window} environments are more than "
+            f"{int(sizes.sum()) // window} environments are more than "
             f"max_environments={max_environments}: {len(starts)} windows evenly spaced "
             "in time are looked at.",
             stacklevel=3,
@@ -171,9 +174,10 @@ def _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress):
     members = group.members(frames[0])
 
     def features_of(chosen, atoms):
-        part, index = frames[chosen], members[atoms]
+        numbers, index = range(len(frames))[chosen], members[atoms]
+        part = (frames[n] for n in numbers)
         return np.stack(
-            group_features(part, [index] * len(part), group, symmetry, n_jobs, progress)
+            group_features(part, [index] * len(numbers), group, symmetry, n_jobs, progress)
         )
 
     return trajectory_window.find_window(

@@ -24,22 +24,23 @@ SAMPLE = 2000  # atoms
 LONG = 400_000  # atoms of all frames together, beyond which it takes minutes
 
 
-def remarks(frames: Sequence[Atoms]) -> list[str]:
+def remarks(frames: Sequence[Atoms], bare: Sequence[int]) -> list[str]:
     """Sentences for the steps; a warning where the lengths look like those of another unit.
 
+    `bare` are the frames that have no cell.
     Raises ValueError where two atoms are nearer to each other than two nuclei can be.
     """
-    most = int(np.clip(MOST // max(map(len, frames)), 1, LOOKED_AT))
+    first = frames[0]
+    most = int(np.clip(MOST // len(first), 1, LOOKED_AT))
     chosen = np.unique(np.linspace(0, len(frames) - 1, most).round().astype(int))
     for n in chosen:
         _check_apart(frames[n], f"frame {n}")
     said = []
-    bare = [n for n, atoms in enumerate(frames) if atoms.cell.rank == 0]
     if bare:
-        first = f"frame {bare[0]}" + (f" and {len(bare) - 1} more" if len(bare) > 1 else "")
-        which = "there is no cell" if len(bare) == len(frames) else f"no cell in {first}"
+        those = f"frame {bare[0]}" + (f" and {len(bare) - 1} more" if len(bare) > 1 else "")
+        which = "there is no cell" if len(bare) == len(frames) else f"no cell in {those}"
         said.append(f"{which}: the atoms are taken for a cluster in vacuum")
-    ratio = _stretched(frames[0])
+    ratio = _stretched(first)
     if ratio > TOO_WIDE or 0 < ratio < TOO_NARROW:
         text = (
             f"atoms are {ratio:.1f} times as far from their nearest neighbours as bonds of these "
@@ -51,12 +52,14 @@ def remarks(frames: Sequence[Atoms]) -> list[str]:
     return said
 
 
-def announce(frames: Sequence[Atoms], progress: bool | None) -> None:
-    """Says on standard error, before it begins, what will take minutes and what shortens it."""
-    n = sum(map(len, frames))
-    if progress and n > LONG and sys.stderr is not None and not sys.stderr.closed:
+def announce(n_frames: int, n_atoms: int, progress: bool | None) -> None:
+    """Says on standard error, before it begins, what will take minutes and what shortens it.
+
+    n_atoms  of all frames together
+    """
+    if progress and n_atoms > LONG and sys.stderr is not None and not sys.stderr.closed:
         print(
-            f"defectkit: {len(frames)} frames with {n} atoms in all take minutes; a window, "
+            f"defectkit: {n_frames} frames with {n_atoms} atoms in all take minutes; a window, "
             "centres, a smaller max_frames or max_environments, or fewer frames make it shorter.",
             file=sys.stderr,
         )

@@ -6,6 +6,8 @@ hash of its rounded features. So the order of atoms and frames does not matter.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
@@ -33,20 +35,36 @@ def _mixed(x):
     return x ^ (x >> np.uint64(31))
 
 
-def draw(Z: np.ndarray, n: int, seed: int) -> np.ndarray:
+class Lottery(NamedTuple):
+    """Rows in an order drawn by what they are, and how sparse their surroundings are.
+
+    order  (n,) of int
+    away   (n,), distance to the third nearest of 3000 rows
+    """
+
+    order: np.ndarray
+    away: np.ndarray
+
+
+def lottery(Z: np.ndarray, seed: int) -> Lottery:
+    """The `Lottery` of rows (n, n_features), standardised."""
+    order = np.argsort(lots(Z, seed), kind="stable")
+    anchors = Z[np.sort(order[:ANCHORS])]
+    search = NearestNeighbors(n_neighbors=4, algorithm="brute").fit(anchors)
+    return Lottery(order, search.kneighbors(Z)[0][:, 3])
+
+
+def draw(Z: np.ndarray, n: int, seed: int, known: Lottery | None = None) -> np.ndarray:
     """Indices (n,) of rows to map, ascending: half at random, half so that rare kinds are kept.
 
-    Z   (n_environments, n_features), standardised
-    The second half is the density-balanced subsample of `defectkit.imbalance`, where the density
-    is told by the distance to the third nearest of 3000 rows.
+    Z      (n_environments, n_features), standardised
+    known  their `lottery` of this seed, where it is there already
+    The second half is the density-balanced subsample of `defectkit.imbalance`.
     """
     if len(Z) <= n:
         return np.arange(len(Z))
-    lot = lots(Z, seed)
-    order = np.argsort(lot, kind="stable")
+    order, away = known or lottery(Z, seed)
     chosen = order[: n // 2]
-    anchors = Z[np.sort(order[:ANCHORS])]
-    away = NearestNeighbors(n_neighbors=4, algorithm="brute").fit(anchors).kneighbors(Z)[0][:, 3]
     rest = order[n // 2 :]
     least = max(away[away > 0].min(), 1e-12) if (away > 0).any() else 1.0
     stratum, quota = density_strata(np.maximum(away[rest], least), n - n // 2, STRATA)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..clusters.groups import group_equal_environments
 from ..clusters.mixture import two_populations
 from ..embedding import embed, standardise
 from ..neighbours.lists import neighbour_pairs
-from .sampling import draw, lots
+from .sampling import Lottery, draw, lots, lottery
 
 FEW = 600  # environments that make no map
 TRIAL_POINTS = 4000  # of a map that only decides whether clusters are there
@@ -47,13 +47,14 @@ class Clustered:
 class Trial:
     """A map of some rows of Z and its clusters: `drawn`, their places `Y` and `labels`.
 
-    `sampled`: rows were left out.
+    `sampled`: rows were left out, by the `lottery`.
     """
 
     drawn: np.ndarray
     Y: np.ndarray | None
     labels: np.ndarray
     sampled: bool
+    lottery: Lottery | None = None
 
     def on_map(self, Z: np.ndarray) -> np.ndarray:
         """(n, 2), NaN for rows that were not drawn."""
@@ -71,12 +72,16 @@ class Trial:
         return by_size(labels), self.on_map(Z)
 
 
-def try_map(Z: np.ndarray, method: str, max_points: int, seed: int) -> Trial:
-    """A `Trial` of at most `max_points` rows, drawn and ordered by what they are."""
-    drawn = draw(Z, max_points, seed)
+def try_map(
+    Z: np.ndarray, method: str, max_points: int, seed: int, known: Lottery | None = None
+) -> Trial:
+    """A `Trial` of at most `max_points` rows, drawn (see `draw`) and ordered by what they are."""
+    if known is None and len(Z) > max_points:
+        known = lottery(Z, seed)
+    drawn = draw(Z, max_points, seed, known)
     drawn = drawn[np.argsort(lots(Z[drawn], seed), kind="stable")]
     Y = embed(Z[drawn], method, seed=seed)
-    return Trial(drawn, Y, cluster(Y), len(drawn) < len(Z))
+    return Trial(drawn, Y, cluster(Y), len(drawn) < len(Z), known)
 
 
 def agreed(trial: Trial, other: Trial) -> Trial:
@@ -93,7 +98,7 @@ def agreed(trial: Trial, other: Trial) -> Trial:
             main.setdefault(int(np.bincount(there).argmax()), []).append(c)
     for same in main.values():
         labels[np.isin(labels, same)] = same[0]
-    return Trial(trial.drawn, trial.Y, by_size(labels), trial.sampled)
+    return replace(trial, labels=by_size(labels))
 
 
 def stands(Z: np.ndarray, trial: Trial, method: str, seed: int) -> tuple[Trial, bool]:
@@ -197,7 +202,7 @@ def second_fraction(trial: Trial) -> float:
 def _mapped(Z, trial, method, max_points, seed, how, steps=()):
     """Clusters of the full map, where the trial had fewer environments than it may."""
     if len(trial.drawn) < min(len(Z), max_points):
-        full = try_map(Z, method, max_points, seed)
+        full = try_map(Z, method, max_points, seed, trial.lottery)
         place = np.full(len(Z), -1)
         place[full.drawn] = np.arange(len(full.drawn))
         both = place[trial.drawn] >= 0

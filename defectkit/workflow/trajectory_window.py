@@ -63,21 +63,17 @@ def middle_of(starts: np.ndarray, n_frames: int, window: int) -> np.ndarray:
     return frame_index(n_frames, window)[starts]
 
 
-def mean_frames(frames: Sequence[Atoms], starts: np.ndarray, window: int) -> list[Atoms]:
-    """Atoms at their mean positions over each window (copies); the frames where window is 1."""
-    if window == 1:
-        return [frames[s] for s in starts]
-    result = []
-    for start in starts:
-        part = frames[start : start + window]
-        middle = part[(window - 1) // 2].copy()
-        positions = np.stack([atoms.positions for atoms in part])
-        cells = np.stack([atoms.cell.complete().array for atoms in part])
-        same = np.ptp(cells, axis=0).max() == 0
-        middle.positions = average_positions(
-            positions, cells[0] if same else cells, window, middle.pbc
-        )[0]
-        if not same:
-            middle.set_cell(cells.mean(axis=0))
-        result.append(middle)
-    return result
+def mean_frame(part: Sequence[Atoms]) -> Atoms:
+    """The middle frame of a window, its atoms at their mean positions (a copy)."""
+    if len(part) == 1:
+        return part[0]
+    middle = part[(len(part) - 1) // 2].copy()
+    positions = np.stack([atoms.positions for atoms in part])
+    cells = np.stack([atoms.cell.complete().array for atoms in part])
+    same = np.ptp(cells, axis=0).max() == 0
+    middle.positions = average_positions(
+        positions, cells[0] if same else cells, len(part), middle.pbc
+    )[0]
+    if not same:
+        middle.set_cell(cells.mean(axis=0))
+    return middle
