@@ -86,21 +86,7 @@ def test_turned_moved_and_in_another_order(case, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(
-            case,
-            marks=pytest.mark.xfail(
-                case == "copper with a vacancy",
-                strict=True,
-                reason="exact copies double the density of the map: the bulk falls into two",
-            ),
-        )
-        for case in CASES
-        if case != "ice and water"
-    ],
-)
+@pytest.mark.parametrize("case", [case for case in CASES if case != "ice and water"])
 def test_a_supercell_has_the_labels_of_its_cell(case):
     frames = [atoms * (2, 1, 1) for atoms in frames_of(case)]
     agree(frames, [np.tile(labels, 2) for labels in labels_of(case)])

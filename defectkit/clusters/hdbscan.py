@@ -9,8 +9,11 @@ from scipy.spatial import Delaunay
 from sklearn.cluster import HDBSCAN
 from sklearn.neighbors import NearestNeighbors
 
+from ..embedding.libraries import nearest_rows
+
 __all__ = ["NOT_LABELLED", "by_size", "cluster", "knn_labels"]
 
+MANY_PAIRS = 5e8  # rows to label times rows with a label, beyond which it takes tens of seconds
 NOT_LABELLED = -2  # an atom that was not looked at
 
 
@@ -97,14 +100,18 @@ def cluster(
 
 
 def knn_labels(
-    known: np.ndarray, labels: np.ndarray, others: np.ndarray, k: int = 10
+    known: np.ndarray, labels: np.ndarray, others: np.ndarray, k: int = 10, exact: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """Label that most of the `k` nearest rows of `known` have, for each row of `others`.
 
     Also returns these nearest rows (n_others, k). Of labels as frequent the lowest is taken.
+    Where not `exact` and there are more than 5e8 pairs, 99.9 % of the rows are the nearest.
     """
-    search = NearestNeighbors(n_neighbors=min(k, len(known))).fit(known)
-    near = search.kneighbors(others, return_distance=False)
+    if not exact and len(known) * len(others) > MANY_PAIRS and len(known) > k:
+        near = nearest_rows(known, others, k)
+    else:
+        search = NearestNeighbors(n_neighbors=min(k, len(known))).fit(known)
+        near = search.kneighbors(others, return_distance=False)
     classes = np.unique(labels)
     votes = np.stack([(labels[near] == c).sum(axis=1) for c in classes], axis=1)
     return classes[votes.argmax(axis=1)], near

@@ -15,6 +15,7 @@ from ..imbalance import density_strata
 
 ANCHORS = 3000  # environments that the local density is told by
 STRATA = 20
+SAME = 1e-6  # of a feature's largest value: rows that differ by less are copies
 
 
 def lots(X: np.ndarray, seed: int) -> np.ndarray:
@@ -33,6 +34,46 @@ def _mixed(x):
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
+
+
+def without_copies(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that stand for all where every row comes twice, three times or more.
+
+    An exact supercell is its cell so many times: nothing new is in it, but a map of it would be
+    as many times as dense. Where the numbers of copies of all different rows have a common
+    divisor m, one row of m is kept, so that what is common stays as common as it was. A hot
+    trajectory has no copies and keeps its rows.
+
+    X   (n, n_features)
+
+    Returns
+    -------
+    kept  indices of the rows kept, ascending
+    like  (n,) of int: which of the kept ones each row is
+    """
+    n = len(X)
+    scaled = X / np.maximum(np.abs(X).max(axis=0), 1e-12)
+    group = np.zeros(n, int)
+    for direction in np.random.default_rng(0).normal(size=(3, X.shape[1])):
+        along = scaled @ direction / np.linalg.norm(direction)
+        order = np.lexsort((along, group))
+        new = (np.diff(group[order]) > 0) | (np.diff(along[order]) > SAME)
+        group[order] = np.concatenate([[0], np.cumsum(new)])
+    count = np.bincount(group)
+    times = int(np.gcd.reduce(count))
+    if times == 1:
+        return np.arange(n), np.arange(n)
+    order = np.argsort(group, kind="stable")
+    share = count // times
+    rank = np.arange(n) - np.repeat(np.cumsum(count) - count, count)
+    place = np.repeat(np.cumsum(share) - share, count) + rank % np.repeat(share, count)
+    kept = order[rank < share[group[order]]]
+    like = np.empty(n, int)
+    like[order] = place
+    ascending = np.argsort(kept)
+    back = np.empty(len(kept), int)
+    back[ascending] = np.arange(len(kept))
+    return kept[ascending], back[like]
 
 
 class Lottery(NamedTuple):

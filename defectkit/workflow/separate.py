@@ -14,7 +14,7 @@ from ..clusters.groups import group_equal_environments
 from ..clusters.mixture import two_populations
 from ..embedding import embed, standardise
 from ..neighbours.lists import neighbour_pairs
-from .sampling import Lottery, draw, lots, lottery
+from .sampling import Lottery, draw, lots, lottery, without_copies
 
 FEW = 600  # environments that make no map
 TRIAL_POINTS = 4000  # of a map that only decides whether clusters are there
@@ -68,7 +68,7 @@ class Trial:
         labels[self.drawn] = self.labels
         rest = np.setdiff1d(np.arange(len(Z)), self.drawn)
         if len(rest):
-            labels[rest], _ = knn_labels(Z[self.drawn], self.labels, Z[rest])
+            labels[rest], _ = knn_labels(Z[self.drawn], self.labels, Z[rest], exact=False)
         return by_size(labels), self.on_map(Z)
 
 
@@ -127,8 +127,8 @@ def separate(
 ) -> Clustered:
     """Clusters of one group of atoms, going back as Fig. 4 says where the map shows no gap.
 
-    1. Few environments (less than 600) make no map: those that are equal within the noise of the
-       data are grouped.
+    1. Few environments (less than 600, exact copies of all counted once) make no map: those that
+       are equal within the noise of the data are grouped.
     2. One map of the features as they are. Clusters count if another seed finds the same.
     3. Else maps of features averaged over neighbours, once and twice (Lechner and Dellago).
     4. Else two populations of the averaged features by an information criterion, seen from
@@ -144,7 +144,16 @@ def separate(
     -------
     Clustered
     """
-    X = np.concatenate(G)
+    if sum(map(len, G)) < FEW:
+        return _grouped(np.concatenate(G))
+    rows, like = without_copies(np.concatenate(G))
+    found = _of_rows(G, rows, parts, method, max_points, seed, first_shell, longer, report)
+    return replace(found, labels=by_size(found.labels[like]), map=found.map[like])
+
+
+def _of_rows(G, rows, parts, method, max_points, seed, first_shell, longer, report):
+    """`Clustered` of the environments `rows` of all."""
+    X = np.concatenate(G)[rows]
     if len(X) < FEW:
         return _grouped(X)
     report(f"{method} map")
@@ -166,7 +175,7 @@ def separate(
                 neighbour_average(x, part, first_shell) if len(part) else x
                 for x, part in zip(G, parts, strict=True)
             ]
-            W = standardise(np.concatenate(G))
+            W = standardise(np.concatenate(G)[rows])
             trial = try_map(W, method, min(max_points, TRIAL_POINTS), seed)
             clear = False
             if second_fraction(trial) >= SUBSTANTIAL:
@@ -176,7 +185,8 @@ def separate(
                 return _mapped(W, trial, method, max_points, seed, how, steps)
         steps.append("averaged over neighbours, once or twice, none of more")
         report("mixture of two populations")
-        mixed = _mixture(longer() if longer else G, parts, first_shell, 0 if longer is None else 2)
+        again = (G, 0) if longer is None else (longer(), 2)
+        mixed = _mixture(again[0], rows, parts, first_shell, again[1])
         steps.append(mixed[1])
         if mixed[0] is not None:
             return Clustered(
@@ -227,7 +237,7 @@ def _grouped(X):
     )
 
 
-def _mixture(G, parts, first_shell, times):
+def _mixture(G, rows, parts, first_shell, times):
     """Labels of two populations or None, and what that rests on."""
     for _ in range(times):
         G = [
@@ -236,7 +246,7 @@ def _mixture(G, parts, first_shell, times):
         ]
     around = [len(neighbour_pairs("i", part, first_shell)[0]) for part in parts if len(part)]
     labels, found = two_populations(
-        np.concatenate(G), averaged_over=1 + sum(around) / max(sum(map(len, G)), 1)
+        np.concatenate(G)[rows], averaged_over=1 + sum(around) / max(sum(map(len, G)), 1)
     )
     if found["populations"] == 2:
         return by_size(labels), (
