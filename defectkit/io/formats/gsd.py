@@ -27,7 +27,8 @@ def frames(path: Path, elements: Any, where: str) -> Iterator[Atoms]:
     except (OSError, RuntimeError) as err:
         raise ValueError(f"{path} cannot be read as GSD ({err}); write it again.") from None
     with file:
-        for n, found in enumerate(file):
+        for n in range(len(file)):
+            found = _frame(file, n, where)
             particles = found.particles
             lx, ly, lz, xy, xz, yz = np.array(found.configuration.box, float)
             cell = np.array([[lx, 0, 0], [xy * ly, ly, 0], [xz * lz, yz * lz, lz]])
@@ -42,3 +43,12 @@ def frames(path: Path, elements: Any, where: str) -> Iterator[Atoms]:
                 elements,
                 info={"step": int(found.configuration.step)},
             )
+
+
+def _frame(file, n, where):
+    try:
+        return file[n]
+    except (OSError, RuntimeError, ValueError, KeyError) as err:
+        raise ValueError(
+            f"{where}, frame {n} cannot be read as GSD ({err}); write the file again."
+        ) from None

@@ -32,8 +32,10 @@ def frames(
                 f"{path} has no variable 'coordinates'; it is NetCDF, but of no "
                 "trajectory that is known here (AMBER, LAMMPS)."
             )
-        for n in range(variables["coordinates"].shape[0]):
-            yield _frame(variables, n, topology, elements, f"{where}, frame {n}", path)
+        shape = variables["coordinates"].shape  # a restart holds one frame and no axis for it
+        for n in range(shape[0]) if len(shape) == 3 else (...,):
+            told = f"{where}, frame {0 if n is ... else n}"
+            yield _frame(variables, n, topology, elements, told, path)
         if not whole:
             raise Cut
     finally:
@@ -93,21 +95,18 @@ def _opened(path, head):
             "the classic format."
         ) from None
     try:
-        return netCDF4.Dataset(str(path)), True
+        file = netCDF4.Dataset(str(path))
     except OSError as err:
         raise ValueError(f"{path} cannot be read as NetCDF ({err}); write it again.") from None
+    file.set_auto_maskandscale(False)  # as SciPy is told: factors are applied here
+    return file, True
 
 
 def _frame(variables, n, topology, elements, where, path):
     def of_frame(name):
         if name not in variables:
             return None
-        values = (
-            np.ma.filled(np.ma.asarray(variables[name][n]), np.nan)
-            if (name == "coordinates")
-            else np.asarray(variables[name][n])
-        )
-        return np.array(values)
+        return np.array(variables[name][n])
 
     positions = of_frame("coordinates").astype(float)
     factor = _length(variables["coordinates"])
@@ -117,10 +116,13 @@ def _frame(variables, n, topology, elements, where, path):
         angles = of_frame("cell_angles")
         if lengths.all():
             turned = [90.0] * 3 if angles is None else angles.astype(float)
-            cell = cell_of(lengths * factor, turned, where)
+            own = variables["cell_lengths"]
+            named = hasattr(own, "units") or hasattr(own, "scale_factor")
+            cell = cell_of(lengths * (_length(own) if named else factor), turned, where)
     info = {}
     if "time" in variables:
-        info["time"] = float(variables["time"][n])
+        scale = float(getattr(variables["time"], "scale_factor", 1.0))
+        info["time"] = scale * float(np.ravel(variables["time"][n])[0])
     kinds = next((of_frame(name) for name in ("atom_types", "type") if name in variables), None)
     ids = next((of_frame(name) for name in ("id", "identifier") if name in variables), None)
     if topology is not None:
