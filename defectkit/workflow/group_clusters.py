@@ -51,7 +51,7 @@ def clusters_of_groups(
     """Labels, map, frame and atom of every environment, and how they came about, as a dict."""
     parts = {"labels": [], "map": [], "frame": [], "atom": [], "group": []}
     steps, basis, next_label, sampled = [], [], 0, None
-    first = chosen.kept[0]
+    first = chosen.frames[chosen.starts[0]]
     water = groups[0].name == WATER
     shell = first_shell(first[first.numbers != 1] if water else first, cutoff)
     shown = {"desc": "clusters", "unit": "group", "leave": False, "delay": 2}
@@ -91,7 +91,8 @@ def _separated(chosen, groups, group, index, share, symmetry, cutoff, how, bar):
         return means(functions_for(chosen.witnesses, groups, min(FURTHER * cutoff, 9.0)))
 
     whole = None if share else [a[i] for a, i in zip(chosen.kept, index, strict=True)]
-    near = first_shell(chosen.kept[0][index[0]], cutoff) if len(index[0]) > 1 else cutoff
+    first = chosen.frames[chosen.starts[0]]
+    near = first_shell(first[index[0]], cutoff) if len(index[0]) > 1 else cutoff
     few = sum(map(len, index)) <= MOST_LONGER and isinstance(symmetry, SymmetryFunctions)
     return separate(
         means(symmetry),

@@ -59,7 +59,8 @@ def identify(
     ----------
     source : path, ase.Atoms, or iterable of ase.Atoms
         Any format of :func:`defectkit.io.read_frames`, which also explains `topology` and
-        `elements`.
+        `elements`. Frames of a file are not held where they have more than 400 000 atoms in all:
+        the file is read several times and has to stay as it is.
     symmetry : SymmetryFunctions or other descriptor, optional
         Default `SymmetryFunctions.for_elements` of the elements found, with a cutoff of 2.3
         nearest-neighbour distances. Descriptors of other potentials and your own function:
@@ -147,6 +148,8 @@ def identify(
     }
 
     def mean_of(n):
+        if window == 1:
+            return kept[n]
         return trajectory_window.mean_frame(frames[starts[n] : starts[n] + window])
 
     return analysis.named(kept, mean_of, made, groups, info, broken is None, max_frames, progress)

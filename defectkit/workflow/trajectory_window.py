@@ -65,8 +65,6 @@ def middle_of(starts: np.ndarray, n_frames: int, window: int) -> np.ndarray:
 
 def mean_frame(part: Sequence[Atoms]) -> Atoms:
     """The middle frame of a window, its atoms at their mean positions (a copy)."""
-    if len(part) == 1:
-        return part[0]
     middle = part[(len(part) - 1) // 2].copy()
     positions = np.stack([atoms.positions for atoms in part])
     cells = np.stack([atoms.cell.complete().array for atoms in part])
