@@ -13,7 +13,6 @@ import numpy as np
 from ase import Atoms
 
 from .._types import Source
-from .objects import package_of
 from .source import Raw, existing_file
 from .trajectory import parse
 
@@ -21,10 +20,9 @@ __all__ = ["FileFrames", "can_be_read_again", "stamps"]
 
 
 def can_be_read_again(source: Source) -> bool:
-    """Whether frames need not be held: a file, a list of files, an object of another program."""
-    if isinstance(source, list | tuple):
-        return all(isinstance(item, str | os.PathLike) for item in source)
-    return isinstance(source, str | os.PathLike) or bool(package_of(source))
+    """Whether frames need not be held: a file, or a list of files."""
+    items = source if isinstance(source, list | tuple) else [source]
+    return all(isinstance(item, str | os.PathLike) for item in items)
 
 
 def stamps(source: Source) -> dict[str, tuple[int, ...]]:
@@ -34,7 +32,7 @@ def stamps(source: Source) -> dict[str, tuple[int, ...]]:
     """
     items = source if isinstance(source, list | tuple) else [source]
     found = {}
-    for path in [existing_file(p) for p in items if isinstance(p, str | os.PathLike)]:
+    for path in map(existing_file, items):
         there = path.stat()
         found[str(path)] = (there.st_ino, there.st_size, there.st_mtime_ns)
     return found
@@ -98,7 +96,7 @@ class FileFrames(Sequence[Atoms]):
             atoms = None if raw is None else parse(raw)
         self._next = wanted + 1
         if atoms is None or len(atoms) != self._sizes[n]:
-            raise self._changed(next(iter(self._known), "the source"))
+            raise self._changed(" or ".join(self._known))
         return atoms
 
     def _check(self):
