@@ -73,7 +73,7 @@ def test_an_amber_restart_is_one_frame(tmp_path, topology):
         file.createVariable("coordinates", "f8", ("atom", "spatial"))[:] = PLACES[:n]
         file.createVariable("cell_lengths", "f8", ("spatial",))[:] = [5, 5, 6]
         file.createVariable("cell_angles", "f8", ("spatial",))[:] = [90, 90, 90]
-        file.createVariable("time", "f8", ()).assignValue(2.5)
+        file.createVariable("time", "f8", ()).data[...] = 2.5
     (atoms,) = read_frames(path, topology=topology)
     np.testing.assert_allclose(atoms.positions, PLACES[:n])
     assert atoms.cell.lengths().tolist() == [5, 5, 6] and atoms.info["time"] == 2.5
