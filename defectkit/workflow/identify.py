@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,13 +147,16 @@ def identify(
         "steps": steps + made["steps"],
         "descriptor": None if given is None else as_dict(given),
     }
-
-    def mean_of(n):
-        if window == 1:
-            return kept[n]
-        return trajectory_window.mean_frame(frames[starts[n] : starts[n] + window])
-
+    mean_of = partial(_mean_of, chosen)
     return analysis.named(kept, mean_of, made, groups, info, broken is None, max_frames, progress)
+
+
+def _mean_of(chosen, n):
+    """Atoms of window n at their mean positions."""
+    if chosen.window == 1:
+        return chosen.kept[n]
+    start = chosen.starts[n]
+    return trajectory_window.mean_frame(chosen.frames[start : start + chosen.window])
 
 
 def _starts(sizes, window, max_environments, steps):
