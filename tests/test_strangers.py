@@ -249,3 +249,128 @@ def test_a_divacancy_is_told_once_and_a_cluster_of_vacancies_by_its_size():
     told = [s for s in dk.identify(copper, progress=False).summary().split("\n") if "vacan" in s]
     (line,) = told
     assert line.startswith("1 Cu vacancy cluster of 5 sites, one at (")
+
+
+def crowdion(symbol, size, width=1.0):
+    """A row of n + 1 atoms on n sites along a close-packed direction (Frenkel and Kontorova)."""
+    atoms = bulk(symbol, cubic=True) * size
+    along = np.array([1.0, 1, 1] if symbol == "W" else [1.0, 1, 0])
+    step = along * atoms.cell[0, 0] / size / 2
+    sites = atoms.positions[0] + np.arange(2 * size)[:, None] * step
+    away = atoms.positions[:, None] - sites
+    away -= np.round(away / atoms.cell[0, 0]) * atoms.cell[0, 0]
+    atoms = atoms[np.linalg.norm(away, axis=2).min(axis=1) > 0.1]
+    k = np.arange(2 * size + 1)
+    moved = k - 2 / np.pi * np.arctan(np.exp((k - size) / width))
+    atoms += Atoms([symbol] * len(k), moved[:, None] * step)
+    atoms.wrap()
+    return rattled(atoms), (size - 0.5) * step
+
+
+@pytest.mark.parametrize("symbol, size", [("W", 4), ("Cu", 4)])
+def test_a_crowdion_is_told_by_its_row(symbol, size):
+    atoms, middle = crowdion(symbol, size)
+    (site,) = find_point_defects(atoms).sites
+    away = site.position - middle
+    away -= np.round(away / atoms.cell[0, 0]) * atoms.cell[0, 0]
+    assert site.kind == "crowdion" and np.linalg.norm(away) < 0.2
+    row = np.arange(len(atoms) - 2 * size - 1, len(atoms))
+    assert set(site.atoms) <= set(row) and len(site.atoms) >= 5
+    assert f"{len(site.atoms)} atoms of a row share {len(site.atoms) - 1} sites" in site.evidence
+
+
+def test_an_interstitial_in_a_void_is_no_crowdion():
+    copper = bulk("Cu", cubic=True) * 3
+    copper += Atoms("Cu", [copper.positions[40] + [1.805, 0, 0]])
+    away = copper.positions[:-1] - copper.positions[-1]
+    length = np.linalg.norm(away, axis=1, keepdims=True)
+    copper.positions[:-1] += np.where(length < 2, 0.2, 0) * away / length
+    (site,) = find_point_defects(rattled(copper)).sites
+    assert site.kind == "interstitial"
+
+
+def water_box(n_ions, seed=0):
+    """512 molecules at random; every second ion takes the place of one: Na, Cl, Na ..."""
+    from ase.neighborlist import neighbor_list
+
+    rng, side = np.random.default_rng(seed), 24.8
+    oxygen = Atoms("O512", rng.uniform(0, side, (512, 3)), cell=[side] * 3, pbc=True)
+    for _ in range(150):
+        i, d, step = neighbor_list("idD", oxygen, 2.75)
+        push = 0.25 * (2.75 - d) / np.maximum(d, 0.1)
+        np.add.at(oxygen.positions, i, -push[:, None] * step)
+    box = Atoms(cell=oxygen.cell, pbc=True)
+    for k, place in enumerate(oxygen.positions):
+        if k < n_ions:
+            box += Atoms("Na" if k % 2 else "Cl", [place])
+            continue
+        one = molecule("H2O")
+        one.rotate(rng.uniform(0, 360), rng.normal(size=3))
+        one.positions += place - one.positions[0]
+        box += one
+    return box
+
+
+def test_ions_in_water_leave_it_water():
+    result, names = answer(water_box(20))
+    assert names == {"liquid water", "ions in liquid water"}
+    ions = result.phases[result.phases["name"] == "ions in liquid water"]
+    assert sorted(ions["elements"]) == ["Cl", "Na"] and ions["atoms"].sum() == 20
+    assert "ions by themselves: Cl, Na" in " ".join(result.steps)
+
+
+@pytest.mark.parametrize(
+    "symbol, a, c, z", [("Bi", 4.546, 11.862, 0.234), ("As", 3.76, 10.55, 0.227)]
+)
+def test_a_crystal_of_arsenic_is_not_fcc(symbol, a, c, z):
+    unit = crystal(symbol, [(0, 0, z)], spacegroup=166, cellpar=[a, a, c, 90, 90, 120])
+    assert answer(unit)[1] == {"too few atoms to name"}
+    (name,) = answer(rattled(unit * (3, 3, 1)))[1]
+    assert name.startswith("unknown structure")
+    assert answer(rattled(bulk("Zn") * (5, 5, 3)))[1] == {"hcp"}
+
+
+def test_thirteen_atoms_of_copper_together_are_a_precipitate():
+    aluminium = bulk("Al", cubic=True) * 5
+    away = aluminium.get_distances(200, range(len(aluminium)), mic=True)
+    aluminium.symbols[away < 2.9] = "Cu"
+    result, names = answer(rattled(aluminium))
+    assert result.extended["kind"].tolist() == ["precipitate"]
+    assert len(result.extended["atoms"][0]) == 13 and not len(result.defects)
+    alloyed = bulk("Al", cubic=True) * 5
+    some = np.random.default_rng(0).permutation(len(alloyed))[:60]
+    alloyed.symbols[some] = "Cu"
+    assert not len(answer(rattled(alloyed))[0].extended)
+
+
+def test_helium_gathered_in_a_metal_is_a_bubble():
+    iron = bulk("Fe", cubic=True) * 7
+    middle = iron.cell.array.sum(axis=0) / 2
+    iron = iron[np.linalg.norm(iron.positions - middle, axis=1) > 4.0]
+    corners = np.array(list(np.ndindex(2, 2, 2))) * 2 - 1
+    iron += Atoms("He9", np.vstack([[middle], middle + 1.05 * corners]))
+    result, names = answer(rattled(iron))
+    (row,) = result.extended.to_dict("records")
+    assert row["kind"] == "gas bubble" and row["description"].startswith(
+        "gas bubble of 9 He atoms"
+    )
+    assert np.linalg.norm(np.subtract(row["position_A"], middle)) < 1.0
+    assert not len(result.defects) and {"bcc", "gas bubble"} <= names
+
+
+def test_a_frame_half_molten_has_a_melt_and_no_point_defects():
+    from ase.neighborlist import neighbor_list
+
+    metal = bulk("Al", cubic=True) * (4, 4, 10)
+    molten = metal.positions[:, 2] > metal.cell[2, 2] / 2
+    metal.positions[molten] += np.random.default_rng(1).normal(0, 0.9, (molten.sum(), 3))
+    for _ in range(60):
+        i, d, step = neighbor_list("idD", metal, 2.45)
+        push = 0.25 * (2.45 - d) / np.maximum(d, 0.1)
+        np.add.at(metal.positions, i, np.where(molten[i], -push, 0)[:, None] * step)
+    result, names = answer(rattled(metal, 0.1))
+    assert not len(result.defects)
+    (row,) = result.extended[result.extended["kind"] == "disordered region"].to_dict("records")
+    assert "through the whole cell: liquid or amorphous" in row["description"]
+    assert molten[list(row["atoms"])].mean() > 0.9 and len(row["atoms"]) > 0.6 * molten.sum()
+    assert "fcc" in names

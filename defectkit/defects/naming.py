@@ -9,6 +9,7 @@ from ase.data import chemical_symbols
 from ase.geometry import find_mic
 from scipy.spatial import cKDTree
 
+from .crowdions import crowdion
 from .geometry import distances, ghosts, groups_of, linked, wrap
 from .sites import Site, vacancy_kind
 
@@ -205,10 +206,14 @@ def _extra_atom(namer, atom):
     heat = max(namer.crystal.rms, 0.02 * namer.spacing)
     place, members, kind = frame.positions[atom], [atom], "interstitial"
     off, owner = np.linalg.norm(sites.off[atom]), sites.owner[sites.nearest[atom]]
-    if owner >= 0 and _shares(namer, atom, owner):
+    row = crowdion(frame, sites, namer.site_tree, namer.image_site, atom)
+    if row is not None:
+        kind, members, place = "crowdion", row.atoms, row.place
+    elif owner >= 0 and _shares(namer, atom, owner):
         kind, members = "dumbbell", [atom, owner]
         place = sites.positions[sites.nearest[atom]] + sites.off[members].mean(axis=0)
     near, closest = namer.around(place, members)
+    chain = "" if row is None else row.words
     return {
         "kind": kind,
         "position": place,
@@ -218,7 +223,7 @@ def _extra_atom(namer, atom):
         "confidence": namer.confidence(off / (2 * heat)),
         "evidence": f"all sites around are taken; {off:.2f} Å off the nearest, where the "
         f"atoms on sites are {heat:.2f} Å off (rms); the next atom is at "
-        f"{closest:.2f} Å",
+        f"{closest:.2f} Å{chain}",
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.stats import binom
 
 from ..nucleus import shape
 from .graph import groups, near_pairs, unwrapped
@@ -21,14 +22,20 @@ if TYPE_CHECKING:
 
 JOINS, STAYS = 0.25, 0.4  # of the steps of a lattice that lead into a nucleus
 ON_SITE = 0.20  # spacings: an atom nearer than this to a site of the lattice is on it
+DEEP = 0.4  # share of a disordered group with no crystal around: more than a boundary has
+NOBLE = (2, 10, 18, 36, 54, 86)  # gathered in a crystal they are a bubble
+FEWEST_GAS = 4  # atoms
+SMALLEST = 10  # atoms of a group of one element where chance brings none together
+BY_CHANCE = 0.01  # expected atoms with most neighbours of their own element, drawn at random
 
 
 @dataclass
 class Cloud:
     """One compact group of atoms of another kind than what surrounds it.
 
-    kind is "nucleus", "precipitate" or "disordered region"; radius (Å) is that of the ball with
-    the same radius of gyration, NaN where the group is connected with its own images.
+    kind is "nucleus", "precipitate", "gas bubble" or "disordered region"; radius (Å) is that of
+    the ball with the same radius of gyration, NaN where the group is connected with its own
+    images: a layer of melt.
     """
 
     kind: str
@@ -57,7 +64,8 @@ def clouds(
                 found.append(
                     _cloud("nucleus", region.name, atoms, structure, _grown(structure, region))
                 )
-        return [c for c in found if c is not None]
+        found = [c for c in found if c is not None]
+        return found or _layers(structure, exclude, 3 * min_size)
     host = max(regions, key=lambda r: len(r.atoms), default=None)
     if host is None:
         return []
@@ -74,7 +82,30 @@ def clouds(
     for members in groups(len(crystalline), i, j, ~crystalline & ~exclude):
         if len(members) >= 3 * min_size:
             found.append(_cloud("disordered region", "disordered", atoms, structure, members))
+    found += _layers(structure, exclude, 3 * min_size)
     return sorted((c for c in found if c is not None), key=lambda c: -len(c.atoms))
+
+
+def _layers(structure, exclude, min_size):
+    """Disordered groups that meet their own images, such as the molten half of a frame.
+
+    No boundaries: most of their atoms have no atom of a crystal around. Only beside a crystal that
+    holds a fifth of the frame.
+    """
+    crystalline = structure.codes > 0
+    if crystalline.mean() < 0.2 or structure.sublattice.any():
+        return []
+    i, j, vectors = near_pairs(structure, 1.5)
+    found = []
+    for members in groups(len(crystalline), i, j, ~crystalline & ~exclude):
+        if len(members) < min_size:
+            break
+        deep = ~crystalline[structure.neighbours[members, :12]].any(axis=1)
+        offset, ways = unwrapped(members, i, j, vectors)
+        if len(ways) and deep.mean() > DEEP:
+            centre = structure.positions[members[0]] + offset.mean(axis=0)
+            found.append(Cloud("disordered region", "disordered", members, centre, np.nan, np.nan))
+    return found
 
 
 def _grown(structure, region):
@@ -122,6 +153,7 @@ def element_clusters(
 
     An atom belongs to one where more than half of its 12 nearest neighbours and itself are of
     the element, which by chance happens nowhere where it holds less than a fifth of the atoms.
+    Ten atoms are enough where elements drawn at random would give no such atom in the frame.
     """
     from ase.data import chemical_symbols
 
@@ -130,15 +162,43 @@ def element_clusters(
     if len(elements) < 2 or not structure.neighbours.size:
         return found
     i, j, _ = near_pairs(structure, 1.5)
-    for element in elements[number < 0.2 * len(atoms)]:
+    minor = (number < 0.2 * len(atoms)) & ~np.isin(elements, NOBLE)
+    for element, count in zip(elements[minor], number[minor], strict=True):
         own = atoms.numbers == element
         rich = own & (own[structure.neighbours[:, :12]].mean(axis=1) > 0.5)
         grown = own & (rich | rich[structure.neighbours[:, :12]].any(axis=1))
+        chance = count * binom.sf(6, 12, count / len(atoms))
+        least = min(SMALLEST, min_size) if chance < BY_CHANCE else min_size
         for members in groups(len(own), i, j, grown):
-            if len(members) >= min_size:
+            if len(members) >= least:
                 cloud = _cloud("precipitate", chemical_symbols[element], atoms, structure, members)
                 if cloud is not None:
                     found.append((chemical_symbols[element], cloud))
+    return found
+
+
+def bubbles(atoms: Atoms, structure: Structure) -> list[Cloud]:
+    """Atoms of a noble gas gathered in a crystal, with the disordered atoms that line them."""
+    from ase.data import chemical_symbols
+
+    gas = np.isin(atoms.numbers, NOBLE)
+    if not FEWEST_GAS <= gas.sum() < 0.2 * len(atoms) or not structure.neighbours.size:
+        return []
+    i, j, _ = near_pairs(structure, 1.5)
+    found = []
+    for members in groups(len(gas), i, j, gas):
+        if len(members) < FEWEST_GAS:
+            break
+        inside = np.zeros(len(gas), bool)
+        inside[members] = True
+        cloud = _cloud("gas bubble", "", atoms, structure, members)
+        for _ in range(2):
+            inside |= (structure.codes == 0) & inside[structure.neighbours[:, :12]].any(axis=1)
+        if cloud is not None:
+            kinds = sorted(set(atoms.numbers[members].tolist()))
+            cloud.name = f"{len(members)} {' '.join(chemical_symbols[z] for z in kinds)}"
+            cloud.atoms = np.flatnonzero(inside)
+            found.append(cloud)
     return found
 
 

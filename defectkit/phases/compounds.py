@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from .crystals import Structure
+    from .stacking import Stacking
 
 NEIGHBOURS = 24  # of each element, per atom
 UNKNOWN = "unknown crystal"
@@ -65,6 +66,8 @@ class Prototype:
         The next nearest prototype.
     words : str
         One sentence.
+    stacking : Stacking or None
+        Where its layers are stacked as in a polytype (:mod:`defectkit.phases.stacking`).
     """
 
     name: str
@@ -73,6 +76,7 @@ class Prototype:
     sites: dict
     second: str
     words: str
+    stacking: Stacking | None = None
 
     def __iter__(self):
         return iter((self.name, self.margin))

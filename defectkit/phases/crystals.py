@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from . import _mdapy, kernels, smoothing
+from . import _mdapy, kernels, smoothing, water
 from .graph import groups
+from .templates import torn
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -150,14 +150,12 @@ def structure_types(atoms: Atoms) -> Structure:
 def water_oxygens(atoms: Atoms, low: float = 2.5, high: float = 3.0) -> np.ndarray | None:
     """Oxygens of water or ice: array of int, or None where the frame is something else.
 
-    Only O and H, two H for each O or none at all, and the oxygens' nearest neighbours 2.5 to
-    3.0 Å apart.
+    Only O and H, two H for each O or none at all, ions dissolved in it
+    (:func:`defectkit.phases.water.of_water`), and the oxygens' nearest neighbours 2.5 to 3.0 Å
+    apart.
     """
-    numbers = set(np.unique(atoms.numbers).tolist())
     oxygen = np.flatnonzero(atoms.numbers == 8)
-    if numbers not in ({8}, {1, 8}) or len(oxygen) < 20:
-        return None
-    if 1 in numbers and len(atoms) != 3 * len(oxygen):
+    if len(oxygen) < 20 or not water.of_water(atoms.numbers):
         return None
     points, _ = _frame(atoms[oxygen])
     distance = _mdapy.nearest(points, 4)[1][: points.size]
@@ -209,8 +207,21 @@ def _of_all(atoms):
     n = start.size
     moved = start.minimum(final.points.positions[:n] - start.positions[:n])
     codes = _codes(final)
+    codes[torn(np.sort(_distances(raw)), codes)] = OTHER
     doubtful = _doubtful(raw, codes) if final is not raw else np.zeros(n, bool)
     return _structure(codes, raw, final, doubtful, atoms.positions + moved)
+
+
+def _distances(matched):
+    """Å from each atom to its nearest (n_atoms, 18)."""
+    points, near = matched.points, matched.neighbours[: matched.points.size]
+    inverse = np.linalg.inv(points.box)
+    return np.linalg.norm(
+        kernels.neighbour_vectors(
+            points.positions, points.box, inverse, points.pbc, near, len(near)
+        ),
+        axis=-1,
+    )
 
 
 def _analysed(matched):
@@ -371,7 +382,7 @@ def _water(atoms, oxygen):
     cell = atoms.cell.complete().array
     whole = _mdapy.frame(atoms.positions, cell, atoms.pbc, 0.0)
     periodic = whole.pbc.all() and np.allclose(whole.box, np.diag(np.diag(whole.box)))
-    owner = _owners(whole, oxygen, periodic)
+    owner = water.owners(whole, oxygen, periodic)
     neighbours = oxygen[molecules.neighbours]
     per_atom = "codes rmsd residual rotation coherent template ordering sublattice doubtful"
     take = {name: getattr(molecules, name)[owner] for name in per_atom.split()}
@@ -383,15 +394,3 @@ def _water(atoms, oxygen):
         vectors=molecules.vectors[owner],
         smoothed=molecules.smoothed,
     )
-
-
-def _owners(points, oxygen, orthogonal):
-    """Which oxygen (its rank among them) each atom of the frame is nearest to."""
-    place = points.positions[: points.size]
-    if orthogonal:
-        length = np.diag(points.box)
-        tree = cKDTree(place[oxygen] % length, boxsize=length)
-        return tree.query(place % length)[1]
-    images = [(np.array(shift) - 1) * points.pbc @ points.box for shift in np.ndindex(3, 3, 3)]
-    tree = cKDTree(np.concatenate([place[oxygen] + image for image in images]))
-    return tree.query(place)[1] % len(oxygen)

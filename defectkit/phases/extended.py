@@ -28,7 +28,7 @@ class ExtendedDefect:
         "surface", "adatom", "adatom island", "step", "surface vacancy", "cavity", "cluster
         surface", "intrinsic stacking fault", "extrinsic stacking fault", "twin boundary",
         "stacking fault", "lamella", "grain boundary", "phase boundary", "dislocation",
-        "nucleus", "precipitate" or "disordered region".
+        "nucleus", "precipitate", "gas bubble" or "disordered region".
     atoms : array of int
         Indices into the frame.
     description : str
@@ -288,7 +288,11 @@ def _lines(atoms, structure, grains, used, ribbons):
 
 
 def _clouds(atoms, structure, grains, used):
-    found = []
+    found = _bubbles(atoms, structure)
+    for bubble in found:
+        used = used.copy()
+        used[bubble.atoms] = True
+        used = _grown(structure, used)
     for cloud in clouds.clouds(atoms, structure, grains, used):
         at = ", ".join(f"{x:.1f}" for x in cloud.centre)
         within = {
@@ -297,9 +301,16 @@ def _clouds(atoms, structure, grains, used):
             "disordered region": "in the crystal",
         }[cloud.kind]
         words = (
-            f"{len(cloud.atoms)} atoms of {cloud.name} {within}, radius {cloud.radius:.1f} Å "
-            f"around ({at}) Å"
-        )
+            f"{len(cloud.atoms)} atoms without the order of a crystal"
+            if cloud.kind == "disordered region"
+            else f"{len(cloud.atoms)} atoms of {cloud.name}"
+        ) + f" {within}, radius {cloud.radius:.1f} Å around ({at}) Å"
+        layer = not np.isfinite(cloud.radius)
+        if layer:
+            words = (
+                f"{len(cloud.atoms)} atoms without the order of a crystal beside it, through the "
+                "whole cell: liquid or amorphous"
+            )
         sure = 0.9 if len(cloud.atoms) >= 50 else 0.6
         found.append(
             ExtendedDefect(
@@ -309,7 +320,12 @@ def _clouds(atoms, structure, grains, used):
                 None,
                 cloud.centre,
                 sure,
-                {"radius_A": cloud.radius, "name": cloud.name, "asphericity": cloud.asphericity},
+                {
+                    "radius_A": cloud.radius,
+                    "name": cloud.name,
+                    "asphericity": cloud.asphericity,
+                    "layer": layer,
+                },
             )
         )
     for symbol, cloud in clouds.element_clusters(atoms, structure):
@@ -325,6 +341,22 @@ def _clouds(atoms, structure, grains, used):
                 0.7,
                 {"radius_A": cloud.radius, "name": symbol},
             )
+        )
+    return found
+
+
+def _bubbles(atoms, structure):
+    found = []
+    for bubble in clouds.bubbles(atoms, structure):
+        at = ", ".join(f"{x:.1f}" for x in bubble.centre)
+        n_gas = int(bubble.name.split()[0])
+        words = (
+            f"gas bubble of {bubble.name} atoms, radius {bubble.radius:.1f} Å around ({at}) Å, "
+            f"with {len(bubble.atoms) - n_gas} disordered atoms around it"
+        )
+        more = {"radius_A": bubble.radius, "name": bubble.name}
+        found.append(
+            ExtendedDefect("gas bubble", bubble.atoms, words, None, bubble.centre, 0.8, more)
         )
     return found
 

@@ -16,6 +16,9 @@ from scipy.spatial.transform import Rotation
 from . import _mdapy
 
 CUBIC, HEXAGONAL = "cubic", "hexagonal"
+#: Atoms in the first shell of a template, and the largest step in distance between two of them:
+#: hcp cadmium has 1.11, A7 bismuth 1.29 among twelve and 1.15 among six.
+FIRST_SHELL = {1: (12, 1.17), 2: (12, 1.17), 3: (8, 1.12), 5: (6, 1.12)}
 SYSTEM = {1: CUBIC, 2: HEXAGONAL, 3: CUBIC, 5: CUBIC, 6: CUBIC, 7: HEXAGONAL, 8: HEXAGONAL}
 
 
@@ -96,3 +99,25 @@ def template_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         ideal[code, : len(points)] = points - points.mean(axis=0)
         inverses[code, :, : len(points)] = np.linalg.pinv(ideal[code, : len(points)])
     return ideal, counts, (ideal**2).sum(axis=(1, 2)), inverses
+
+
+def torn(distance: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Flags (n_atoms,) of atoms whose template's first shell falls into two.
+
+    In grey arsenic, antimony and bismuth (A7) twelve atoms around each are arranged nearly as in
+    fcc, but three, three and six of them at different distances. Judged by the mean of each rank
+    over all atoms with one template, which heat alone leaves close together.
+
+    Parameters
+    ----------
+    distance : array (n_atoms, n)
+        Å, to the nearest atoms, nearest first.
+    codes : array (n_atoms,) of int
+    """
+    flags = np.zeros(len(codes), bool)
+    for code, (size, most) in FIRST_SHELL.items():
+        mine = codes == code
+        if mine.any() and distance.shape[1] >= size:
+            mean = distance[mine, :size].mean(axis=0)
+            flags |= mine & bool((mean[1:] > most * mean[:-1]).any())
+    return flags

@@ -65,7 +65,7 @@ def _phase_lines(result):
 def _of(name, elements):
     if name in CRYSTALS:
         return f" crystal of {elements}"
-    return f" ({elements})" if name.startswith(("unknown", "liquid", "amorphous")) else ""
+    return f" ({elements})" if name.startswith(("unknown", "liquid", "amorphous", "ions")) else ""
 
 
 def _percent(fraction):

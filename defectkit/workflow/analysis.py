@@ -13,8 +13,9 @@ from .._progress import tqdm
 from ..clusters import NOT_LABELLED
 from ..defects import PointDefects, find_point_defects, track
 from ..phases import common_elements, extended_defects, prototype, structure_types
-from ..phases.compounds import UNKNOWN
+from ..phases.compounds import UNKNOWN, Prototype
 from ..phases.crystals import SIMPLE_CUBIC
+from ..phases.stacking import stacking
 from ..result import Result
 from . import names, tables
 from .molecules import molecules
@@ -40,12 +41,23 @@ DISTURBED = (
     "phase boundary",
     "dislocation",
     "disordered region",
+    "gas bubble",
     "adatom island",
 )
+GATHERED = ("precipitate", "gas bubble")  # their atoms are told together
 ALL = 0.95  # of the atoms at a surface: a tube or a layer, which has no surface of its own
 CRYSTALLINE = 0.3  # of the atoms in a crystal: they are no molecules
 WHOLE = 0.99  # of the atoms: one lattice explains the frame
 STRAINED = ("step", "grain boundary", "phase boundary", "dislocation")  # three shells further
+OF_STACKING = (
+    "intrinsic stacking fault",
+    "extrinsic stacking fault",
+    "stacking fault",
+    "twin boundary",
+    "lamella",
+    "grain boundary",
+    "phase boundary",
+)
 ON_ITS_SITE = ("antisite", "substitutional")
 LEAST_MELT = 100  # atoms
 SHARP, DISTINCT = 0.025, 0.1  # misfit and margin of a prototype that stands without a lattice
@@ -140,6 +152,7 @@ def _analysed_frame(number, atoms, water, hints):
     )
     sheet = len(atoms) > 3 and is_sheet(atoms)
     extended = extended_defects(atoms, structure)
+    named_as, extended = with_polytype(named_as, structure, extended)
     outside = np.unique(np.concatenate([[], *(d.atoms for d in extended if d.kind in SURFACES)]))
     thin = sheet or len(outside) > ALL * len(atoms)
     extended = names.in_words_of(
@@ -173,6 +186,22 @@ def _analysed_frame(number, atoms, water, hints):
     if sheet and named_as is not None:
         extended += edges(atoms, point.flagged)
     return FrameAnalysis(number, atoms, structure, point, extended, named_as)
+
+
+def with_polytype(
+    named_as: Any, structure: Structure, extended: list[ExtendedDefect]
+) -> tuple[Any, list[ExtendedDefect]]:
+    """The compound with its stacking where that is a polytype's; then its layers are no faults."""
+    found = stacking(structure)
+    main = next(iter(structure.fractions()))
+    if found is None or (named_as is not None and named_as.name not in sum(names.STACKINGS, ())):
+        return named_as, extended
+    if named_as is None:
+        named_as = Prototype(main, 1.0, float("nan"), {}, "", "")
+    words = f"layers in the order {found.word} (h: hexagonal, c: cubic)"
+    words = f"{named_as.words}; {words}" if named_as.words else words
+    kept = [d for d in extended if d.kind not in OF_STACKING or abs(d.normal @ found.axis) < 0.95]
+    return replace(named_as, stacking=found, words=words), kept
 
 
 def _hints(made, frame, n_atoms):
@@ -272,7 +301,7 @@ def disturbed_atoms(
     for defect in extended:
         if defect.kind in DISTURBED:
             disturbed[defect.atoms] = True
-        if defect.kind in STRAINED:
+        if defect.kind in STRAINED or defect.details.get("layer"):
             strained[defect.atoms] = True
         if defect.kind == "dislocation":
             core[defect.atoms] = True
@@ -296,20 +325,24 @@ def without_disturbed(
     near the core of a dislocation: the step of a surface is no divacancy, a core no interstitial.
     Round a dislocation the sites of one lattice are wrong far from it, too: there a vacant site or
     an atom without one counts only if most atoms around it fit no template. What was found on a
-    surface as its vacancy or adatom stays.
+    surface as its vacancy or adatom stays. The atoms of a precipitate are no substitutionals.
     """
     disturbed, core = disturbed_atoms(extended, structure)
     if point.crystal is None:  # told by the order around, which is broken at a surface
         core = core | grown(disturbed, structure, 2)
-    if not disturbed.any() or not point.sites:
+    if not point.sites or not (disturbed.any() or any(d.kind in GATHERED for d in extended)):
         return point
     around = [np.union1d(s.neighbours, s.atoms).astype(int) for s in point.sites]
     whole = _crystal(structure) & any(d.kind == "dislocation" for d in extended)
     told = [d.position for d in extended if d.kind in tables.ON_SURFACES]
     cavities = [d for d in extended if d.kind == "cavity"]
+    together = [d.atoms for d in extended if d.kind in GATHERED]
+    gathered = np.unique(np.concatenate([[], *together]))
 
     def stands(site, near):
         if any(_inside(site.position, cavity, atoms) for cavity in cavities):
+            return False
+        if site.kind in ON_ITS_SITE and np.isin(site.atoms, gathered).all():
             return False
         if not len(near) or _at_one(site.position, told, atoms):
             return True

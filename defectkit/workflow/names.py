@@ -44,6 +44,7 @@ ELECTRONEGATIVE = (
     "F",
 )
 MOST_COMPOUNDS = 20
+STACKINGS = (("zinc blende", "wurtzite"), ("diamond", "hexagonal diamond"), ("fcc", "hcp"))
 LATTICES = ("fcc", "hcp", "bcc", "diamond", "hexagonal diamond")  # in whatever order of elements
 BELOW = 0.8  # share of a cluster next to a surface that names it so
 LEAST_CRYSTAL = 0.2  # of the atoms inside a body whose surface hides what lies below it
@@ -77,11 +78,20 @@ def compound_names(analyses: Sequence[Any]) -> dict[int, Any]:
     for a in analyses[:: 1 + len(analyses) // MOST_COMPOUNDS]:
         known = a.compound
         found[a.frame] = known and (
-            known.name + _formula(known, a.atoms),
+            _called(known, _formula(known, a.atoms)),
             float(known.margin),
             known.words,
         )
     return found
+
+
+def _called(known, formula):
+    """Name of a compound, or of the polytype that it is."""
+    if known.stacking is None:
+        return known.name + formula
+    pair = next(p for p in STACKINGS if known.name in p)
+    share = f"{known.stacking.hexagonal:.0%} hexagonal"
+    return f"{known.stacking.name}{formula}, {'/'.join(pair)} stacking, {share}"
 
 
 def in_words_of(compound: Any, extended: list[ExtendedDefect]) -> list[ExtendedDefect]:
@@ -169,6 +179,8 @@ def cluster_name(
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are beside one"
     name, share, coherent = _commonest(label, made, analyses)
+    if made["water"] and (made["group"][made["labels"] == label] > 0).all():
+        return f"ions in {name}", share, f"the water around {share:.0%} of them"
     if made["water"] and name == "other":
         return "water molecules", share, "no order of ice or liquid among their oxygens"
     known = compound is not None and compound[1] > 0
@@ -196,6 +208,10 @@ def cluster_name(
         sure = not compound[0].startswith("unknown")
         called = compound[0] if sure else f"unknown crystal, {row['coordination']:.1f} neighbours"
         return called, compound[1], compound[2]
+    lattice = _share(label, made, analyses, lambda a: a.structure.sublattice)
+    if compound is not None and ordered and lattice > MAJORITY:
+        called = f"unknown crystal, atoms on {name} sites"
+        return called, 0.0, f"{share:.0%} of this element's atoms by themselves; {compound[2]}"
     if share >= MAJORITY and name != "other":
         stacked = name == "graphene" and _share(label, made, analyses, _stacked) > MAJORITY
         called, more = ("graphite", ", layers on each other") if stacked else (name, "")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..neighbours.lists import neighbour_pairs
+from ..phases.water import of_water
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -43,7 +44,8 @@ def site_groups(
 ) -> tuple[list[SiteGroup], str]:
     """The groups of a set of frames, and one sentence on how they were chosen.
 
-    Water (two hydrogens bonded to nearly every oxygen) is one group, its oxygens. Two or more
+    Water (two hydrogens bonded to nearly every oxygen) is one group, its oxygens; each element of
+    ions dissolved in it is one more. Two or more
     elements that are mixed at random on one lattice (Warren-Cowley parameters of the first shell
     below 0.12: Cowley, Phys. Rev. 77, 669 (1950)) are one group without regard to the element.
     Otherwise every element is a group. `centres`, one element, limits them to that.
@@ -57,8 +59,11 @@ def site_groups(
             )
         return [SiteGroup(centres, (centres,))], f"only {centres}, as asked"
     largest = max(frames, key=len)
-    if set(present) == {"H", "O"} and is_water(largest):
-        return [SiteGroup(WATER, ("O",))], "water: oxygens, hydrogens follow them"
+    if {"H", "O"} <= set(present) and of_water(largest.numbers) and is_water(largest):
+        dissolved = [e for e in present if e not in "HO"]
+        more = f"; ions by themselves: {', '.join(dissolved)}" if dissolved else ""
+        groups = [SiteGroup(WATER, ("O",)), *(SiteGroup(e, (e,)) for e in dissolved)]
+        return groups, f"water: oxygens, hydrogens follow them{more}"
     if len(present) > 1 and is_random_alloy(largest):
         return (
             [SiteGroup(", ".join(present) + ": random alloy", tuple(present), blind=True)],
@@ -79,11 +84,11 @@ def molecule_of(atoms: Atoms) -> np.ndarray:
 
 def is_water(atoms: Atoms) -> bool:
     """Whether nearly every hydrogen has one oxygen and nearly every oxygen two hydrogens."""
-    owner, oxygen = molecule_of(atoms), atoms.numbers == 8
+    owner, oxygen, hydrogen = molecule_of(atoms), atoms.numbers == 8, atoms.numbers == 1
     if not oxygen.any():
         return False
     hydrogens = np.bincount(owner[(owner >= 0) & ~oxygen], minlength=len(atoms))[oxygen]
-    return bool((hydrogens == 2).mean() > 0.9 and (owner[~oxygen] >= 0).mean() > 0.9)
+    return bool((hydrogens == 2).mean() > 0.9 and (owner[hydrogen] >= 0).mean() > 0.9)
 
 
 def is_random_alloy(atoms: Atoms) -> bool:
