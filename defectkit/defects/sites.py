@@ -42,9 +42,9 @@ class Site(Shown):
         of three or more), "split vacancy" (an atom is on its way into it, midway between two
         vacant sites), "interstitial" (one atom off the lattice), "dumbbell" (two atoms share a
         site), "crowdion" (n + 1 atoms share n sites of a close-packed row), "di-interstitial" (one
-        of several atoms off the lattice next to each other), "adatom" (on a surface), "antisite" (an atom
-        on the site of another element of the compound), "substitutional" (a foreign element),
-        "rotated bond" (two atoms turned about the middle of their bond: Stone-Wales).
+        of several atoms off the lattice next to each other), "adatom" (on a surface), "antisite"
+        (an atom on the site of another element of the compound), "substitutional" (a foreign
+        element), "rotated bond" (two atoms turned about the middle of their bond: Stone-Wales).
     position : array (3,)
         Å, inside the cell: the empty lattice site, the atom off the lattice, the middle of a
         dumbbell or crowdion, the lattice site of a wrong element.
