@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..phases.extended import ExtendedDefect
     from .site_groups import SiteGroup
 
+TWIN = 5.0  # degrees that a grain boundary may miss the twin relation by
 MOST_ATOMS = 2_000_000  # of all frames in which names and defects are looked for
 SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one layer has not
 ON_SHEETS = (*SURFACES, "adatom", "adatom island", "step", "surface vacancy")
@@ -55,7 +56,6 @@ OF_STACKING = (
     "stacking fault",
     "twin boundary",
     "lamella",
-    "grain boundary",
     "phase boundary",
 )
 ON_ITS_SITE = ("antisite", "substitutional")
@@ -200,8 +200,14 @@ def with_polytype(
         named_as = Prototype(main, 1.0, float("nan"), {}, "", "")
     words = f"layers in the order {found.word} (h: hexagonal, c: cubic)"
     words = f"{named_as.words}; {words}" if named_as.words else words
-    kept = [d for d in extended if d.kind not in OF_STACKING or abs(d.normal @ found.axis) < 0.95]
+    kept = [d for d in extended if d.kind not in OF_STACKING and not _is_twin(d)]
     return replace(named_as, stacking=found, words=words), kept
+
+
+def _is_twin(defect):
+    """Whether a grain boundary parts crystals that differ as the cubic layers of a polytype do."""
+    turned = defect.details.get("angle_degrees", 0.0)
+    return defect.kind == "grain boundary" and abs(turned - 60) < TWIN
 
 
 def _hints(made, frame, n_atoms):
