@@ -11,7 +11,7 @@ import numpy as np
 
 from ..neighbours.lists import neighbour_pairs
 from . import _mdapy
-from .prototypes import prototypes
+from .prototypes import COMMON, of_elements, prototypes
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -122,15 +122,15 @@ def _wrapped(positions, box, pbc):
 
 
 @cache
-def _ideal_shells(name, heat=0.0):
-    ideal = prototypes()[name]
+def _ideal_shells(name, heat=0.0, elemental=False):
+    ideal = of_elements()[name] if elemental else prototypes()[name]
     if not heat:
         return shells(ideal)
     repeat = [2 if periodic else 1 for periodic in ideal.pbc]
     while np.prod(repeat) * len(ideal) < 120:
         repeat = [r + 1 if periodic else 1 for r, periodic in zip(repeat, ideal.pbc, strict=True)]
     hot = ideal * repeat
-    nearest = min(d[0] for d in _ideal_shells(name).values())
+    nearest = min(d[0] for d in _ideal_shells(name, 0.0, elemental).values())
     hot.positions += np.random.default_rng(0).normal(0, heat * nearest, (len(hot), 3))
     return shells(hot)
 
@@ -209,6 +209,36 @@ def prototype(atoms: Atoms, types: Structure | None = None) -> Prototype:
         scores[0][1] if scores else "",
         f"no prototype fits{near}; " + coordination_words(atoms),
     )
+
+
+def elemental(atoms: Atoms, near: float = 0.03) -> Prototype | None:
+    """Nearest crystal of one element that no template fits, or None where none is near.
+
+    Grey arsenic (A7; antimony, bismuth), white tin (A5) and A15 are compared, as
+    :func:`prototype` compares compounds; `near` is the largest misfit.
+    """
+    symbol = common_elements(atoms)[0]
+    measured = shells(atoms)
+    best = {}
+    for name, ideal in of_elements().items():
+        site = ideal.get_chemical_symbols()[0]
+        reference = _ideal_shells(name, 0.0, True)
+        misfit = min(
+            _misfit(measured, _ideal_shells(name, heat, True), reference, {site: symbol})
+            for heat in HEATS
+        )
+        called = COMMON.get(name, name)
+        best[called] = min(misfit, best.get(called, np.inf))
+    name, second = sorted(best, key=best.__getitem__)[:2]
+    if not best[name] < near:
+        return None
+    misfit = max(best[name], 1e-9)
+    margin = 1 - misfit / max(best[second], 1e-9)
+    words = (
+        f"shells of neighbours as in {name} within {misfit:.1%} of the spacing; next {second} "
+        f"({best[second]:.1%})"
+    )
+    return Prototype(name, float(margin), float(misfit), {}, second, words)
 
 
 def _main_crystal(types):

@@ -17,8 +17,8 @@ from . import _mdapy
 
 CUBIC, HEXAGONAL = "cubic", "hexagonal"
 #: Atoms in the first shell of a template, and the largest step in distance between two of them:
-#: hcp cadmium has 1.11, A7 bismuth 1.29 among twelve and 1.15 among six.
-FIRST_SHELL = {1: (12, 1.17), 2: (12, 1.17), 3: (8, 1.12), 5: (6, 1.12)}
+#: hcp cadmium has 1.11, mercury 1.15, A7 bismuth 1.29 among twelve and 1.15 among six.
+FIRST_SHELL = {1: (12, 1.13), 2: (12, 1.13), 3: (8, 1.12), 5: (6, 1.12)}
 SYSTEM = {1: CUBIC, 2: HEXAGONAL, 3: CUBIC, 5: CUBIC, 6: CUBIC, 7: HEXAGONAL, 8: HEXAGONAL}
 
 

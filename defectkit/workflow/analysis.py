@@ -12,8 +12,9 @@ from ase.geometry import find_mic
 from .._progress import tqdm
 from ..clusters import NOT_LABELLED
 from ..defects import PointDefects, find_point_defects, track
+from ..defects.point_defects import FEWEST
 from ..phases import common_elements, extended_defects, prototype, structure_types
-from ..phases.compounds import UNKNOWN, Prototype
+from ..phases.compounds import UNKNOWN, Prototype, elemental
 from ..phases.crystals import SIMPLE_CUBIC
 from ..phases.stacking import stacking
 from ..result import Result
@@ -181,6 +182,9 @@ def _analysed_frame(number, atoms, water, hints):
     if named_as is not None and not point.decided and ordered <= CRYSTALLINE:
         named_as = without_chance_prototype(named_as, len(atoms))
     structure = without_chance_cubic(structure, point, extended)
+    ordered = np.mean(_crystal(structure))
+    if named_as is None and not water and ordered <= CRYSTALLINE and _one_lattice(atoms, point):
+        named_as = elemental(atoms)
     extended = without_doubtful_lines(extended, point)
     point = without_disturbed(point, extended, structure, atoms)
     if sheet and named_as is not None:
@@ -202,6 +206,12 @@ def with_polytype(
     words = f"{named_as.words}; {words}" if named_as.words else words
     kept = [d for d in extended if d.kind not in OF_STACKING and not _is_twin(d)]
     return replace(named_as, stacking=found, words=words), kept
+
+
+def _one_lattice(atoms, point):
+    """Whether one lattice explains a periodic frame, or it has too few atoms to look for one."""
+    few = len(atoms) < FEWEST and atoms.pbc.all()
+    return few or (point.crystal is not None and point.crystal.explained > WHOLE)
 
 
 def _is_twin(defect):
