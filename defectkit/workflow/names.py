@@ -208,15 +208,8 @@ def cluster_name(
         sure = not compound[0].startswith("unknown")
         called = compound[0] if sure else f"unknown crystal, {row['coordination']:.1f} neighbours"
         return called, compound[1], compound[2]
-    lattice = _share(label, made, analyses, lambda a: a.structure.sublattice)
-    if compound is not None and ordered and lattice > MAJORITY:
-        called = f"unknown crystal, atoms on {name} sites"
-        return called, 0.0, f"{share:.0%} of this element's atoms by themselves; {compound[2]}"
     if share >= MAJORITY and name != "other":
-        stacked = name == "graphene" and _share(label, made, analyses, _stacked) > MAJORITY
-        called, more = ("graphite", ", layers on each other") if stacked else (name, "")
-        more += "" if compound is None else "; elements in no known order"
-        return called, share, f"template of {share:.0%} of its atoms{more}"
+        return _by_template(label, made, analyses, compound, name, share)
     beside = _share(label, made, analyses, _near_point_defects)
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are near one"
@@ -228,6 +221,18 @@ def cluster_name(
         0.0,
         f"no template fits most of its atoms; {share:.0%} {name}",
     )
+
+
+def _by_template(label, made, analyses, compound, name, share):
+    """Name by the template of most atoms, unless one element of a compound is so by itself."""
+    lattice = _share(label, made, analyses, lambda a: a.structure.sublattice)
+    if compound is not None and name in LATTICES and lattice > MAJORITY:
+        words = f"{share:.0%} of this element's atoms by themselves; {compound[2]}"
+        return f"unknown crystal, atoms on {name} sites", 0.0, words
+    stacked = name == "graphene" and _share(label, made, analyses, _stacked) > MAJORITY
+    called, more = ("graphite", ", layers on each other") if stacked else (name, "")
+    more += "" if compound is None else "; elements in no known order"
+    return called, share, f"template of {share:.0%} of its atoms{more}"
 
 
 def _rows(label, made, frame):
