@@ -48,6 +48,8 @@ _N2P2 = (
     "61daa0dfd065c842eaabc40ab283658510e066a5/examples/"
 )
 _WATER = "interface-LAMMPS/H2O_RPBE-D3/"
+#: Features of the large ice nucleus, see `nucleus_features`.
+NUCLEUS_BLOCKS = "ice-nucleus-large.npz"
 _POTENTIALS: dict[str, Any] = {
     "h2o-rpbe-d3": {
         "folder": "h2o_rpbe_d3",
@@ -219,6 +221,21 @@ def described_sets() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         name: values.astype(np.int64 if values.dtype.kind == "i" else float)
         for name, values in arrays.items()
     }
+
+
+def nucleus_features() -> np.ndarray:
+    """Symmetry functions of the oxygens of "ice-nucleus-large" (n_frames + 1, n, n_features).
+
+    Means over the time of each of the set's frames, then those of the run's last instant alone,
+    by `SymmetryFunctions.water`, quantised to 1/65535 of each function's range. Made by
+    `recipes/ice_nucleus_pack.py`.
+
+    >>> blocks = nucleus_features()
+    >>> len(blocks) == len(load("ice-nucleus-large").frames) + 1
+    True
+    """
+    _, arrays = read_archive(_file(NUCLEUS_BLOCKS), "set of features")
+    return arrays["levels"] * arrays["step"] + arrays["low"]
 
 
 def _metadata(name):

@@ -2,10 +2,12 @@
 
     python recipes/ice_nucleus.py build   # TIP4P/Ice in LAMMPS, half an hour; can be stopped
     python recipes/ice_nucleus.py run     # neural network potential, two hours; can be stopped
-    python recipes/ice_nucleus_pack.py    # checks, then defectkit/data/ice-nucleus.*
+    python recipes/ice_nucleus_pack.py    # checks, then defectkit/data/NAME.*
 
-With ``--size large`` the ball is the article's. ``keep`` puts that size's newest state with
-TIP4P/Ice into recipes/stages/, where ``build`` finds it on a machine that has none of its own.
+With ``--size large`` the ball is the article's, and hydrogens weigh 4 u, also with the neural
+network potential: where atoms are found does not depend on it, and a step may be 1.25 fs.
+``keep`` puts that size's newest state with TIP4P/Ice into recipes/stages/, where ``build`` finds
+it on a machine that has none of its own.
 
 A ball of the crystal is held while TIP4P/Ice melts the rest and cools it, then let go. The box
 and the ball have the densities that the neural network potential has for water and ice, so that
@@ -46,19 +48,25 @@ class Size(NamedTuple):
     classical: tip4p_ice.Settings
     stages: list
     save: int  # steps between restart files
+    step: float = water.DT  # fs, with the neural network potential
 
     @property
     def folder(self):
         return water.WORK / self.name
 
+    @property
+    def every(self):
+        """Steps between stored frames."""
+        return round(water.EVERY * water.DT / self.step)
 
-def net_stages(settle, production):
-    """Stages with the neural network potential, those two of so many ps."""
-    t = TEMPERATURE
+
+def net_stages(settle, production, step=water.DT):
+    """Stages with the neural network potential, those two of so many ps; step in fs."""
+    t, ps, every = TEMPERATURE, 1000 / step, round(water.EVERY * water.DT / step)
     return [
-        Stage("warm", water.PS // 4, t, t, thermostat=0.05),
-        Stage("settle", round(settle * water.PS), t, t, thermostat=0.2, every=water.EVERY),
-        Stage("production", round(production * water.PS), t, t, thermostat=1.0, every=water.EVERY),
+        Stage("warm", round(0.25 * ps), t, t, thermostat=0.05),
+        Stage("settle", round(settle * ps), t, t, thermostat=0.2, every=every),
+        Stage("production", round(production * ps), t, t, thermostat=1.0, every=every),
     ]
 
 
@@ -96,8 +104,9 @@ LARGE = Size(
         accuracy=1e-3,
         skin=1.5,
     ),
-    net_stages(0.25, 0.75),
+    net_stages(0.25, 0.75, 1.25),
     50,
+    1.25,
 )
 SIZES = {"small": SMALL, "large": LARGE}
 
@@ -170,8 +179,9 @@ def keep(size):
 def run(size):
     start = np.load(size.folder / "start.npz")
     atoms = Atoms(start["numbers"], positions=start["positions"], cell=start["cell"], pbc=True)
+    atoms.set_masses(np.where(atoms.numbers == 1, size.classical.hydrogen, atoms.get_masses()))
     atoms.calc = NeuralNetworkPotential(datasets.potential_folder("h2o-rpbe-d3"))
-    water_md.run(atoms, size.stages, size.folder, size.seed, water.DT, save_every=size.save)
+    water_md.run(atoms, size.stages, size.folder, size.seed, size.step, save_every=size.save)
 
 
 def main():

@@ -1,53 +1,111 @@
-"""Checks the run of ice_nucleus.py and writes its end as XTC with a topology and metadata.
+"""Checks the run of ice_nucleus.py and writes its end as an embedded set.
 
-    python recipes/ice_nucleus_pack.py
+    python recipes/ice_nucleus_pack.py                # XTC, topology and metadata
+    python recipes/ice_nucleus_pack.py --size large   # means of BLOCK ps: oxygens and features
 
-Needs chemfiles (XTC) and mdapy (CHILL+, independent of this
-project).
+Needs chemfiles (XTC) and mdapy (CHILL+, independent of this project).
 """
 
+import argparse
 import gzip
 import io
 import json
 
 import ice_nucleus
 import numpy as np
-import water
 import water_md
 import water_pack
 from ase import Atoms
 from ase.io import write
 
-from defectkit import averaging
+from defectkit import SymmetryFunctions, averaging
+from defectkit.datasets import NUCLEUS_BLOCKS
+from defectkit.io.archive import write_archive
 
-SIZE = ice_nucleus.SMALL
 AVERAGE = 0.75  # ps, the article's
+BLOCK = 0.25  # ps, of the means that are kept of the large run
+LEVELS = 2**16 - 1  # of a quantised feature
 LEAST_MOLECULES = 700
 
 
-def pack():
-    folder = SIZE.folder
-    start = np.load(folder / "start.npz")
-    frames = water_pack.stored(folder, len(start["numbers"]))
-    window = averaging.window_from_ps(AVERAGE, water.EVERY * water.DT * 1e-3)
-    before = SIZE.stages[0].steps + len(frames) * water.EVERY
-    frames = frames[-window:]
-    log = np.loadtxt(folder / "log.txt", ndmin=2)
-    log = log[(log[:, 0] > before - window * water.EVERY) & (log[:, 0] <= before)]
+def pack(size):
+    start = np.load(size.folder / "start.npz")
+    stored = water_pack.stored(size.folder, len(start["numbers"]))
+    dt = size.every * size.step * 1e-3
+    window = averaging.window_from_ps(AVERAGE, dt)
+    before = size.stages[0].steps + len(stored) * size.every
+    frames = stored[-window:]
+    log = np.loadtxt(size.folder / "log.txt", ndmin=2)
+    log = log[(log[:, 0] > before - window * size.every) & (log[:, 0] <= before)]
     atoms = Atoms(start["numbers"], positions=frames[-1], cell=start["cell"], pbc=True)
-    results, chill = checks(atoms, frames, log)
+    results, chill = checks(size, atoms, frames, log)
     print(json.dumps(results, indent=1))
     accept(results)
-    stem = ice_nucleus.DATA / "ice-nucleus"
+    info = metadata(size, start, len(frames), before, results, chill)
+    stem = ice_nucleus.DATA / size.name
+    info |= (
+        whole(stem, atoms, frames) if size is ice_nucleus.SMALL else means(stem, atoms, stored, dt)
+    )
+    stem.with_suffix(".json").write_text(json.dumps(info, ensure_ascii=False) + "\n")
+
+
+def whole(stem, atoms, frames):
+    """Writes all frames as XTC; what the metadata say of them."""
     water_pack.write_xtc(stem.with_suffix(".xtc"), frames, atoms.cell.lengths())
     text = io.StringIO()
     write(text, atoms, format="proteindatabank")
     stem.with_suffix(".pdb.gz").write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
-    info = metadata(start, len(frames), before, results, chill)
-    stem.with_suffix(".json").write_text(json.dumps(info, ensure_ascii=False) + "\n")
+    return {
+        "files": {"trajectory": f"{stem.name}.xtc", "topology": f"{stem.name}.pdb.gz"},
+        "atoms": "O, H, H per molecule; unwrapped positions to 0.001 Å",
+    }
 
 
-def checks(atoms, frames, log):
+def means(stem, atoms, frames, dt):
+    """Writes oxygens and features as means over BLOCK ps; what the metadata say of them."""
+    sf, width = SymmetryFunctions.water(), averaging.window_from_ps(BLOCK, dt)
+    oxygen = atoms.numbers == 8
+    blocks = frames[-(len(frames) // width * width) :].reshape(-1, width, *frames.shape[1:])
+    features, places, chill = [], [], []
+    for block in blocks:
+        total = 0.0
+        for positions in block:
+            atoms.positions = positions
+            last = sf(atoms, centres="O")
+            total = total + last
+        features.append(total / width)
+        places.append(block[:, oxygen].astype(float).mean(axis=0))
+        chill.append(water_pack.chill_plus_classes(places[-1], atoms.cell.lengths()))
+    text = io.StringIO()
+    for n, (place, kind) in enumerate(zip(places, chill, strict=True)):
+        mean = Atoms(f"O{len(place)}", place.round(3), cell=atoms.cell, pbc=True)
+        mean.arrays["chill_plus"] = kind
+        mean.info |= {"phase": "ice nucleus in water", "time_ps": (n + 1) * BLOCK}
+        write(text, mean, format="extxyz", columns=["symbols", "positions", "chill_plus"])
+    stem.with_suffix(".extxyz.gz").write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
+    quantised(ice_nucleus.DATA / NUCLEUS_BLOCKS, np.array([*features, last]), sf)
+    n, ps = len(places[0]), len(blocks) * BLOCK
+    return {
+        "description": f"A round piece of ice Ih in supercooled water, {n} molecules, at 255 K: "
+        f"means of oxygens and features over {BLOCK} ps each, the last {ps:g} ps.",
+        "atoms": f"oxygens at their mean positions over {BLOCK} ps, to 0.001 Å",
+        "truth": ["chill_plus"],
+        "dt_ps": BLOCK,
+        "n_frames": len(blocks),
+    }
+
+
+def quantised(path, features, sf):
+    """Writes features (blocks and one frame, n, n_features) in steps of their range / LEVELS."""
+    low, high = features.min(axis=(0, 1)), features.max(axis=(0, 1))
+    step = np.where(high > low, (high - low) / LEVELS, 1.0)
+    about = {"mark": "defectkit features", "recipe": "recipes/ice_nucleus_pack.py"}
+    about["symmetry_functions"] = sf.names("O")
+    levels = np.rint((features - low) / step).astype(np.uint16)
+    write_archive(path, about, {"levels": levels, "low": low, "step": step})
+
+
+def checks(size, atoms, frames, log):
     """What was measured over the frames kept, and the class of each molecule by CHILL+."""
     oxygen = frames[:, atoms.numbers == 8].astype(float)
     hydrogen = frames[:, atoms.numbers == 1].astype(float).reshape(len(frames), -1, 2, 3)
@@ -62,7 +120,7 @@ def checks(atoms, frames, log):
         "pressure_error_bar": water_pack.block_error(log[:, 4]),
         "density_g_cm3": float(mass / np.prod(lengths)),
         "conserved_energy_drift_meV_per_atom_per_ps": float(
-            np.polyfit(log[:, 0] * water.DT * 1e-3, log[:, 3], 1)[0] / len(atoms) * 1e3
+            np.polyfit(log[:, 0] * size.step * 1e-3, log[:, 3], 1)[0] / len(atoms) * 1e3
         ),
         "longest_OH_bond_A": float(bond.max()),
         "mean_OH_bond_A": float(bond.mean()),
@@ -80,7 +138,7 @@ def accept(c):
         raise ValueError(f"ice-nucleus is not accepted: {', '.join(wrong)}")
 
 
-def stages(ps):
+def stages(size):
     classical = [
         {
             "model": "TIP4P/Ice, rigid, Langevin 0.2 ps",
@@ -89,32 +147,31 @@ def stages(ps):
             "end_K": last,
             "ball": "held" if held else "free",
         }
-        for held, first, last, length in SIZE.classical.stages
+        for held, first, last, length in size.classical.stages
     ]
     return classical + [
         {
             "model": "RPBE-D3 neural network",
             "name": s.name,
-            "ps": s.steps * ps,
+            "ps": s.steps * size.step * 1e-3,
             "start_K": s.start,
             "end_K": s.end,
             "thermostat_ps": s.thermostat,
         }
-        for s in SIZE.stages
+        for s in size.stages
     ]
 
 
-def metadata(start, n_frames, steps, results, chill):
-    ps = water.DT * 1e-3
+def metadata(size, start, n_frames, steps, results, chill):
+    ps = size.step * 1e-3
+    heavy = "" if size is ice_nucleus.SMALL else f", hydrogens of {size.classical.hydrogen} u"
     n = len(start["numbers"]) // 3
     return {
-        "name": "ice-nucleus",
+        "name": size.name,
         "description": f"A round piece of ice Ih in supercooled water, {n} molecules; the last "
-        f"{n_frames * water.EVERY * ps:.2f} ps of molecular dynamics at 255 K with "
+        f"{n_frames * size.every * ps:.2f} ps of molecular dynamics at 255 K with "
         "free O-H bonds.",
         "recipe": "recipes/ice_nucleus.py",
-        "files": {"trajectory": "ice-nucleus.xtc", "topology": "ice-nucleus.pdb.gz"},
-        "atoms": "O, H, H per molecule; unwrapped positions to 0.001 Å",
         "phase": "ice nucleus in water",
         "potential": "neural network potential for RPBE-D3 water, n2p2 commit 61daa0df; before it "
         "TIP4P/Ice, see stages",
@@ -126,9 +183,8 @@ def metadata(start, n_frames, steps, results, chill):
         "units": "Å, ps, K",
         "ensemble": "NVT: stochastic velocity rescaling, fixed cell, with room for ice and water "
         "at the densities of water-ice and water-liquid (250 K, 0 bar)",
-        "difference_from_paper": f"{n} molecules instead of 78 856, a share of ice three times "
-        "as large, and "
-        f"{steps * ps:.2f} ps with the neural network potential.",
+        "difference_from_paper": f"{n} molecules instead of 78 856, so a larger share of ice, and "
+        f"{steps * ps:.2f} ps with the neural network potential{heavy}.",
         "software": {
             "start": "GenIce2",
             "TIP4P/Ice": "LAMMPS",
@@ -136,13 +192,13 @@ def metadata(start, n_frames, steps, results, chill):
             "checks": "mdapy (CHILL+)",
             "XTC": "chemfiles",
         },
-        "stages": stages(ps),
+        "stages": stages(size),
         "neural_network_ps": steps * ps,
         "time_step_ps": ps,
-        "dt_ps": water.EVERY * ps,
+        "dt_ps": size.every * ps,
         "n_frames": n_frames,
-        "production_ps": n_frames * water.EVERY * ps,
-        "seed": SIZE.seed,
+        "production_ps": n_frames * size.every * ps,
+        "seed": size.seed,
         "checks": results,
         "centre_A": [round(float(x), 3) for x in start["centre"]],
         "held_molecules": start["ball"].tolist(),
@@ -154,4 +210,6 @@ def metadata(start, n_frames, steps, results, chill):
 
 
 if __name__ == "__main__":
-    pack()
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--size", choices=list(ice_nucleus.SIZES), default="small")
+    pack(ice_nucleus.SIZES[parser.parse_args().size])

@@ -64,3 +64,56 @@ def test_found_in_a_density_balanced_map(data, oxygens, features, seed, method):
     true = np.isin(np.arange(len(oxygens)), true)
     assert (found & true & ice).sum() / (true & ice).sum() > 0.95
     assert (found & true).sum() / found.sum() > 0.95
+
+
+@pytest.fixture(scope="module")
+def large():
+    """(Dataset, features averaged over 0.75 ps, oxygens at their mean places)"""
+    data = dk.load("ice-nucleus-large")
+    blocks = dk.datasets.nucleus_features()
+    assert len(blocks) == len(data.frames) + 1
+    water = data.frames[-1].copy()
+    water.positions = np.mean([atoms.positions for atoms in data.frames[-3:]], axis=0)
+    return data, blocks[-4:-1].mean(axis=0), water
+
+
+def test_the_large_nucleus_is_as_large_as_the_articles(large):
+    data, features, water = large
+    assert len(water) >= 20_000 and 3 * data.dt == pytest.approx(0.75)
+    assert len(data.truth["chill_plus"]) == len(data.frames) * len(water)
+    ice = kinds(data, "hexagonal", "cubic")
+    assert 2000 <= ice.sum() <= 2300 and features.shape == (len(water), 30)
+    group = nucleus.connected(water, ice | kinds(data, "interfacial"), SHELL)[0]
+    made = nucleus.shape(water, group)
+    assert made["asphericity"] < 0.01 and 26 < made["radius_A"] < 29
+    assert np.linalg.norm(made["centre_A"] - data.info["centre_A"]) < 1
+
+
+def test_features_of_the_large_nucleus_are_those_of_water_and_ice(large):
+    """Means over time of water that is not near the nucleus, against those of another run."""
+    data, features, water = large
+    liquid = dk.load("water-liquid")
+    sf = dk.SymmetryFunctions.water()
+    other = np.mean([sf(atoms, centres="O") for atoms in liquid.frames[-480::24]], axis=0)
+    centre = np.asarray(data.info["centre_A"])
+    far = np.linalg.norm(water.get_positions() - centre, axis=1) > 35
+    assert far.sum() > 5000
+    spread = other.std(axis=0)
+    assert np.all(np.abs(features[far].mean(axis=0) - other.mean(axis=0)) < spread)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed, method", [(21, "pacmap"), (22, "umap")])
+def test_the_large_nucleus_is_found_in_a_density_balanced_map(large, seed, method):
+    data, features, water = large
+    smooth = averaging.neighbour_average(features, water, SHELL)
+    labels = dk.embed_density_balanced(smooth, 1000, method, seed=seed)[1]
+    group = nucleus.connected(water, labels > 0, SHELL)[0]
+    found = np.isin(np.arange(len(water)), group)
+    found = nucleus.with_surface(water, nucleus.filled(water, found, SHELL), SHELL)
+    ice = kinds(data, "hexagonal", "cubic")
+    true = nucleus.connected(water, ice | kinds(data, "interfacial"), SHELL)[0]
+    true = np.isin(np.arange(len(water)), true)
+    assert (found & true & ice).sum() / (true & ice).sum() > 0.97
+    assert (found & true).sum() / true.sum() > 0.92
+    assert (found & true).sum() / found.sum() > 0.94
