@@ -462,6 +462,34 @@ def test_a_map_process_ends_with_its_parent(how):
     assert not alive(child)
 
 
+MAP = """
+import numpy as np
+import pacmap
+from defectkit.embedding import embed
+X = np.random.default_rng(0).normal(size=(20000, 12))
+print("begun", flush=True)
+try:
+    embed(X, "pacmap")
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+else:
+    print("finished", flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_map_in_this_process_stops_at_an_interrupt():
+    child = subprocess.Popen(
+        [sys.executable, "-c", MAP], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert child.stdout.readline() == "begun\n"
+    time.sleep(0.5)
+    child.send_signal(signal.SIGINT)
+    assert child.stdout.read() == "interrupted\n"
+    child.stdout.close()
+    assert child.wait(timeout=60) == 0
+
+
 def alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
