@@ -2,21 +2,25 @@
 
 numba links a compiled function into each of its callers and optimises it there anew, which for
 nested kernels takes most of the time of compiling.  A function made by `leaf` is compiled by
-itself; its callers know its address only, through a symbol.  Arrays pass as pointers.
+itself; its callers know its address only, through a symbol.  Arrays pass as pointers; many of them
+as the address of a record that holds their addresses (`record_of`, `pointer_to`).
 """
 
 from __future__ import annotations
 
+import ctypes
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from warnings import warn
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import cfunc, config, njit, types
+from numba import cfunc, config, from_dtype, njit, types
 from numba.core.compiler import Compiler
+from numba.extending import intrinsic
 
 FAST = {"reassoc", "contract", "arcp", "nsz"}  # sums may be reordered; NaN and inf still count
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
@@ -26,6 +30,7 @@ NOTHING = types.void
 PAD = 16  # rows are that much longer, so that loops run over whole vectors; see `padded`
 
 compiled = {}  # name -> the compiled function, whose machine code has to stay in memory
+_signatures: dict[str, Any] = {}
 _state = {"keep": True, "said": False}
 
 
@@ -92,11 +97,57 @@ def leaf(*arguments: Any, returns: Any = NOTHING) -> Callable[[Callable], Any]:
             made = kept(lambda cache: cfunc(signature, cache=cache, **options)(function))
         if not made.cache_hits:
             _say()
-        compiled[function.__name__] = made
+        compiled[function.__name__], _signatures[function.__name__] = made, signature
         llvm.add_symbol(name, made.address)
         return types.ExternalFunction(name, signature)
 
     return decorate
+
+
+@cache
+def for_python(name: str) -> Any:
+    """A function made by `leaf`, for Python: pointers are addresses, the lock is released."""
+    plain = {FLOAT: ctypes.c_double, INT: ctypes.c_int64, NOTHING: None}
+    given = [plain.get(kind, ctypes.c_void_p) for kind in _signatures[name].args]
+    kind = ctypes.CFUNCTYPE(plain[_signatures[name].return_type], *given)
+    return kind(compiled[name].address)
+
+
+def pointer_to(kind: Any) -> Any:
+    """For compiled functions: (address, n) to a pointer to number n of this kind from there on."""
+
+    @intrinsic
+    def pointer(typingctx, address, n):
+        def code(context, builder, signature, args):
+            first = builder.inttoptr(args[0], context.get_value_type(kind))
+            return builder.gep(first, [args[1]])
+
+        return kind(INT, INT), code
+
+    return pointer
+
+
+def record_of(layout: np.dtype) -> Any:
+    """For compiled functions: (address or pointer, n) to record n of those that begin there."""
+    kind = from_dtype(layout)
+
+    @intrinsic
+    def record(typingctx, address, n):
+        if isinstance(address, types.CPointer):
+            return kind(address, INT), lambda _, builder, __, args: builder.gep(args[0], [args[1]])
+
+        def code(context, builder, signature, args):
+            size = context.get_constant(INT, layout.itemsize)
+            place = builder.add(args[0], builder.mul(args[1], size))
+            return builder.inttoptr(place, context.get_value_type(kind))
+
+        return kind(INT, INT), code
+
+    return record
+
+
+# Number n of those at an address; the addresses of arrays that records hold are 64-bit integers.
+floats, ints, shorts = pointer_to(FLOATS), pointer_to(INTS), pointer_to(SHORTS)
 
 
 def kernel(function: Callable) -> Any:

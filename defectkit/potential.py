@@ -133,7 +133,7 @@ class NeuralNetworkPotential(Shown, Calculator):
 
     def _evaluate(self, atoms, slopes):
         sf, n = self.symmetry, len(atoms)
-        first, neigh, shift = self._neighbours(atoms)
+        pairs = self._neighbours(atoms)
         energies, force = np.empty(n), np.zeros((N_CHUNKS, n, 3))
         virial = np.zeros((N_CHUNKS, 3, 3))
         found, features = 0, {}
@@ -141,22 +141,11 @@ class NeuralNetworkPotential(Shown, Calculator):
             centres = np.flatnonzero(atoms.numbers == atomic_numbers[e])
             if len(centres) == 0:
                 continue
-            geometry = sf.geometry(atoms, centres, first, neigh, shift)
+            frame, plan, net = sf.geometry(atoms, centres, *pairs), sf.plan(e), self._nets[e]
             raw = np.zeros((len(centres), len(sf.functions[e])))
             output = np.empty(len(centres))
-            net = self._nets[e]
-            _run(
-                sf.plan(e),
-                N_CHUNKS,
-                *geometry,
-                sf.plan(e),
-                net,
-                slopes,
-                raw,
-                output,
-                force,
-                virial,
-            )
+            given = frame, plan, net, slopes, raw, output, force, virial
+            _threads.run_parts(kernels.forces_of(N_CHUNKS, *given), N_CHUNKS)
             sf.check_finite(e, raw, centres)
             s = sf.scaling[e]
             found += np.count_nonzero((raw < s.minimum) | (raw > s.maximum))
@@ -209,13 +198,6 @@ class NeuralNetworkPotential(Shown, Calculator):
             )
         self.extrapolations = found
         self.extrapolations_total += found
-
-
-def _run(plan, *arguments):
-    kernel = kernels.forces_kernel()
-    _threads.run_parts(
-        lambda begin, end: kernel(begin, end, *arguments, kernels.new_work(plan)), N_CHUNKS
-    )
 
 
 def _scaled_net(layers, scaling, unit):

@@ -1,5 +1,6 @@
 """The neural network potential against n2p2, numerical derivatives and conserved energy."""
 
+import ctypes
 import math
 import os
 import shutil
@@ -19,12 +20,13 @@ from reference_data import REFERENCE, read_n2p2_structure
 
 from defectkit import NeuralNetworkPotential, SymmetryFunctions, _threads
 from defectkit.potential import feature_writer, read_net
+from defectkit.symmetry.kernels import compiled
 from defectkit.symmetry.kernels import neural_network as _net
+from defectkit.symmetry.kernels.records import net_record
 from defectkit.symmetry.kernels.tables import ACTIVATIONS, make_net
 
-# These two are compiled into their callers; numba runs them for Python here.
+# Compiled into its callers; numba runs it for Python here.
 activation = njit(lambda kind, x: _net.activation(kind, x))
-propagate = njit(lambda net, G, node, slope, back: _net.propagate(net, G, node, slope, back))
 RANDOM = REFERENCE / "hdnnp_random"
 # What n2p2's Prediction::predict gives for hdnnp_random; the .ef file is without atom_energy.
 ENERGY_WITH_ATOMS = -2.437811798433956e03
@@ -156,9 +158,18 @@ def test_activation_functions_stay_finite_far_out(letter):
 def output_and_slopes(layers, inputs):
     net = make_net(layers)
     node, slope = np.empty((2, len(layers) + 1, net.biases.shape[1]))
-    back = np.empty_like(inputs)
+    back, record, run = (
+        np.empty_like(inputs),
+        net_record(net),
+        compiled("neural_network", "propagate"),
+    )
+    at = ctypes.POINTER(ctypes.c_double)
+    work = record.ctypes.data, node.ctypes.data, slope.ctypes.data
     return np.array(
-        [propagate(net, x, node, slope, b) for x, b in zip(inputs, back, strict=True)]
+        [
+            run(work[0], x.ctypes.data_as(at), *work[1:], b.ctypes.data)
+            for x, b in zip(inputs, back, strict=True)
+        ]
     ), back
 
 

@@ -153,11 +153,8 @@ def test_hard_cutoff_counts_the_four_bonds_of_diamond(tmp_path):
 
 def leaf(name, *arguments):
     """Calls a compiled function on numbers and arrays."""
-    kernels.features_kernel()
-    from defectkit._compiled import compiled
-
     at = ctypes.POINTER(ctypes.c_double)
-    return compiled[name].ctypes(
+    return kernels.compiled("cutoffs", name)(
         *(a.ctypes.data_as(at) if isinstance(a, np.ndarray) else a for a in arguments)
     )
 

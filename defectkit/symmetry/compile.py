@@ -18,21 +18,10 @@ def compile_kernels() -> None:
     atoms, symmetry = bulk("Si"), SymmetryFunctions.silicon()
     out = symmetry(atoms)
     net = make_net([(np.ones((out.shape[1], 1)), np.zeros(1), "l")])
-    pairs = symmetry.geometry(atoms, np.arange(2), *neighbour_list(atoms, symmetry.cutoff))
-    kernels.forces_kernel()(
-        0,
-        1,
-        1,
-        *pairs,
-        symmetry.plan("Si"),
-        net,
-        True,
-        np.zeros_like(out),
-        np.zeros(2),
-        np.zeros((1, 2, 3)),
-        np.zeros((1, 3, 3)),
-        kernels.new_work(symmetry.plan("Si")),
-    )
+    frame = symmetry.geometry(atoms, np.arange(2), *neighbour_list(atoms, symmetry.cutoff))
+    plan, force, virial = symmetry.plan("Si"), np.zeros((1, 2, 3)), np.zeros((1, 3, 3))
+    given = plan, net, True, np.zeros_like(out), np.zeros(2), force, virial
+    kernels.forces_of(1, frame, *given)(0, 1)
 
 
 if __name__ == "__main__":

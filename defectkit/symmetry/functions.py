@@ -22,6 +22,7 @@ from ..neighbours.lists import centre_index, check_atoms, neighbour_list
 from ..neighbours.slabs import MOST, slabs
 from . import grids, kernels
 from .kernel_tables import RADIAL_KINDS, make_plan
+from .kernels.tables import Frame
 from .n2p2_files import read_cutoff, read_elements, read_function, read_input_nn, read_scaling
 
 if TYPE_CHECKING:
@@ -300,12 +301,8 @@ class SymmetryFunctions(Shown):
         `ids`: by what number errors call each atom, default its index.
         """
         out = np.zeros((len(centres), len(self.functions[element])))
-        geometry = self.geometry(atoms, centres, first, neigh, shift)
-        kernel, plan = kernels.features_kernel(), self.plan(element)
-        _threads.run_parts(
-            lambda begin, end: kernel(begin, end, *geometry, plan, out, kernels.new_work()),
-            len(centres),
-        )
+        frame, plan = self.geometry(atoms, centres, first, neigh, shift), self.plan(element)
+        _threads.run_parts(kernels.features_of(frame, plan, out), len(centres))
         self.check_finite(element, out, centres, ids)
         return self.scaled(element, out) if element in self.scaling else out
 
@@ -337,17 +334,17 @@ class SymmetryFunctions(Shown):
         first: np.ndarray,
         neigh: np.ndarray,
         shift: np.ndarray,
-    ) -> tuple[np.ndarray, ...]:
-        """The arrays that the compiled loops take before the plan."""
+    ) -> Frame:
+        """What the compiled loops take before the plan."""
         lookup = np.full(119, -1)
         lookup[[atomic_numbers[e] for e in self.elements]] = np.arange(len(self.elements))
-        return (
-            np.asarray(centres, np.int64),
-            first,
-            neigh,
-            shift,
-            np.ascontiguousarray(atoms.positions),
-            np.ascontiguousarray(atoms.cell.array),
+        return Frame(
+            np.ascontiguousarray(centres, np.int64),
+            np.ascontiguousarray(first, np.int64),
+            np.ascontiguousarray(neigh, np.int64),
+            np.ascontiguousarray(shift, np.int32),
+            np.ascontiguousarray(atoms.positions, float),
+            np.ascontiguousarray(atoms.cell.array, float),
             lookup[atoms.numbers],
             np.array([float(atomic_numbers[e]) for e in self.elements]),
         )

@@ -3,26 +3,72 @@
 The modules compile when they are imported, so they are imported where they are first needed.
 """
 
-from functools import cache
+from __future__ import annotations
+
+from collections.abc import Callable
 from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .tables import Frame, Net, Plan
 
 
-@cache
-def features_kernel():
-    """`evaluate.features_of`, compiled or loaded from disk."""
-    return import_module(".evaluate", __name__).features_of
+def compiled(module: str, name: str) -> Any:
+    """A compiled function of a module here, or loaded from disk; it takes numbers and addresses.
 
-
-@cache
-def forces_kernel():
-    """`forces.forces_of`, compiled or loaded from disk."""
-    return import_module(".forces", __name__).forces_of
-
-
-def new_work(plan=None):
-    """Work arrays of a block of triples, which a kernel takes as its last argument.
-
-    plan  of the energies' kernel, which takes some for each channel
+    It releases the interpreter's lock.
     """
-    records = import_module(".records", __name__)
-    return records.np.zeros(1 if plan is None else max(1, len(plan.channels)), records.WORK)
+    import_module(f".{module}", __name__)
+    return import_module("..._compiled", __name__).for_python(name)
+
+
+def features_of(frame: Frame, plan: Plan, out: np.ndarray) -> Callable[[int, int], None]:
+    """A function (begin, end) that adds the functions of some of the centres to rows of `out`.
+
+    NaN where atoms coincide.
+
+    out  (n_centres, n_columns) of float64, C order
+    """
+    records, run = import_module(".records", __name__), compiled("evaluate", "features_of")
+    given = records.frame_record(frame), records.plan_record(plan)
+
+    def part(begin, end):
+        space, _memory = records.make_space(plan, frame.most(begin, end), len(frame.weight))
+        at = [array.ctypes.data for array in (*given, space, out)]
+        run(begin, end, *at[:3], out.shape[1], at[3])
+
+    return part
+
+
+def forces_of(
+    chunks: int,
+    frame: Frame,
+    plan: Plan,
+    net: Net,
+    slopes: bool,
+    out: np.ndarray,
+    energy: np.ndarray,
+    force: np.ndarray,
+    virial: np.ndarray,
+) -> Callable[[int, int], None]:
+    """As `features_of`, and energies and (slopes) forces; begin and end count chunks of centres.
+
+    chunks  equal ones; their number, not that of the threads, fixes the bits of the sums
+    energy  (n_centres,) output of the net
+    force   (chunks, n_atoms, 3) added to
+    virial  (chunks, 3, 3) sum of r_ij (x) f_j, added to
+    """
+    records, run = import_module(".records", __name__), compiled("forces", "forces_of")
+    given = records.frame_record(frame), records.plan_record(plan), records.net_record(net)
+    n = len(frame.centres)
+
+    def part(begin, end):
+        most = frame.most(n * begin // chunks, n * end // chunks)
+        space, _memory = records.make_space(plan, most, len(frame.weight), net, out.shape[1])
+        results = [array.ctypes.data for array in (out, energy, force, virial)]
+        at = [array.ctypes.data for array in (*given, space)]
+        run(begin, end, chunks, n, force.shape[1], *at, slopes, out.shape[1], *results)
+
+    return part

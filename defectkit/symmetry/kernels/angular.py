@@ -9,7 +9,7 @@ multiply tabulated factors F(r_ij) F(r_ik) F(r_jk).
 import numpy as np
 from numba import carray
 
-from ..._compiled import FLOAT, FLOATS, INT, INTS, PAD, leaf, padded, part, unsigned
+from ..._compiled import FLOAT, FLOATS, INT, INTS, PAD, floats, ints, leaf, padded, unsigned
 from .cutoffs import (
     angle_values,
     compact_values,
@@ -18,7 +18,32 @@ from .cutoffs import (
     gaussian_values,
     power_values,
 )
-from .records import BLOCK, TRIPLES_AT, WORK_AT
+from .records import (
+    BLOCK,
+    FRAME_AT,
+    PLAN_AT,
+    ROW,
+    SPACE_AT,
+    TRIPLES_AT,
+    WORK_AT,
+    WORK_SIZE,
+    angle_of,
+    channel_of,
+    cutoff_of,
+    frame_of,
+    member_of,
+    plan_of,
+    radial_of,
+    row_of,
+    space_of,
+    triples_at,
+    work_at,
+)
+
+cosine, by_cosine, distance = map(row_of, ("cosine", "by_cosine", "distance"))
+cutoff, cutoff_slope = row_of("cutoff"), row_of("cutoff_slope")
+factor, factor_slope = row_of("factor"), row_of("factor_slope")
+theta, theta_slope, radial_product = map(row_of, ("angle", "angle_slope", "radial"))
 
 
 @leaf(*(INT,) * 4, FLOATS, INT, FLOATS, FLOAT, FLOAT, TRIPLES_AT, INTS, WORK_AT, returns=INT)
@@ -94,36 +119,39 @@ def pad(n, block):
         q.j[to] = q.k[to] = 0
 
 
-@part
-def queue_triples(channels, start, n_species, polar, F, blocks, filled, bounds, work):
-    """Queues the triples of one centre; blocks bounds[c] to bounds[c + 1] are channel c's.
-
-    filled  how many triples each block holds
-    """
+@leaf(FRAME_AT, PLAN_AT, SPACE_AT)
+def queue_triples(frame, plan, space):
+    """Queues the triples of one centre; blocks bounds[c] to bounds[c + 1] are channel c's."""
+    p, s, n_species = plan_of(plan, 0), space_of(space, 0), frame_of(frame, 0).n_species
+    start, bounds = carray(ints(s.start, 0), 1), carray(ints(s.bounds, 0), 1)
+    filled, n = carray(ints(s.filled, 0), 1), start[unsigned(n_species)]
     block = 0
-    for ch in range(channels.shape[0]):
-        channel = channels[ch]
-        bounds[ch] = block
+    for ch in range(p.n_channels):
+        channel = channel_of(p.channels, ch)
+        bounds[unsigned(ch)] = block
         e1, e2, rc = channel.first, channel.second, channel.rc
-        lo, hi = (start[e1], start[e1 + 1]) if e1 >= 0 else (0, start[n_species])
-        k0, k1 = (start[e2], start[e2 + 1]) if e2 >= 0 else (0, start[n_species])
+        lo, hi, k0, k1 = 0, n, 0, n
+        if e1 >= 0:
+            lo, hi = start[unsigned(e1)], start[unsigned(e1 + 1)]
+        if e2 >= 0:
+            k0, k1 = start[unsigned(e2)], start[unsigned(e2 + 1)]
         block += queue_channel(
             lo,
             hi,
             -1 if e1 == e2 else k0,
             k1,
-            polar.ctypes,
-            polar.shape[1],
-            F[max(channel.envelope, 0)].ctypes,
+            floats(s.polar, 0),
+            s.size,
+            floats(s.F, max(channel.envelope, 0) * s.size),
             rc,
             rc * rc if channel.narrow else np.inf,
-            blocks[block:].ctypes,
-            filled[block:].ctypes,
-            work.ctypes,
+            triples_at(s.blocks, block),
+            ints(s.filled, block),
+            work_at(s.work, 0),
         )
-    bounds[channels.shape[0]] = block
+    bounds[unsigned(p.n_channels)] = block
     for b in range(block):
-        pad(filled[b], blocks[b:].ctypes)
+        pad(filled[unsigned(b)], triples_at(s.blocks, b))
 
 
 @leaf(INT, TRIPLES_AT, WORK_AT)
@@ -218,110 +246,111 @@ def multiply_row(n, a, b):
         y[m] *= x[m]
 
 
-@part
-def fill_angles(plan, ch, n, slopes, work, A, dA):
+@leaf(PLAN_AT, INT, INT, INT, SPACE_AT, INT)
+def fill_angles(plan, ch, n, slopes, space, work):
     """Rows of `A`, `dA`: the channel's angular factors and their slopes in cos(theta)."""
-    w = work[0]
-    have_angle = False
-    first, end = plan.channels[ch].angles
+    p, s, have_angle = plan_of(plan, 0), space_of(space, 0), False
+    first, end = channel_of(p.channels, ch).angles
     for g in range(first, end):
-        kind, a, b = plan.angles[g].kind, plan.angles[g].a, plan.angles[g].b
-        f, df = A[g], dA[g]
-        if kind == 0:
-            power_values(a, b, n, slopes, w.cosine.ctypes, w.by_cosine.ctypes, f.ctypes, df.ctypes)
+        angle = angle_of(p.angles, g)
+        f, df = floats(s.A, g * ROW), floats(s.dA, g * ROW)
+        if angle.kind == 0:
+            power_values(angle.a, angle.b, n, slopes, cosine(work), by_cosine(work), f, df)
             continue
         if not have_angle:
-            angle_values(n, w.cosine.ctypes, w.angle.ctypes, w.angle_slope.ctypes)
+            angle_values(n, cosine(work), theta(work), theta_slope(work))
             have_angle = True
-        compact_values(kind, a, b, n, w.angle.ctypes, f.ctypes, df.ctypes)
+        compact_values(angle.kind, angle.a, angle.b, n, theta(work), f, df)
         if slopes:
-            multiply_row(n, w.angle_slope.ctypes, df.ctypes)
+            multiply_row(n, theta_slope(work), df)
 
 
-@part
+@leaf(PLAN_AT, INT, INT, INT, INT)
 def cut_third_sides(plan, row, n, slopes, work):
     """Cutoff function of r_jk as radial factor `row` has it."""
-    w, cut = work[0], plan.cutoffs[plan.radials[row].cutoff]
+    p = plan_of(plan, 0)
+    cut = cutoff_of(p.cutoffs, radial_of(p.radials, row).cutoff)
     cutoff_values(
-        cut.kind,
-        cut.inner,
-        cut.rc,
-        n,
-        w.distance.ctypes,
-        slopes,
-        w.cutoff.ctypes,
-        w.cutoff_slope.ctypes,
+        cut.kind, cut.inner, cut.rc, n, distance(work), slopes, cutoff(work), cutoff_slope(work)
     )
 
 
-@part
-def prepare(plan, ch, n, block, slopes, work, A, dA):
-    """What all radial factors of a channel need of a block; returns the envelope's row."""
-    unpack(n, block.ctypes, work.ctypes)
-    fill_angles(plan, ch, padded(n), slopes, work, A, dA)
-    base = plan.channels[ch].envelope
+@leaf(PLAN_AT, INT, INT, INT, SPACE_AT, INT, returns=INT)
+def prepare(plan, ch, b, slopes, space, work):
+    """What all radial factors of a channel need of block b; returns the envelope's row."""
+    p, s, w = plan_of(plan, 0), space_of(space, 0), work_at(work, 0)
+    n = carray(ints(s.filled, b), 1)[0]
+    unpack(n, triples_at(s.blocks, b), w)
+    fill_angles(plan, ch, padded(n), slopes, space, work)
+    base = channel_of(p.channels, ch).envelope
     if base >= 0:
         cut_third_sides(plan, base, padded(n), slopes, work)
-        multiply_envelope(n, work.ctypes)
+        multiply_envelope(n, w)
     else:
-        no_third_factor(n, work.ctypes)
+        no_third_factor(n, w)
     return base
 
 
-@part
+@leaf(PLAN_AT, INT, INT, INT, INT, INT)
 def third_factor(plan, ch, f, n, slopes, work):
     """Radial factor of r_jk, number f of the channel's factors."""
-    w = work[0]
-    row = plan.factors[f]
-    radial = plan.radials[row]
+    p = plan_of(plan, 0)
+    rows = carray(ints(p.factors, 0), 1)
+    row = rows[unsigned(f)]
+    radial = radial_of(p.radials, row)
     if radial.kind > 0:
         compact_values(
-            radial.kind,
-            radial.a,
-            radial.b,
-            n,
-            w.distance.ctypes,
-            w.factor.ctypes,
-            w.factor_slope.ctypes,
+            radial.kind, radial.a, radial.b, n, distance(work), factor(work), factor_slope(work)
         )
         return
-    before = plan.factors[f - 1] if f > plan.channels[ch].factors[0] else -1
-    if before < 0 or plan.radials[before].cutoff != radial.cutoff:
+    first = channel_of(p.channels, ch).factors[0]
+    if f == first or radial_of(p.radials, rows[unsigned(f - 1)]).cutoff != radial.cutoff:
         cut_third_sides(plan, row, n, slopes, work)
     gaussian_values(
         radial.a,
         radial.b,
         n,
-        w.distance.ctypes,
-        w.cutoff.ctypes,
-        w.cutoff_slope.ctypes,
+        distance(work),
+        cutoff(work),
+        cutoff_slope(work),
         slopes,
-        w.factor.ctypes,
-        w.factor_slope.ctypes,
+        factor(work),
+        factor_slope(work),
     )
 
 
-@part
-def add_values(plan, ch, n, block, F, slopes, work, A, dA, E, out):
-    """Adds a block of triples to the angular functions of its channel.
+@leaf(PLAN_AT, INT, INT, INT, SPACE_AT, FLOATS)
+def add_values(plan, ch, b, slopes, space, out):
+    """Adds block b of triples to the angular functions of its channel.
 
-    Rows of `work`, `A`, `dA` and, of Gaussians, `E` keep what the slopes need of the block.
+    The work arrays keep what the slopes need of the block; with `slopes` each channel has its own.
     """
-    base = prepare(plan, ch, n, block, slopes, work, A, dA)
-    channel = plan.channels[ch]
+    p, s = plan_of(plan, 0), space_of(space, 0)
+    values, n = carray(out, 1), carray(ints(s.filled, b), 1)[0]
+    rows, powers = carray(ints(p.factors, 0), 1), carray(ints(p.powers, 0), 1)
+    work = s.work + (ch * WORK_SIZE if slopes else 0)
+    base, w, block = (
+        prepare(plan, ch, b, slopes, space, work),
+        work_at(work, 0),
+        triples_at(s.blocks, b),
+    )
+    channel = channel_of(p.channels, ch)
+    begin, end = channel.factors
     member, last = channel.members
-    for f in range(channel.factors[0], channel.factors[1]):
-        row = plan.factors[f]
-        if base >= 0 and plan.powers[f] > 1:
-            first = E[channel.factors[0]].ctypes
-            radial_of_power(n, plan.powers[f], first, E[f].ctypes, work.ctypes)
+    for f in range(begin, end):
+        row, power = rows[unsigned(f)], powers[unsigned(f)]
+        gaussian = floats(s.E, f * ROW)
+        if base >= 0 and power > 1:
+            radial_of_power(n, power, floats(s.E, begin * ROW), gaussian, w)
         elif base >= 0:
-            radial_of_envelope(n, plan.radials[row].a, E[f].ctypes, work.ctypes)
+            radial_of_envelope(n, radial_of(p.radials, row).a, gaussian, w)
         else:
             if channel.narrow:
                 third_factor(plan, ch, f, padded(n), slopes, work)
-            radial_of_factors(n, block.ctypes, F[row].ctypes, F.shape[1], work.ctypes)
-        while member < last and plan.members[member].factor == f:
-            of = plan.members[member]
-            out[of.column] += of.norm * dot(n, work[0].radial.ctypes, A[of.angle].ctypes)
+            radial_of_factors(n, block, floats(s.F, row * s.size), s.size, w)
+        while member < last and member_of(p.members, member).factor == f:
+            of = member_of(p.members, member)
+            values[unsigned(of.column)] += of.norm * dot(
+                n, radial_product(work), floats(s.A, of.angle * ROW)
+            )
             member += 1

@@ -3,10 +3,8 @@
 One centre at a time: its neighbours are sorted by element into contiguous rows, every distinct
 radial factor F(r) is tabulated once per neighbour, each triple (j, k) with r_jk inside the cutoff
 is queued, and `angular` evaluates the queue.  All lengths are in one unit.  Importing this module
-compiles it, or loads what an earlier process compiled; `kernels.features_kernel` does so at need.
+compiles it, or loads what an earlier process compiled; `kernels.features_of` does so at need.
 """
-
-from collections import namedtuple
 
 import numpy as np
 from numba import carray
@@ -18,33 +16,25 @@ from ..._compiled import (
     INTS,
     PAD,
     SHORTS,
-    kernel,
+    floats,
+    ints,
     leaf,
     padded,
-    part,
+    shorts,
     unsigned,
 )
 from .angular import add_values, queue_triples, total
 from .cutoffs import compact_values, cutoff_values, gaussian_values
-from .records import BLOCK, TRIPLES
-
-Space = namedtuple(
-    "Space",
-    [
-        "polar",  # (8, size) of each neighbour: unit vector (3), distance, its inverse, vector (3)
-        "index",  # (size,) which atom it is
-        "start",  # (n_species + 1,) where the neighbours of each element begin
-        "F",
-        "dF",  # (n_radials, size) radial factors and slopes
-        "bare",
-        "bare_slope",  # (size,) cutoff function
-        "blocks",
-        "filled",
-        "bounds",  # the queue, see `queue_triples`
-        "A",
-        "dA",  # (n_angles, BLOCK + PAD) angular factors and slopes
-        "E",  # (n_factors, BLOCK + PAD) Gaussians of the channels with an envelope
-    ],
+from .records import (
+    FRAME_AT,
+    PLAN_AT,
+    SPACE_AT,
+    cutoff_of,
+    frame_of,
+    pair_of,
+    plan_of,
+    radial_of,
+    space_of,
 )
 
 
@@ -102,162 +92,93 @@ def load_neighbours(
     return n if least > 1e-12 else -1
 
 
-@part
-def tabulate(plan, n, n_species, weight, slopes, space):
+@leaf(INT, FRAME_AT, PLAN_AT, INT, SPACE_AT)
+def tabulate(n, frame, plan, slopes, space):
     """Every radial factor that is wanted of the n neighbours, rows of `F` and `dF`."""
-    F, dF, r, fc, dfc = space.F, space.dF, space.polar[3], space.bare, space.bare_slope
+    g, p, s = frame_of(frame, 0), plan_of(plan, 0), space_of(space, 0)
+    start, weight = carray(ints(s.start, 0), 1), carray(floats(g.weight, 0), 1)
+    r, fc, dfc = floats(s.polar, 3 * s.size), floats(s.bare, 0), floats(s.bare_slope, 0)
     done, rows = -1, padded(n)
-    for row in range(plan.radials.shape[0]):
-        radial = plan.radials[row]
+    for row in range(p.n_radials):
+        radial = radial_of(p.radials, row)
         if not radial.wanted:
             continue
-        f, df = F[row].ctypes, dF[row].ctypes
+        f, df = floats(s.F, row * s.size), floats(s.dF, row * s.size)
         if radial.kind > 0:
-            compact_values(radial.kind, radial.a, radial.b, rows, r.ctypes, f, df)
+            compact_values(radial.kind, radial.a, radial.b, rows, r, f, df)
         else:
             if radial.cutoff != done:
                 done = radial.cutoff
-                cut = plan.cutoffs[done]
-                cutoff_values(
-                    cut.kind, cut.inner, cut.rc, rows, r.ctypes, slopes, fc.ctypes, dfc.ctypes
-                )
-            gaussian_values(
-                radial.a, radial.b, rows, r.ctypes, fc.ctypes, dfc.ctypes, slopes, f, df
-            )
+                cut = cutoff_of(p.cutoffs, done)
+                cutoff_values(cut.kind, cut.inner, cut.rc, rows, r, slopes, fc, dfc)
+            gaussian_values(radial.a, radial.b, rows, r, fc, dfc, slopes, f, df)
         if radial.weighted:
-            for s in range(n_species):
-                for m in range(space.start[s], space.start[s + 1]):
-                    F[row, m] *= weight[s]
-                    dF[row, m] *= weight[s]
+            x, dx = carray(f, 1), carray(df, 1)
+            for e in range(g.n_species):
+                for m in range(start[unsigned(e)], start[unsigned(e + 1)]):
+                    x[unsigned(m)] *= weight[unsigned(e)]
+                    dx[unsigned(m)] *= weight[unsigned(e)]
 
 
-@part
-def add_pairs(plan, n, start, F, out):
+@leaf(INT, PLAN_AT, SPACE_AT, FLOATS)
+def add_pairs(n, plan, space, out):
     """Adds the radial functions."""
-    for p in range(plan.pairs.shape[0]):
-        pair = plan.pairs[p]
-        s = pair.species
-        lo, hi = (start[s], start[s + 1]) if s >= 0 else (0, n)
-        out[pair.column] += total(hi - lo, F[pair.radial, lo:].ctypes)
+    p, s = plan_of(plan, 0), space_of(space, 0)
+    start, values = carray(ints(s.start, 0), 1), carray(out, 1)
+    for m in range(p.n_pairs):
+        pair = pair_of(p.pairs, m)
+        lo, hi = 0, n
+        if pair.species >= 0:
+            lo, hi = start[unsigned(pair.species)], start[unsigned(pair.species + 1)]
+        values[unsigned(pair.column)] += total(hi - lo, floats(s.F, pair.radial * s.size + lo))
 
 
-@part
-def make_space(plan, centres, first, n_species):
-    """The work arrays for the largest number of neighbours of these centres."""
-    size = 1
-    for i in centres:
-        size = max(size, first[i + 1] - first[i])
-    n_channels, n_radials = plan.channels.shape[0], plan.radials.shape[0]
-    most = n_channels * (size * (size - 1) // (2 * BLOCK) + 1)
-    size += PAD
-    return Space(
-        np.empty((8, size)),
-        np.empty(size, np.int64),
-        np.empty(n_species + 1, np.int64),
-        np.empty((n_radials, size)),
-        np.empty((n_radials, size)),
-        np.empty(size),
-        np.empty(size),
-        np.empty(most, TRIPLES),
-        np.empty(most, np.int64),
-        np.zeros(n_channels + 1, np.int64),
-        np.empty((plan.angles.shape[0], BLOCK + PAD)),
-        np.empty((plan.angles.shape[0], BLOCK + PAD)),
-        np.empty((plan.factors.shape[0], BLOCK + PAD)),
-    )
-
-
-@part
-def centre_values(
-    i, first, neigh, shift, pos, cell, species, weight, plan, slopes, space, work, out
-):
-    """Adds the functions of atom i to `out`; returns its number of neighbours.
+@leaf(INT, FRAME_AT, PLAN_AT, INT, SPACE_AT, FLOATS, returns=INT)
+def centre_values(m, frame, plan, slopes, space, out):
+    """Adds the functions of centre m to `out`; returns its number of neighbours.
 
     -1 if one of them coincides with it.
     """
-    n_species = weight.shape[0]
-    low = first[i]
+    g, p, s = frame_of(frame, 0), plan_of(plan, 0), space_of(space, 0)
+    i = carray(ints(g.centres, m), 1)[0]
+    first = carray(ints(g.first, i), 2)
+    low = first[0]
     n = load_neighbours(
         i,
-        first[i + 1] - low,
-        neigh[low:].ctypes,
-        shift[low:].ctypes,
-        pos.ctypes,
-        cell.ctypes,
-        species.ctypes,
-        n_species,
-        plan.rc[0],
-        space.polar.ctypes,
-        space.polar.shape[1],
-        space.index.ctypes,
-        space.start.ctypes,
+        first[1] - low,
+        ints(g.neigh, low),
+        shorts(g.shift, 3 * low),
+        floats(g.pos, 0),
+        floats(g.cell, 0),
+        ints(g.species, 0),
+        g.n_species,
+        p.rc,
+        floats(s.polar, 0),
+        s.size,
+        ints(s.index, 0),
+        ints(s.start, 0),
     )
     if n < 0:
         return n
-    tabulate(plan, n, n_species, weight, slopes, space)
-    queue_triples(
-        plan.channels,
-        space.start,
-        n_species,
-        space.polar,
-        space.F,
-        space.blocks,
-        space.filled,
-        space.bounds,
-        work,
-    )
-    add_pairs(plan, n, space.start, space.F, out)
-    for ch in range(plan.channels.shape[0]):
-        own = work[ch : ch + 1] if slopes else work
-        for b in range(space.bounds[ch], space.bounds[ch + 1]):
-            add_values(
-                plan,
-                ch,
-                space.filled[b],
-                space.blocks[b : b + 1],
-                space.F,
-                slopes,
-                own,
-                space.A,
-                space.dA,
-                space.E,
-                out,
-            )
+    tabulate(n, frame, plan, slopes, space)
+    queue_triples(frame, plan, space)
+    add_pairs(n, plan, space, out)
+    bounds = carray(ints(s.bounds, 0), 1)
+    for ch in range(p.n_channels):
+        for b in range(bounds[unsigned(ch)], bounds[unsigned(ch + 1)]):
+            add_values(plan, ch, b, slopes, space, out)
     return n
 
 
-@kernel
-def features_of(
-    begin, end, centres, first, neigh, shift, pos, cell, species, weight, plan, out, work
-):
+@leaf(INT, INT, FRAME_AT, PLAN_AT, SPACE_AT, INT, INT)
+def features_of(begin, end, frame, plan, space, columns, out):
     """Adds the functions of centres `begin` to `end` to rows of `out`; NaN where atoms coincide.
 
-    centres  (n_centres,) atoms
-    first    (n_atoms + 1,), neigh (n_pairs,), shift (n_pairs, 3): see `neighbour_list`
-    pos      (n_atoms, 3), cell (3, 3)
-    species  (n_atoms,) row of `weight` (n_species,), the elements' weights
-    plan     `Plan`
-    out      (n_centres, n_columns)
-    work     (1 or more,) WORK
+    out  address of (n_centres, columns)
     """
-    space = make_space(plan, centres[begin:end], first, weight.shape[0])
     for m in range(begin, end):
-        if (
-            centre_values(
-                centres[m],
-                first,
-                neigh,
-                shift,
-                pos,
-                cell,
-                species,
-                weight,
-                plan,
-                False,
-                space,
-                work,
-                out[m],
-            )
-            < 0
-        ):
-            out[m] = np.nan
+        row = floats(out, m * columns)
+        if centre_values(m, frame, plan, 0, space, row) < 0:
+            values = carray(row, columns)
+            for column in range(columns):
+                values[unsigned(column)] = np.nan

@@ -1,147 +1,152 @@
 """Energies and forces of a neural network potential, on the tables and queues of `evaluate`.
 
-Importing this module compiles it, or loads what an earlier process compiled;
-`kernels.forces_kernel` does so at need.
+Importing this module compiles it, or loads what an earlier process compiled; `kernels.forces_of`
+does so at need.
 """
 
 import numpy as np
+from numba import carray
 
-from ..._compiled import kernel, part
+from ..._compiled import FLOATS, INT, floats, ints, leaf, unsigned
 from .angular import dot, total
-from .evaluate import centre_values, make_space
+from .evaluate import centre_values
 from .neural_network import propagate
+from .records import (
+    FRAME_AT,
+    NET_AT,
+    PLAN_AT,
+    SPACE_AT,
+    channel_of,
+    frame_of,
+    pair_of,
+    plan_of,
+    space_of,
+)
 from .slopes import add_slopes, place_neighbours, take_radial
 
 
-@part
-def add_pair_slopes(plan, n, start, dF, coef, D):
+@leaf(INT, PLAN_AT, SPACE_AT)
+def add_pair_slopes(n, plan, space):
     """Adds to D (dE/dr_ij) what the radial functions give."""
-    for p in range(plan.pairs.shape[0]):
-        pair = plan.pairs[p]
-        s = pair.species
-        for k in range(start[s] if s >= 0 else 0, start[s + 1] if s >= 0 else n):
-            D[k] += coef[pair.column] * dF[pair.radial, k]
+    p, s = plan_of(plan, 0), space_of(space, 0)
+    start, coef = carray(ints(s.start, 0), 1), carray(floats(s.coef, 0), 1)
+    D = carray(floats(s.D, 0), 1)
+    for m in range(p.n_pairs):
+        pair = pair_of(p.pairs, m)
+        lo, hi = 0, n
+        if pair.species >= 0:
+            lo, hi = start[unsigned(pair.species)], start[unsigned(pair.species + 1)]
+        df, c = carray(floats(s.dF, pair.radial * s.size), 1), coef[unsigned(pair.column)]
+        for k in range(lo, hi):
+            D[unsigned(k)] += c * df[unsigned(k)]
 
 
-@part
-def add_triple_slopes(plan, space, work, coef, dense, D, V):
-    """Adds to D and V what the angular functions give."""
-    polar, F, dF, A, dA = space.polar, space.F, space.dF, space.A, space.dA
-    for ch in range(plan.channels.shape[0]):
-        for b in range(space.bounds[ch], space.bounds[ch + 1]):
-            filled, block = space.filled[b], space.blocks[b : b + 1]
-            add_slopes(plan, ch, filled, block, polar, F, dF, work, A, dA, coef, dense, D, V)
+@leaf(INT, INT, FLOATS, FLOATS, FLOATS, FLOATS)
+def begin_slopes(n, size, polar, D, sums, places):
+    """Nothing added to the slopes of n neighbours yet; their vectors in `places`."""
+    p, d = carray(polar, (8, size)), carray(D, 1)
+    S, to = carray(sums, (1, 8)), carray(places, (1, 8))
+    for m in range(n):
+        k = unsigned(m)
+        d[k] = 0.0
+        for a in range(8):
+            S[k, unsigned(a)] = 0.0
+        to[k, 0], to[k, 1], to[k, 2], to[k, 3] = 1.0, 1.0, 1.0, 0.0
+        to[k, 4], to[k, 5], to[k, 6], to[k, 7] = p[5, k], p[6, k], p[7, k], 0.0
 
 
-@part
-def sum_slopes(plan, n, space, work, coef, places, sums, D):
+@leaf(INT, INT, FLOATS, FLOATS, FLOATS)
+def end_slopes(n, size, polar, D, sums):
+    """Adds what `sums` hold of the slopes in r to D."""
+    p, d, S = carray(polar, (8, size)), carray(D, 1), carray(sums, (1, 8))
+    for m in range(n):
+        k = unsigned(m)
+        d[k] += S[k, 2] * p[3, k] - S[k, 1] * p[4, k]
+
+
+@leaf(INT, PLAN_AT, SPACE_AT)
+def sum_slopes(n, plan, space):
     """Fills D (dE/dr_ij) and `sums` with what the n neighbours of a centre get, see `slopes`."""
-    D[:n] = 0.0
-    sums[:n] = 0.0
-    for k in range(n):
-        places[k, 4], places[k, 5], places[k, 6] = (
-            space.polar[5, k],
-            space.polar[6, k],
-            space.polar[7, k],
-        )
-    add_pair_slopes(plan, n, space.start, space.dF, coef, D)
-    for ch in range(plan.channels.shape[0]):
-        base, begin, end = plan.channels[ch].envelope, space.bounds[ch], space.bounds[ch + 1]
-        place_neighbours(n, base, space, places)
+    p, s = plan_of(plan, 0), space_of(space, 0)
+    bounds = carray(ints(s.bounds, 0), 1)
+    polar, D, sums = floats(s.polar, 0), floats(s.D, 0), floats(s.sums, 0)
+    begin_slopes(n, s.size, polar, D, sums, floats(s.places, 0))
+    add_pair_slopes(n, plan, space)
+    for ch in range(p.n_channels):
+        base = channel_of(p.channels, ch).envelope
+        begin, end = bounds[unsigned(ch)], bounds[unsigned(ch + 1)]
+        place_neighbours(n, base, space)
         for b in range(begin, end):
-            add_slopes(
-                plan,
-                ch,
-                space.filled[b],
-                space.blocks[b : b + 1],
-                end == begin + 1,
-                space,
-                work[ch : ch + 1],
-                coef,
-                places,
-                sums,
-                D,
-            )
-        take_radial(n, base, space, sums, D)
-    for k in range(n):
-        D[k] += sums[k, 2] * space.polar[3, k] - sums[k, 1] * space.polar[4, k]
+            add_slopes(plan, ch, b, end == begin + 1, space)
+        take_radial(n, base, space)
+    end_slopes(n, s.size, polar, D, sums)
 
 
-@part
-def hand_out(i, n, index, polar, D, sums, row, force, virial):
-    """Adds the forces of one centre's energy on it and its neighbours, and their virial.
-
-    row  work array, one number per neighbour
-    """
-    for a in range(3):
-        for k in range(n):
-            row[k] = -D[k] * polar[a, k] - sums[k, 4 + a]
-        force[i, a] -= total(n, row.ctypes)
-        for k in range(n):
-            force[index[k], a] += row[k]
+@leaf(INT, INT, SPACE_AT, FLOATS, FLOATS)
+def hand_out(i, n, space, force, virial):
+    """Adds the forces of one centre's energy on it and its neighbours, and their virial."""
+    s = space_of(space, 0)
+    index, D, S = (
+        carray(ints(s.index, 0), 1),
+        carray(floats(s.D, 0), 1),
+        carray(floats(s.sums, 0), (1, 8)),
+    )
+    row, p = carray(floats(s.row, 0), 1), carray(floats(s.polar, 0), (8, s.size))
+    f, v = carray(force, (1, 3)), carray(virial, (3, 3))
+    for axis in range(3):
+        a = unsigned(axis)
+        for m in range(n):
+            k = unsigned(m)
+            row[k] = -D[k] * p[a, k] - S[k, 4 + a]
+        f[unsigned(i), a] -= total(n, floats(s.row, 0))
+        for m in range(n):
+            f[unsigned(index[unsigned(m)]), a] += row[unsigned(m)]
         for b in range(3):
-            virial[b, a] += dot(n, polar[5 + b].ctypes, row.ctypes)
+            v[unsigned(b), a] += dot(n, floats(s.polar, (5 + b) * s.size), floats(s.row, 0))
 
 
-@kernel
+@leaf(*(INT,) * 5, FRAME_AT, PLAN_AT, NET_AT, SPACE_AT, *(INT,) * 6)
 def forces_of(
     begin,
     end,
     chunks,
-    centres,
-    first,
-    neigh,
-    shift,
-    pos,
-    cell,
-    species,
-    weight,
+    n_centres,
+    n_atoms,
+    frame,
     plan,
     net,
+    space,
     slopes,
+    columns,
     out,
     energy,
     force,
     virial,
-    work,
 ):
     """`features_of` and, with a net, energies and (slopes) forces of some of the centres.
 
     Chunks `begin` to `end` of `chunks` equal ones; their number, not that of the threads, fixes
-    the bits of the sums.
+    the bits of the sums.  Addresses:
 
-    net     `Net`
-    energy  (n_centres,) output of the net
-    force   (chunks, n_atoms, 3) added to
-    virial  (chunks, 3, 3) sum of r_ij (x) f_j, added to
-    work    (n_channels,) WORK
+    out     of (n_centres, columns)
+    energy  of (n_centres,) output of the net
+    force   of (chunks, n_atoms, 3) added to
+    virial  of (chunks, 3, 3) sum of r_ij (x) f_j, added to
     """
-    n_centres = centres.shape[0]
-    space = make_space(
-        plan,
-        centres[n_centres * begin // chunks : n_centres * end // chunks],
-        first,
-        weight.shape[0],
-    )
-    size = space.index.shape[0]
-    D, row, sums, places = np.empty(size), np.empty(size), np.empty((size, 8)), np.zeros((size, 8))
-    places[:, 1:3] = 1.0
-    n_layers, width = net.biases.shape
-    node, slope = np.empty((n_layers + 1, width)), np.empty((n_layers + 1, width))
-    coef = np.empty(out.shape[1])
-    chunk = begin
+    s, centres = space_of(space, 0), carray(ints(frame_of(frame, 0).centres, 0), 1)
+    energies, chunk = carray(floats(energy, 0), 1), begin
     for m in range(n_centres * begin // chunks, n_centres * end // chunks):
         while m >= n_centres * (chunk + 1) // chunks:
             chunk += 1
-        i = centres[m]
-        n = centre_values(
-            i, first, neigh, shift, pos, cell, species, weight, plan, slopes, space, work, out[m]
-        )
+        row = floats(out, m * columns)
+        n = centre_values(m, frame, plan, slopes, space, row)
         if n < 0:
-            out[m] = np.nan
+            values = carray(row, columns)
+            for column in range(columns):
+                values[unsigned(column)] = np.nan
             continue
-        energy[m] = propagate(net, out[m], node, slope, coef)
-        if not slopes:
-            continue
-        sum_slopes(plan, n, space, work, coef, places, sums, D)
-        hand_out(i, n, space.index, space.polar, D, sums, row, force[chunk], virial[chunk])
+        energies[unsigned(m)] = propagate(net, row, s.node, s.slope, s.coef)
+        if slopes:
+            sum_slopes(n, plan, space)
+            at = floats(force, 3 * n_atoms * chunk)
+            hand_out(centres[unsigned(m)], n, space, at, floats(virial, 9 * chunk))

@@ -1,9 +1,11 @@
 """Feed-forward nets of one atom, compiled: value and slopes within the loop over centres."""
 
 import numpy as np
+from numba import carray
 
-from ..._compiled import part
+from ..._compiled import FLOAT, FLOATS, INT, floats, ints, leaf, part, unsigned
 from .angular import dot
+from .records import NET_AT, net_of
 
 
 @part
@@ -35,29 +37,47 @@ def activation(kind, x):
     return x * x, 2.0 * x
 
 
-@part
-def propagate(net, G, node, slope, back):
-    """Output for one atom's raw features G; `back` gets its slopes in each of them.
+@leaf(NET_AT, FLOATS, INT, INT, INT, returns=FLOAT)
+def propagate(net, features, node, slope, back):
+    """Output for one atom's raw features; `back` gets its slopes in each of them.
 
-    node, slope  work arrays (n_layers + 1, width)
+    node, slope  addresses of work arrays (n_layers + 1, width)
+    back         address of (n_inputs,)
     """
-    n_layers = net.kinds.shape[0]
-    for i in range(net.sizes[0]):
-        node[0, i] = net.low[0] + (G[i] - net.offset[i]) * net.factor[i]
-    for n in range(n_layers):
-        n_in, n_out, x = net.sizes[n], net.sizes[n + 1], node[n + 1]
+    p = net_of(net, 0)
+    n_layers, width = p.n_layers, p.width
+    sizes, kinds = carray(ints(p.sizes, 0), 1), carray(ints(p.kinds, 0), 1)
+    G, low, scale = (
+        carray(features, 1),
+        carray(floats(p.offset, 0), 1),
+        carray(floats(p.factor, 0), 1),
+    )
+    x, dx = carray(floats(node, 0), (1, width)), carray(floats(slope, 0), (1, width))
+    b = carray(floats(back, 0), 1)
+    weights, biases = (
+        carray(floats(p.weights, 0), (1, width, width)),
+        carray(floats(p.biases, 0), (1, width)),
+    )
+    for i in range(sizes[0]):
+        x[0, unsigned(i)] = p.low + (G[unsigned(i)] - low[unsigned(i)]) * scale[unsigned(i)]
+    for layer in range(n_layers):
+        n, up = unsigned(layer), unsigned(layer + 1)
+        n_in, n_out = sizes[n], sizes[up]
         for o in range(n_out):
-            x[o] = net.biases[n, o]
+            x[up, unsigned(o)] = biases[n, unsigned(o)]
         for i in range(n_in):
             for o in range(n_out):
-                x[o] += node[n, i] * net.weights[n, i, o]
+                x[up, unsigned(o)] += x[n, unsigned(i)] * weights[n, unsigned(i), unsigned(o)]
         for o in range(n_out):
-            x[o], slope[n + 1, o] = activation(net.kinds[n], x[o])
-    for n in range(n_layers - 1, -1, -1):
-        for i in range(net.sizes[n]):
-            by_node = dot(net.sizes[n + 1], net.weights[n, i].ctypes, slope[n + 1].ctypes)
-            if n > 0:
-                slope[n, i] *= by_node
+            q = unsigned(o)
+            x[up, q], dx[up, q] = activation(kinds[n], x[up, q])
+    for layer in range(n_layers - 1, -1, -1):
+        above = floats(slope, (layer + 1) * width)
+        for i in range(sizes[unsigned(layer)]):
+            row = floats(p.weights, (layer * width + i) * width)
+            by_node = dot(sizes[unsigned(layer + 1)], row, above)
+            if layer > 0:
+                dx[unsigned(layer), unsigned(i)] *= by_node
             else:
-                back[i] = net.unit[0] * net.factor[i] * by_node
-    return net.unit[0] * node[n_layers, 0]
+                b[unsigned(i)] = p.unit * scale[unsigned(i)] * by_node
+    return p.unit * x[unsigned(n_layers), 0]

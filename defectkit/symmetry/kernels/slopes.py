@@ -10,10 +10,24 @@ sums  (size, 8) of each neighbour: slope in r, in the cosine times the cosine, m
 
 from numba import carray
 
-from ..._compiled import FLOAT, FLOATS, INT, leaf, padded, part, unsigned
+from ..._compiled import FLOAT, FLOATS, INT, floats, ints, leaf, padded, unsigned
 from .angular import prepare, third_factor
 from .cutoffs import exponential
-from .records import TRIPLES_AT, WORK_AT
+from .records import (
+    PLAN_AT,
+    ROW,
+    SPACE_AT,
+    TRIPLES_AT,
+    WORK_AT,
+    WORK_SIZE,
+    channel_of,
+    member_of,
+    plan_of,
+    radial_of,
+    space_of,
+    triples_at,
+    work_at,
+)
 
 
 @leaf(INT, FLOAT, FLOATS, FLOATS, INT, WORK_AT)
@@ -143,56 +157,66 @@ def scatter(n, block, places, size, sums):
         to[0], to[1], to[2], to[3], to[4], to[5], to[6], to[7] = s0, s1, s2, s3, v0, v1, v2, v3
 
 
-@part
-def place_neighbours(n, base, space, places):
-    """`places` for a channel whose envelope is row `base` (-1: none)."""
+@leaf(INT, INT, SPACE_AT)
+def place_neighbours(n, base, space):
+    """`places` of n neighbours for a channel whose envelope is row `base` (-1: none)."""
+    s = space_of(space, 0)
+    to, bare = carray(floats(s.places, 0), (1, 8)), carray(floats(s.F, base * s.size), 1)
     for k in range(n):
-        places[k, 0] = space.F[base, k] if base >= 0 else 1.0
+        to[unsigned(k), 0] = bare[unsigned(k)] if base >= 0 else 1.0
 
 
-@part
-def take_radial(n, base, space, sums, D):
+@leaf(INT, INT, SPACE_AT)
+def take_radial(n, base, space):
     """Moves the slopes in r of a channel from `sums` to D."""
+    s = space_of(space, 0)
+    S, D = carray(floats(s.sums, 0), (1, 8)), carray(floats(s.D, 0), 1)
+    bare = carray(floats(s.dF, base * s.size), 1)
     for k in range(n):
-        D[k] += sums[k, 0] * (space.dF[base, k] if base >= 0 else 1.0)
-        sums[k, 0] = 0.0
+        q = unsigned(k)
+        D[q] += S[q, 0] * (bare[q] if base >= 0 else 1.0)
+        S[q, 0] = 0.0
 
 
-@part
-def add_slopes(plan, ch, n, block, ready, space, work, coef, places, sums, D):
-    """Adds to D (dE/dr_ij) and `sums` what a block of triples gives.
+@leaf(PLAN_AT, INT, INT, INT, SPACE_AT)
+def add_slopes(plan, ch, b, ready, space):
+    """Adds to D (dE/dr_ij) and `sums` what block b of triples gives.
 
-    ready  whether `work` and `space` still hold what `add_values` made of this block
+    ready  whether the work arrays still hold what `add_values` made of this block
     """
-    channel, A, dA, size = plan.channels[ch], space.A, space.dA, space.polar.shape[1]
-    base = channel.envelope
+    p, s = plan_of(plan, 0), space_of(space, 0)
+    channel, rows = channel_of(p.channels, ch), carray(ints(p.factors, 0), 1)
+    coef, n = carray(floats(s.coef, 0), 1), carray(ints(s.filled, b), 1)[0]
+    work = s.work + ch * WORK_SIZE
+    w, block, base = work_at(work, 0), triples_at(s.blocks, b), channel.envelope
     if not ready:
-        prepare(plan, ch, n, block, True, work, A, dA)
+        prepare(plan, ch, b, 1, space, work)
     if base < 0:
-        clear_slopes(n, work.ctypes)
+        clear_slopes(n, w)
+    begin, end = channel.factors
     member, last = channel.members
-    for f in range(channel.factors[0], channel.factors[1]):
-        row = plan.factors[f]
-        eta, gaussian = plan.radials[row].a, space.E[f].ctypes
+    for f in range(begin, end):
+        row = rows[unsigned(f)]
+        eta, gaussian = radial_of(p.radials, row).a, floats(s.E, f * ROW)
         if base >= 0 and not ready:
-            fill_gaussian(n, eta, gaussian, work.ctypes)
+            fill_gaussian(n, eta, gaussian, w)
         if base < 0 and channel.narrow:
-            third_factor(plan, ch, f, padded(n), True, work)
-        first = True
-        while member < last and plan.members[member].factor == f:
-            of = plan.members[member]
-            weight = of.norm * coef[of.column]
-            add_angular(n, weight, A[of.angle].ctypes, dA[of.angle].ctypes, first, work.ctypes)
-            first = False
+            third_factor(plan, ch, f, padded(n), 1, work)
+        first = 1
+        while member < last and member_of(p.members, member).factor == f:
+            of = member_of(p.members, member)
+            weight, at = of.norm * coef[unsigned(of.column)], of.angle * ROW
+            add_angular(n, weight, floats(s.A, at), floats(s.dA, at), first, w)
+            first = 0
             member += 1
         if base >= 0:
-            add_envelope(n, eta, gaussian, f == channel.factors[0], work.ctypes)
+            add_envelope(n, eta, gaussian, f == begin, w)
         else:
-            F, dF = space.F[row].ctypes, space.dF[row].ctypes
-            add_factors(n, block.ctypes, F, dF, size, work.ctypes)
+            at = row * s.size
+            add_factors(n, block, floats(s.F, at), floats(s.dF, at), s.size, w)
     if base >= 0:
-        finish_envelope(n, block.ctypes, work.ctypes)
+        finish_envelope(n, block, w)
     else:
-        finish_factors(n, block.ctypes, work.ctypes)
-        add_rest(n, block.ctypes, size, D.ctypes, work.ctypes)
-    scatter(n, block.ctypes, places.ctypes, size, sums.ctypes)
+        finish_factors(n, block, w)
+        add_rest(n, block, s.size, floats(s.D, 0), w)
+    scatter(n, block, floats(s.places, 0), s.size, floats(s.sums, 0))

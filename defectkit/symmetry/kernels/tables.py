@@ -1,6 +1,7 @@
 """The tables that the kernels read, by name: symmetry functions and nets of one element."""
 
 from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -46,6 +47,25 @@ Plan = namedtuple(
     ],
 )
 
+
+class Frame(NamedTuple):
+    """Atoms, their neighbours (see `neighbour_list`) and which of them are centres."""
+
+    centres: np.ndarray  # (n_centres,) atoms
+    first: np.ndarray  # (n_atoms + 1,)
+    neigh: np.ndarray  # (n_pairs,)
+    shift: np.ndarray  # (n_pairs, 3) int32
+    pos: np.ndarray  # (n_atoms, 3)
+    cell: np.ndarray  # (3, 3)
+    species: np.ndarray  # (n_atoms,) row of `weight`
+    weight: np.ndarray  # (n_species,) the elements' weights
+
+    def most(self, begin: int, end: int) -> int:
+        """Largest number of neighbours of centres `begin` to `end`, at least 1."""
+        centres = self.centres[begin:end]
+        return int((self.first[centres + 1] - self.first[centres]).max(initial=1))
+
+
 Net = namedtuple(
     "Net",
     [
@@ -73,8 +93,8 @@ def make_net(layers, offset=None, factor=None, low=0.0, unit=1.0):
     for n, (w, b, _) in enumerate(layers):
         weights[n, : w.shape[0], : w.shape[1]] = w
         biases[n, : len(b)] = b
-    offset = np.zeros(sizes[0]) if offset is None else np.asarray(offset, float)
-    factor = np.ones(sizes[0]) if factor is None else np.asarray(factor, float)
+    offset = np.ascontiguousarray(np.zeros(sizes[0]) if offset is None else offset, float)
+    factor = np.ascontiguousarray(np.ones(sizes[0]) if factor is None else factor, float)
     return Net(
         np.array(sizes),
         np.array([ACTIVATIONS.index(letter) for _, _, letter in layers]),
