@@ -371,3 +371,22 @@ def test_a_frame_half_molten_has_a_melt_and_no_point_defects():
     assert "through the whole cell: liquid or amorphous" in row["description"]
     assert molten[list(row["atoms"])].mean() > 0.9 and len(row["atoms"]) > 0.6 * molten.sum()
     assert "fcc" in names
+
+
+def test_the_sites_of_one_element_are_not_the_crystal():
+    salt = crystal(
+        ["K", "Pt", "Cl"],
+        [(0.25, 0.25, 0.25), (0, 0, 0), (0.24, 0, 0)],
+        spacegroup=225,
+        cellpar=[9.7] * 3 + [90] * 3,
+    )
+    names = answer(rattled(salt * (2, 2, 2)))[1]
+    assert "unknown crystal, atoms on fcc sites" in names and "fcc" not in names
+    assert all(name.startswith("unknown crystal") for name in names)
+    pyrite = crystal(
+        ["Fe", "S"],
+        [(0, 0, 0), (0.385, 0.385, 0.385)],
+        spacegroup=205,
+        cellpar=[5.42] * 3 + [90] * 3,
+    )
+    assert answer(rattled(pyrite * (2, 2, 2)))[1] == {"pyrite FeS2"}
