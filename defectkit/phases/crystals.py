@@ -381,7 +381,7 @@ def _water(atoms, oxygen):
         return molecules
     cell = atoms.cell.complete().array
     whole = _mdapy.frame(atoms.positions, cell, atoms.pbc, 0.0)
-    periodic = whole.pbc.all() and np.allclose(whole.box, np.diag(np.diag(whole.box)))
+    periodic = bool(whole.pbc.all() and np.allclose(whole.box, np.diag(np.diag(whole.box))))
     owner = water.owners(whole, oxygen, periodic)
     neighbours = oxygen[molecules.neighbours]
     per_atom = "codes rmsd residual rotation coherent template ordering sublattice doubtful"
