@@ -360,7 +360,8 @@ def without_disturbed(
             return False
         if site.kind in ON_ITS_SITE and np.isin(site.atoms, gathered).all():
             return False
-        if not len(near) or _at_one(site.position, told, atoms):
+        foreign = site.kind == "substitutional"  # at a surface, too
+        if foreign or not len(near) or _at_one(site.position, told, atoms):
             return True
         bent = site.kind not in ON_ITS_SITE and whole[near].mean() > 0.5
         return disturbed[near].mean() <= 0.5 and not core[near].any() and not bent

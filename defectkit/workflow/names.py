@@ -225,7 +225,7 @@ def cluster_name(
 
 def _by_template(label, made, analyses, compound, name, share):
     """Name by the template of most atoms, unless one element of a compound is so by itself."""
-    lattice = _share(label, made, analyses, lambda a: a.structure.sublattice)
+    lattice = _share(label, made, analyses, _between_others)
     if compound is not None and name in LATTICES and lattice > MAJORITY:
         words = f"{share:.0%} of this element's atoms by themselves; {compound[2]}"
         return f"unknown crystal, atoms on {name} sites", 0.0, words
@@ -233,6 +233,12 @@ def _by_template(label, made, analyses, compound, name, share):
     called, more = ("graphite", ", layers on each other") if stacked else (name, "")
     more += "" if compound is None else "; elements in no known order"
     return called, share, f"template of {share:.0%} of its atoms{more}"
+
+
+def _between_others(a):
+    """Flags of the atoms on a lattice of their element whose nearest atom is of another."""
+    nearest = a.structure.neighbours[:, 0]
+    return a.structure.sublattice & (a.atoms.numbers[nearest] != a.atoms.numbers)
 
 
 def _rows(label, made, frame):
