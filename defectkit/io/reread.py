@@ -31,7 +31,7 @@ def stamps(source: Source) -> dict[str, tuple[int, ...]]:
     Raises FileNotFoundError where there is no such file.
     """
     items = source if isinstance(source, list | tuple) else [source]
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for path in map(existing_file, items):
         there = path.stat()
         found[str(path)] = (there.st_ino, there.st_size, there.st_mtime_ns)

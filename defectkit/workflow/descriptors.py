@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
@@ -70,7 +70,7 @@ def functions_for(
 
 
 def group_features(
-    frames: Sequence[Atoms],
+    frames: Iterable[Atoms],
     index: Sequence[np.ndarray],
     group: SiteGroup,
     symmetry: Callable[..., Any],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -50,7 +51,7 @@ class _Look:
 
     def __init__(self):
         self.sizes, self.bare, self.broken = [], [], None
-        self._elements, self._largest, self._new = set(), None, []
+        self._elements, self._largest, self._new = set(), [], []
         self._check = OrderCheck()
 
     def __call__(self, atoms):
@@ -58,8 +59,8 @@ class _Look:
         if not elements <= self._elements:
             self._elements |= elements
             self._new.append((len(self.sizes), atoms))
-        if self._largest is None or len(atoms) > len(self._largest[1]):
-            self._largest = (len(self.sizes), atoms)
+        if not self._largest or len(atoms) > len(self._largest[0][1]):
+            self._largest = [(len(self.sizes), atoms)]
         if atoms.cell.rank == 0:
             self.bare.append(len(self.sizes))
         if self.broken is None and (found := self._check(atoms)) is not None:
@@ -69,7 +70,7 @@ class _Look:
     def reading(self, frames, said):
         if len(self.sizes) < 2:
             self.broken = "there is one frame"
-        seen = dict(sorted([*self._new, self._largest], key=lambda pair: pair[0]))
+        seen = dict(sorted([*self._new, *self._largest], key=lambda pair: pair[0]))
         sizes = np.array(self.sizes)
         return Reading(frames, sizes, list(seen.values()), self.bare, self.broken, said)
 
@@ -102,15 +103,12 @@ def read(
                 held.append(atoms)
     if not numbers:
         raise ValueError("there are no atoms; give a file with at least one frame.")
-    if held is None:
-        held = FileFrames(
-            source,
-            lambda: raw_frames(source, topology, elements),
-            np.array(numbers),
-            np.array(look.sizes),
-            known,
-        )
-    return look.reading(held, _raised_again(caught))
+    said = _raised_again(caught)
+    if held is not None:
+        return look.reading(held, said)
+    again_from_start = partial(raw_frames, source, topology, elements)
+    places, sizes = np.array(numbers), np.array(look.sizes)
+    return look.reading(FileFrames(source, again_from_start, places, sizes, known), said)
 
 
 def _raised_again(caught):
