@@ -107,8 +107,8 @@ def leaf(*arguments: Any, returns: Any = NOTHING) -> Callable[[Callable], Any]:
 @cache
 def for_python(name: str) -> Any:
     """A function made by `leaf`, for Python: pointers are addresses, the lock is released."""
-    plain = {FLOAT: ctypes.c_double, INT: ctypes.c_int64, NOTHING: None}
-    given = [plain.get(kind, ctypes.c_void_p) for kind in _signatures[name].args]
+    plain: dict[Any, Any] = {FLOAT: ctypes.c_double, INT: ctypes.c_int64, NOTHING: None}
+    given: list[Any] = [plain.get(kind, ctypes.c_void_p) for kind in _signatures[name].args]
     kind = ctypes.CFUNCTYPE(plain[_signatures[name].return_type], *given)
     return kind(compiled[name].address)
 
