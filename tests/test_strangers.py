@@ -250,8 +250,8 @@ def test_a_divacancy_is_told_once_and_a_cluster_of_vacancies_by_its_size():
     assert line.startswith("1 Cu vacancy cluster of 5 sites, one at (")
 
 
-def crowdion(symbol, size, width=1.0):
-    """A row of n + 1 atoms on n sites along a close-packed direction (Frenkel and Kontorova)."""
+def crowdion(symbol, size, width=1.0, shift=0.0):
+    """A row of n + 1 atoms on n sites, its middle `shift` steps from midway between two."""
     atoms = bulk(symbol, cubic=True) * size
     along = np.array([1.0, 1, 1] if symbol == "W" else [1.0, 1, 0])
     step = along * atoms.cell[0, 0] / size / 2
@@ -260,7 +260,7 @@ def crowdion(symbol, size, width=1.0):
     away -= np.round(away / atoms.cell[0, 0]) * atoms.cell[0, 0]
     atoms = atoms[np.linalg.norm(away, axis=2).min(axis=1) > 0.1]
     k = np.arange(2 * size + 1)
-    moved = k - 2 / np.pi * np.arctan(np.exp((k - size) / width))
+    moved = k - 2 / np.pi * np.arctan(np.exp((k - size - shift) / width))
     atoms += Atoms([symbol] * len(k), moved[:, None] * step)
     atoms.wrap()
     return rattled(atoms), (size - 0.5) * step
@@ -276,6 +276,12 @@ def test_a_crowdion_is_told_by_its_row(symbol, size):
     row = np.arange(len(atoms) - 2 * size - 1, len(atoms))
     assert set(site.atoms) <= set(row) and len(site.atoms) >= 5
     assert f"{len(site.atoms)} atoms of a row share {len(site.atoms) - 1} sites" in site.evidence
+
+
+def test_two_atoms_about_one_site_of_a_row_are_a_dumbbell():
+    atoms, _ = crowdion("W", 4, shift=0.5)
+    (site,) = find_point_defects(atoms).sites
+    assert site.kind == "dumbbell" and len(site.atoms) == 2
 
 
 def test_an_interstitial_in_a_void_is_no_crowdion():

@@ -206,12 +206,14 @@ def _extra_atom(namer, atom):
     heat = max(namer.crystal.rms, 0.02 * namer.spacing)
     place, members, kind = frame.positions[atom], [atom], "interstitial"
     off, owner = np.linalg.norm(sites.off[atom]), sites.owner[sites.nearest[atom]]
-    row = crowdion(frame, sites, namer.site_tree, namer.image_site, atom)
-    if row is not None:
-        kind, members, place = "crowdion", row.atoms, row.place
-    elif owner >= 0 and _shares(namer, atom, owner):
+    row = None
+    if owner >= 0 and _shares(namer, atom, owner):
         kind, members = "dumbbell", [atom, owner]
         place = sites.positions[sites.nearest[atom]] + sites.off[members].mean(axis=0)
+    else:
+        row = crowdion(frame, sites, namer.site_tree, namer.image_site, atom)
+    if row is not None:
+        kind, members, place = "crowdion", row.atoms, row.place
     near, closest = namer.around(place, members)
     chain = "" if row is None else row.words
     return {
