@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from pathlib import Path
 
 import ase.io
 import matplotlib.pyplot as plt
@@ -678,6 +679,27 @@ def test_the_bulk_is_small_unless_asked_otherwise():
     assert 'Array.from("00000000111' in code_sent(ex)
     ex.controls["bulk"].value = "as large as the others"
     assert 'Array.from("000000000000' in code_sent(ex)
+
+
+def test_the_browser_has_the_map_s_code_at_once_and_reads_it_with_the_picture(ex):
+    """anywidget drops what is sent to a model whose code took more than two seconds to load."""
+    import jscatter
+
+    bundle = Path(jscatter.__file__).with_name("bundle.js").read_text(encoding="utf-8")
+    before, _, after = ex.map_widget._esm.partition(json.dumps(bundle))
+    assert after and "render" in before and len(before + after) < 500
+
+
+def test_what_is_hidden_is_hidden_too_in_a_map_that_the_browser_did_not_report(ex):
+    """Such a map, on a slow machine, hears of no change: another takes its place."""
+    silent = ex.map_widget
+    ex.isolate(1)
+    assert ex.map_widget is not silent and ex.map_place.children == (ex.map_widget,)
+    assert set(ex.labels[ex.drawn][ex.map_widget.filter]) == {1}
+    reported = ex.map_widget
+    reported.set_trait("dom_element_id", "here")
+    ex.hide(2)
+    assert ex.map_widget is reported and set(ex.labels[ex.drawn][reported.filter]) == {1, 2}
 
 
 def test_a_click_in_the_legend_isolates_hides_or_chooses(ex):

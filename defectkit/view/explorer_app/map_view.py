@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import get_ident
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 LINE = "<div style='line-height: 1.4; max-width: 100%'>{}</div>"
 _TOLD = ["frame", "atom", "element", "cluster", "neighbours"]
 _FEW = 300  # chosen points that are drawn large
+_LOADER = """
+let bundle;
+export default {
+    async render(context) {
+        bundle ||= import(URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" })));
+        return (await bundle).default.render(context);
+    },
+};
+"""
 
 
 @contextmanager
@@ -118,6 +128,7 @@ def _ready(box):
 def _new_map(box, **settings):
     import jscatter
 
+    _load_when_shown()
     old = None if box.scatter is None else box.map_widget
     box.scatter = jscatter.Scatter(
         opacity=0.9,
@@ -137,6 +148,18 @@ def _new_map(box, **settings):
     box.map_place.children = [box.map_widget]
     if old is not None:
         old.close()
+
+
+def _load_when_shown():
+    """Have the browser load jscatter's two megabytes with the picture, not with the model.
+
+    anywidget waits two seconds for a model's code; whatever Python sends to a model that took
+    longer is dropped without a word, so that on a slow machine the map would stay as it is.
+    """
+    from jscatter.widget import JupyterScatter
+
+    if not isinstance(JupyterScatter._esm, str):
+        JupyterScatter._esm = _LOADER.replace("SOURCE", json.dumps(str(JupyterScatter._esm)))
 
 
 def _table(box):
@@ -181,6 +204,8 @@ def mark_map(box: Any) -> None:
 
 def filter_map(box: Any, anew: bool = False) -> None:
     """Points of what is hidden are not drawn; `anew`: the points are new."""
+    if not (anew or _ready(box)):
+        return draw_map(box)
     seen = np.flatnonzero(box.state.visible()[box.drawn])
     everything = len(seen) == len(box.drawn)
     if anew or box.filtered or not everything:
