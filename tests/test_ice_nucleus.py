@@ -53,15 +53,20 @@ def features(data, oxygens):
     return averaging.neighbour_average(mean, oxygens, SHELL)
 
 
-@pytest.mark.parametrize("seed, method", [(11, "pacmap"), (12, "pacmap"), (13, "umap")])
-def test_found_in_a_density_balanced_map(data, oxygens, features, seed, method):
+def found_and_true(data, oxygens, features, method, seed):
+    """Flags of the nucleus by a density-balanced map and by CHILL+, and of its inner ice."""
     labels = dk.embed_density_balanced(features, 1000, method, seed=seed)[1]
     group = nucleus.connected(oxygens, labels > 0, SHELL)[0]
     found = np.isin(np.arange(len(oxygens)), group)
     found = nucleus.with_surface(oxygens, nucleus.filled(oxygens, found, SHELL), SHELL)
     ice = kinds(data, "hexagonal", "cubic")
     true = nucleus.connected(oxygens, ice | kinds(data, "interfacial"), SHELL)[0]
-    true = np.isin(np.arange(len(oxygens)), true)
+    return found, np.isin(np.arange(len(oxygens)), true), ice
+
+
+@pytest.mark.parametrize("seed, method", [(11, "pacmap"), (12, "pacmap"), (13, "umap")])
+def test_found_in_a_density_balanced_map(data, oxygens, features, seed, method):
+    found, true, ice = found_and_true(data, oxygens, features, method, seed)
     assert (found & true & ice).sum() / (true & ice).sum() > 0.95
     assert (found & true).sum() / found.sum() > 0.95
 
@@ -107,13 +112,7 @@ def test_features_of_the_large_nucleus_are_those_of_water_and_ice(large):
 def test_the_large_nucleus_is_found_in_a_density_balanced_map(large, seed, method):
     data, features, water = large
     smooth = averaging.neighbour_average(features, water, SHELL)
-    labels = dk.embed_density_balanced(smooth, 1000, method, seed=seed)[1]
-    group = nucleus.connected(water, labels > 0, SHELL)[0]
-    found = np.isin(np.arange(len(water)), group)
-    found = nucleus.with_surface(water, nucleus.filled(water, found, SHELL), SHELL)
-    ice = kinds(data, "hexagonal", "cubic")
-    true = nucleus.connected(water, ice | kinds(data, "interfacial"), SHELL)[0]
-    true = np.isin(np.arange(len(water)), true)
+    found, true, ice = found_and_true(data, water, smooth, method, seed)
     assert (found & true & ice).sum() / (true & ice).sum() > 0.97
     assert (found & true).sum() / true.sum() > 0.92
     assert (found & true).sum() / found.sum() > 0.94
