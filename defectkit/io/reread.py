@@ -21,8 +21,7 @@ __all__ = ["FileFrames", "can_be_read_again", "stamps"]
 
 def can_be_read_again(source: Source) -> bool:
     """Whether frames need not be held: a file, or a list of files."""
-    items = source if isinstance(source, list | tuple) else [source]
-    return all(isinstance(item, str | os.PathLike) for item in items)
+    return all(isinstance(item, str | os.PathLike) for item in _items(source))
 
 
 def stamps(source: Source) -> dict[str, tuple[int, ...]]:
@@ -30,12 +29,15 @@ def stamps(source: Source) -> dict[str, tuple[int, ...]]:
 
     Raises FileNotFoundError where there is no such file.
     """
-    items = source if isinstance(source, list | tuple) else [source]
     found: dict[str, tuple[int, ...]] = {}
-    for path in map(existing_file, items):
+    for path in map(existing_file, _items(source)):
         there = path.stat()
         found[str(path)] = (there.st_ino, there.st_size, there.st_mtime_ns)
     return found
+
+
+def _items(source):
+    return source if isinstance(source, list | tuple) else [source]
 
 
 class FileFrames(Sequence[Atoms]):
