@@ -300,17 +300,14 @@ def _clouds(atoms, structure, grains, used):
             "precipitate": "in the crystal",
             "disordered region": "in the crystal",
         }[cloud.kind]
-        words = (
-            f"{len(cloud.atoms)} atoms without the order of a crystal"
-            if cloud.kind == "disordered region"
-            else f"{len(cloud.atoms)} atoms of {cloud.name}"
-        ) + f" {within}, radius {cloud.radius:.1f} Å around ({at}) Å"
         layer = not np.isfinite(cloud.radius)
+        disordered = cloud.kind == "disordered region"
+        what = "without the order of a crystal" if disordered else f"of {cloud.name}"
+        where = f"{within}, radius {cloud.radius:.1f} Å around ({at}) Å"
         if layer:
-            words = (
-                f"{len(cloud.atoms)} atoms without the order of a crystal beside it, through the "
-                "whole cell: liquid or amorphous"
-            )
+            what = "without the order of a crystal"
+            where = "beside it, through the whole cell: liquid or amorphous"
+        words = f"{len(cloud.atoms)} atoms {what} {where}"
         sure = 0.9 if len(cloud.atoms) >= 50 else 0.6
         found.append(
             ExtendedDefect(
