@@ -1,5 +1,7 @@
 """Named small systems that several test files use."""
 
+import sys
+
 import pytest
 from ase.build import bulk
 from hypothesis import settings
@@ -10,6 +12,14 @@ settings.register_profile("defectkit", deadline=None, max_examples=15, derandomi
 settings.load_profile("defectkit")
 
 WATER_FILES = ("input.nn", "scaling.data", "weights.001.data", "weights.008.data")
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures():
+    """Each test begins and ends without figures of matplotlib, whichever test ran before it."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="session")

@@ -371,7 +371,6 @@ def test_maps_are_drawn_as_plots_does(monkeypatch):
 
 
 def test_figures_do_not_appear_a_second_time_below_the_cell():
-    plt.close("all")
     view.chooser({"method": ["pca"]}, lambda method: plt.subplots()[1])
     assert plt.get_fignums() == []
 
