@@ -14,7 +14,7 @@ install: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else 'defectkit needs Python 3.11 to 3.13, this is %d.%d: run make PYTHON=python3.11' % v)"
 	$(PYTHON) -m venv .venv
-	$(PIP) -e '.[lab,torch,data,test]'
+	$(PIP) -e '.[lab,torch,test]'
 	$(BIN)/python -m defectkit.symmetry.compile
 	touch .venv/installed
 

@@ -93,7 +93,6 @@ def test_the_core_is_small():
         "distributed",
         "onnx",
         "dscribe",
-        "load-atoms",
         "pytest",
         "ruff",
         "sphinx",

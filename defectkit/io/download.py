@@ -7,6 +7,7 @@ import http.client
 import os
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,11 +15,11 @@ from .._progress import tqdm
 from .._types import FilePath
 from .atomic_write import REMEDIES, atomic_write, user_path
 
-__all__ = ["blob_digest", "blob_of", "fetch", "sha256_of", "write_checked"]
+__all__ = ["blob_of", "fetch", "fetch_blob", "sha256_of", "write_checked"]
 
 LARGEST = 2**30  # bytes that a download may have where the caller names no limit
 _BLOCK = 1 << 16
-_NAMES = {"sha256": "SHA-256", "sha1": "git's SHA-1"}
+_NAMES = {64: "SHA-256", 40: "git's SHA-1"}
 
 
 def fetch(
@@ -32,14 +33,23 @@ def fetch(
     Raises ValueError where the content is not the expected, or larger than `max_bytes` (nothing
     is kept), and FileNotFoundError where ``url`` cannot be reached.
     """
-    path = user_path(path)
     _check_sha256(sha256)
+    return _fetched(url, sha256, path, sha256_of, progress, max_bytes)
+
+
+def fetch_blob(
+    url: str, blob: str, path: FilePath, progress: bool = True, max_bytes: int = LARGEST
+) -> Path:
+    """As `fetch`, for a file whose name in git (`blob_of`, 40 digits) is what is known of it."""
+    return _fetched(url, blob, path, blob_of, progress, max_bytes)
+
+
+def _fetched(url, expected, path, digest_of, progress, max_bytes):
+    path, digits = user_path(path), f"{_NAMES[len(expected)]} {expected}"
     if path.exists():
-        if sha256_of(path) == sha256:
+        if digest_of(path) == expected:
             return path
-        raise ValueError(
-            f"{path} is not the file expected (SHA-256 {sha256}); delete it and load again."
-        )
+        raise ValueError(f"{path} is not the file expected ({digits}); delete it and load again.")
     try:
         with urllib.request.urlopen(url, timeout=30) as source:
             size = _size(source.headers.get("Content-Length"), url)
@@ -56,48 +66,15 @@ def fetch(
                 delay=2,
                 disable=not progress,
             ) as bar:
-                write_checked(source, path, sha256, max_bytes, bar)
+                write_checked(source, path, expected, max_bytes, bar, digest_of)
     except (urllib.error.URLError, OSError, http.client.HTTPException) as err:
         if getattr(err, "errno", None) in REMEDIES:  # the disk, not the network
             raise
         raise FileNotFoundError(
             f"{url} cannot be fetched ({getattr(err, 'reason', err)}); go online, or put the file "
-            f"with SHA-256 {sha256} at {path} by hand."
+            f"with {digits} at {path} by hand."
         ) from err
     return path
-
-
-def write_checked(
-    source: IO[bytes],
-    path: Path,
-    expected: str,
-    max_bytes: int = LARGEST,
-    bar: Any = None,
-    digest: Any = None,
-) -> None:
-    """Writes what `source` yields to `path` if it has the digest expected and is not too large.
-
-    `digest`: of hashlib, by default a SHA-256. Raises ValueError otherwise; nothing is kept then.
-    """
-    digest, size = digest or hashlib.sha256(), 0
-    with atomic_write(path) as temporary, open(temporary, "wb") as target:
-        while block := source.read(_BLOCK):
-            size += len(block)
-            if size > max_bytes:
-                raise ValueError(
-                    f"{path.name} is larger than the {max_bytes} bytes expected at "
-                    "most; nothing was kept, check the address."
-                )
-            target.write(block)
-            digest.update(block)
-            if bar is not None:
-                bar.update(len(block))
-        if digest.hexdigest() != expected:
-            raise ValueError(
-                f"{path.name} arrived corrupt or cut off ({_NAMES[digest.name]} "
-                f"{digest.hexdigest()}, not {expected}); nothing was kept, try "
-                "again."
-            )
 
 
 def sha256_of(path: FilePath) -> str:
@@ -106,24 +83,46 @@ def sha256_of(path: FilePath) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def blob_digest(size: int) -> Any:
-    """The digest by which git names a file of `size` bytes (SHA-1), before its content.
-
-    >>> digest = blob_digest(6)
-    >>> digest.update(b"hello\\n")
-    >>> digest.hexdigest()[:8]
-    'ce013625'
-    """
-    return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-
-
 def blob_of(path: FilePath) -> str:
-    """git's name (40 hexadecimal digits) of the content of a file."""
-    digest = blob_digest(os.path.getsize(path))
+    """git's name of the content of a file: 40 hexadecimal digits, a SHA-1 of all of it."""
+    digest = hashlib.sha1(b"blob %d\0" % os.path.getsize(path), usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def write_checked(
+    source: IO[bytes],
+    path: Path,
+    expected: str,
+    max_bytes: int = LARGEST,
+    bar: Any = None,
+    digest_of: Callable[[Path], str] = sha256_of,
+) -> None:
+    """Writes what `source` yields to `path` if it has the digest expected and is not too large.
+
+    Raises ValueError otherwise; nothing is kept then.
+    """
+    size = 0
+    with atomic_write(path) as temporary:
+        with open(temporary, "wb") as target:
+            while block := source.read(_BLOCK):
+                size += len(block)
+                if size > max_bytes:
+                    raise ValueError(
+                        f"{path.name} is larger than the {max_bytes} bytes expected at "
+                        "most; nothing was kept, check the address."
+                    )
+                target.write(block)
+                if bar is not None:
+                    bar.update(len(block))
+        found = digest_of(temporary)
+        if found != expected:
+            raise ValueError(
+                f"{path.name} arrived corrupt or cut off ({_NAMES[len(expected)]} {found}, not "
+                f"{expected}); nothing was kept, try again."
+            )
 
 
 def _check_sha256(sha256):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .download import blob_digest, blob_of, sha256_of, write_checked
+from .download import blob_of, fetch_blob, write_checked
 from .trajectory import read_frames
 
 if TYPE_CHECKING:
@@ -15,69 +15,45 @@ if TYPE_CHECKING:
 
 FILE = "gp_iter6_sparse9k.xml.xyz"
 ZIP = "silicon-testing-framework-v1.0.zip"
-ZIP_SHA256 = "97eb063f9655"  # the first 12 digits, as load-atoms 0.3.10 states them
-#: Name that git gives the structures' file, a SHA-1 of all of it: tag v1.0 (fc252cb) of
-#: github.com/libAtoms/silicon-testing-framework, of which the archive is a copy.
+#: Tag v1.0 of the repository, of which the archive zenodo.org/records/1250555 is a copy.
+URL = (
+    "https://raw.githubusercontent.com/libAtoms/silicon-testing-framework/"
+    f"fc252cb7d41df7e2bc672d614f3d76a40c9f2ecb/models/GAP/{FILE}"
+)
+#: Name that git gives the structures' file at that commit, a SHA-1 of all of it. Neither archive
+#: nor repository states a SHA-256.
 BLOB = "3e4bf425218d1197426dd076be3ad5dc24229e68"
 
 
-def frames(cache: Path) -> list[Atoms]:
-    """All structures (list of ase.Atoms): a file placed by hand below `cache`, or load-atoms'.
+def frames(cache: Path, progress: bool = True) -> list[Atoms]:
+    """All structures (list of ase.Atoms); whichever way the file came, all of it is checked.
 
-    Raises FileNotFoundError where neither can be had, ValueError for another file.
+    Raises FileNotFoundError where it cannot be had, ValueError for another file.
     """
-    folder = cache / "si-gap-18"
-    if (folder / FILE).exists():
-        return read_frames(_checked(folder / FILE))
-    if (folder / ZIP).exists():
-        return read_frames(_unpacked(folder / ZIP))
-    by_hand = (
-        f"Si-GAP-18 could not be fetched ({{}}); put {ZIP} of "
-        f"zenodo.org/records/1250555 (SHA-256 begins {ZIP_SHA256}), or "
-        f"models/GAP/{FILE} from inside it, into {folder} (the variable "
-        "DEFECTKIT_CACHE moves that folder), or install load-atoms and go online."
-    )
+    path = cache / "si-gap-18" / FILE
+    archive = path.with_name(ZIP)
+    if archive.exists() and not path.exists():
+        _unpack(archive, path)
     try:
-        from load_atoms import load_dataset
-    except ImportError:
-        raise FileNotFoundError(by_hand.format("load-atoms is not installed")) from None
+        return read_frames(fetch_blob(URL, BLOB, path, progress))
+    except FileNotFoundError as err:
+        raise FileNotFoundError(
+            f"{str(err).rstrip('.')}, or {ZIP} of zenodo.org/records/1250555, which holds it, "
+            "beside it (the variable DEFECTKIT_CACHE moves that folder)."
+        ) from err
+
+
+def _unpack(archive, path):
+    """Extracts the structures' file beside its archive, if it is the one published."""
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="Checksum mismatch")
-            return list(load_dataset("Si-GAP-18", root=cache / "load-atoms"))
-    except Exception as err:  # load-atoms wraps each failure of network or file in its own kind
-        reason = type(err.__cause__ or err).__name__
-        raise FileNotFoundError(by_hand.format(reason)) from err
-
-
-def _checked(path):
-    """The path of the structures' file, if it is the one published, byte for byte."""
-    found = blob_of(path)
-    if found != BLOB:
+        with zipfile.ZipFile(archive) as packed:
+            ending = f"models/GAP/{FILE}"
+            member = next((n for n in packed.namelist() if n.endswith(ending)), None)
+            if member is None:
+                raise zipfile.BadZipFile
+            with packed.open(member) as source:
+                write_checked(source, path, BLOB, digest_of=blob_of)
+    except (zipfile.BadZipFile, zlib.error, EOFError):
         raise ValueError(
-            f"{path} is not the file expected (git's SHA-1 {found}, not "
-            f"{BLOB}); delete it and download it again."
-        )
-    return path
-
-
-def _unpacked(archive):
-    """Path of the structures' file, extracted beside its archive after a check of both."""
-    digest = sha256_of(archive)
-    if not digest.startswith(ZIP_SHA256):
-        raise ValueError(
-            f"{archive} is not the file expected (its SHA-256 begins {digest[:12]}, "
-            f"not {ZIP_SHA256}); delete it and download it again."
-        )
-    path = archive.with_name(FILE)
-    with zipfile.ZipFile(archive) as packed:
-        member = next(
-            (m for m in packed.infolist() if m.filename.endswith("models/GAP/" + FILE)), None
-        )
-        if member is None:
-            raise ValueError(
-                f"{archive} holds no models/GAP/{FILE}; delete it and download it again."
-            )
-        with packed.open(member) as source:
-            write_checked(source, path, BLOB, digest=blob_digest(member.file_size))
-    return path
+            f"{archive} is damaged or holds no models/GAP/{FILE}; delete it and download it again."
+        ) from None
