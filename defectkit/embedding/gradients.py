@@ -1,8 +1,8 @@
 """The inner loops of UMAP and PaCMAP in two dimensions: the libraries' steps in half the time.
 
 Each adds the same numbers in the same order and draws the same random ones, so the map is the
-library's bit by bit. What is saved: a view of each row, a general power, a division for each random
-number. Only for versions that it was compared with; others use their own loops.
+library's bit by bit. What is saved: a view of each row, a general power, a division for each
+random number. Only for versions that it was compared with; others use their own loops.
 """
 
 from __future__ import annotations
