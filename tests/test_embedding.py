@@ -24,6 +24,7 @@ from defectkit.embedding import (
     canonical_order,
     embed,
     embed_all,
+    gradients,
     libraries,
     standardise,
     umap_cache,
@@ -302,10 +303,13 @@ def test_another_metric_is_left_to_umap(blobs):
 # several methods at once
 
 
-def three_groups():
+@pytest.fixture
+def three_groups(monkeypatch):
+    """So many environments as are mapped side by side: here a tenth of what is usual."""
+    monkeypatch.setattr(worker, "_BESIDE_FROM", 410)
     rng = np.random.default_rng(0)
-    truth = np.repeat([0, 1, 2], [2500, 1500, 500])
-    return rng.normal(size=(4500, 8)) + 6 * np.eye(3)[truth] @ rng.normal(size=(3, 8)), truth
+    truth = np.repeat([0, 1, 2], [200, 150, 100])
+    return rng.normal(size=(450, 8)) + 6 * np.eye(3)[truth] @ rng.normal(size=(3, 8)), truth
 
 
 def test_all_methods_of_few_environments_are_those_of_embed(blobs):
@@ -319,24 +323,26 @@ def test_all_methods_of_few_environments_are_those_of_embed(blobs):
 @pytest.mark.slow
 @pytest.mark.parametrize("cores", [1, 2])
 @pytest.mark.parametrize("standardise", [True, False])
-def test_two_methods_side_by_side_are_those_of_embed(monkeypatch, cores, standardise):
+def test_two_methods_side_by_side_are_those_of_embed(
+    monkeypatch, cores, standardise, three_groups
+):
     monkeypatch.setattr(worker, "cpu_count", lambda: cores)
-    X, truth = three_groups()
+    X, truth = three_groups
     maps = embed_all(X, ("umap", "pacmap"), seed=3, standardise=standardise)
     for method, Y in maps.items():
         assert np.array_equal(Y, embed(X, method, seed=3, standardise=standardise))
         assert agreement(cluster(Y), truth) > 0.99
 
 
-def test_without_another_process_all_is_done_in_this_one(monkeypatch):
+def test_without_another_process_all_is_done_in_this_one(monkeypatch, three_groups):
     monkeypatch.setattr(worker, "cpu_count", lambda: 2)
     monkeypatch.setattr(worker.sys, "executable", "/absent/python")
-    X, truth = three_groups()
+    X, truth = three_groups
     assert agreement(cluster(embed_all(X, ("pacmap", "umap"))["pacmap"]), truth) > 0.99
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, RuntimeError])
-def test_a_failure_ends_the_other_process(monkeypatch, error):
+def test_a_failure_ends_the_other_process(monkeypatch, error, three_groups):
     """Also one of the kind that tells of another process that did not work."""
 
     def fails(*_):
@@ -345,7 +351,7 @@ def test_a_failure_ends_the_other_process(monkeypatch, error):
     monkeypatch.setattr(worker, "cpu_count", lambda: 2)
     monkeypatch.setattr(libraries, "_umap", fails)
     with pytest.raises(error):
-        embed_all(three_groups()[0], ("umap", "pacmap"))
+        embed_all(three_groups[0], ("umap", "pacmap"))
 
 
 def test_all_methods_are_checked_before_the_first_begins():
@@ -497,7 +503,7 @@ def alive(pid):
         return False
 
 
-def test_an_interrupt_ends_the_other_process_at_once(monkeypatch):
+def test_an_interrupt_ends_the_other_process_at_once(monkeypatch, three_groups):
     started = []
 
     def endless(*_, stop, **__):
@@ -515,7 +521,7 @@ def test_an_interrupt_ends_the_other_process_at_once(monkeypatch):
     monkeypatch.setattr("concurrent.futures.Future.result", interrupted)
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        embed_all(three_groups()[0], ("umap", "pacmap"))
+        embed_all(three_groups[0], ("umap", "pacmap"))
     assert started and time.monotonic() - start < 50
 
 
@@ -526,10 +532,10 @@ def test_a_library_of_that_name_in_the_current_folder_is_not_run(tmp_path, monke
     assert np.array_equal(worker.compute(X, "pacmap", 1), embed(X, "pacmap", seed=1))
 
 
-def test_without_an_interpreter_all_is_done_in_this_process(monkeypatch):
+def test_without_an_interpreter_all_is_done_in_this_process(monkeypatch, three_groups):
     monkeypatch.setattr(worker, "cpu_count", lambda: 2)
     monkeypatch.setattr(worker.sys, "executable", None)
-    X, truth = three_groups()
+    X, truth = three_groups
     assert agreement(cluster(embed_all(X, ("pacmap", "umap"))["pacmap"]), truth) > 0.99
 
 
@@ -542,7 +548,8 @@ import numpy as np
 from defectkit.embedding import embed
 from defectkit.embedding.umap_cache import COMPILED
 Y = embed(np.random.default_rng(0).normal(size=(60, 4)), "umap", n_epochs=3)
-stats = [getattr(import_module(module), name).stats for module, name in COMPILED]
+used = (*COMPILED[:2], ("defectkit.embedding.gradients", "_umap_epoch"))
+stats = [getattr(import_module(module), name).stats for module, name in used]
 print(json.dumps([hashlib.sha256(Y.tobytes()).hexdigest(),
                   [sum(s.cache_hits.values()) for s in stats],
                   [sum(s.cache_misses.values()) for s in stats]]))
@@ -584,6 +591,71 @@ def test_nowhere_to_write_leaves_umap_uncached(monkeypatch):
 
     monkeypatch.setattr(umap.umap_, "smooth_knn_dist", Refuses())
     assert "smooth_knn_dist" not in umap_cache.cache_compiled()
+
+
+# the loops of our own
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_umap_takes_the_librarys_steps(blobs, monkeypatch, seed):
+    options = {"n_epochs": 40, "min_dist": 0.2}
+    ours = embed(blobs[0], "umap", seed=seed, **options)
+    monkeypatch.setattr(gradients, "COMPARED", {"umap-learn": ()})
+    theirs = embed(blobs[0], "umap", seed=seed, **options)
+    assert np.abs(ours - theirs).max() < 1e-3 < np.ptp(theirs) / 1000
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_pacmap_takes_the_librarys_steps(blobs, monkeypatch, seed):
+    ours = embed(blobs[0], "pacmap", seed=seed)
+    monkeypatch.setattr(gradients, "COMPARED", {"pacmap": ()})
+    theirs = embed(blobs[0], "pacmap", seed=seed)
+    assert np.abs(ours - theirs).max() < 1e-3 < np.ptp(theirs) / 1000
+
+
+@pytest.mark.parametrize("place, value", [(1, np.zeros((9, 2))), (10, 3), (17, True)])
+def test_what_our_loop_does_not_do_the_librarys_does(place, value):
+    """Points placed among others, three dimensions, a map of densities."""
+    given = [np.zeros((9, 2)), None, *[0] * 2, 9, *[0] * 5, 2, *[0] * 16]
+    given[1] = given[0]
+    given[place] = value
+    epoch = gradients._for_umap(lambda parallel: lambda *given: "theirs")()
+    assert epoch(*given) == "theirs"
+
+
+@pytest.mark.parametrize("method", ["umap", "pacmap"])
+def test_three_dimensions_are_the_librarys(blobs, method):
+    Y = embed(blobs[0], method, n_components=3)
+    assert Y.shape == (400, 3)
+    assert agreement(cluster(Y), blobs[1]) > 0.99
+
+
+@pytest.mark.parametrize("library", gradients.COMPARED)
+def test_loops_of_our_own_are_for_the_map_only_and_for_versions_compared(monkeypatch, library):
+    import pacmap.pacmap
+    import umap.layouts
+
+    def used():
+        return (
+            umap.layouts._get_optimize_layout_euclidean_single_epoch_fn,
+            pacmap.pacmap.pacmap_grad,
+        )
+
+    before = used()
+    with pytest.raises(ZeroDivisionError), gradients.faster(library) as ours:
+        assert ours == (used() != before)
+        raise ZeroDivisionError
+    assert used() == before
+    monkeypatch.setattr(gradients, "version", lambda _: "99.0")
+    with gradients.faster(library) as ours:
+        assert not ours and used() == before
+
+
+def test_the_power_of_the_loops_is_the_power():
+    x = np.random.default_rng(0).lognormal(0, 8, 1000).astype(np.float32)
+    for b in (0.6, 0.895, 1.4):
+        found = [gradients._power(value, gradients._powers(b)) for value in x]
+        assert np.allclose(found, x.astype(float) ** b, rtol=1e-14, atol=0)
 
 
 def test_variance_shares_are_those_of_the_pca_map(blobs):

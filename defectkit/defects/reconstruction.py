@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
+from .fit import ascend
 from .geometry import distances, ghosts, groups_of, nearest_spacing, wrap
 
 REACH = 2.0  # range of the order learnt, in nearest-neighbour spacings
@@ -141,32 +142,17 @@ def maximise_fit(
     load = crowd[near] - occupied * look_up(order, distance)[..., 2]
     load = np.where(there, load, -np.inf)
 
-    def evaluate(place):
-        vector = place[:, None] - around
-        length = np.maximum(np.linalg.norm(vector, axis=-1), 1e-9)
-        log_g, slope, weight, weight_slope = np.moveaxis(look_up(order, length), -1, 0)
-        over = np.maximum(0, weight.sum(1) - order.coordination - SLACK)
-        over_near = np.maximum(0, load + weight)
-        fit = log_g.sum(1) - over**2 - (over_near**2 - np.maximum(0, load) ** 2).sum(1)
-        pull = (slope - 2 * (over[:, None] + over_near) * weight_slope) / length
-        return fit, (pull[..., None] * vector).sum(1)
-
-    place = starts.copy()
-    fit, gradient = evaluate(place)
-    step = np.full(len(place), 0.1 * order.spacing)
-    for _ in range(n_steps):
-        norm = np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-12)
-        move = place + gradient / norm * step[:, None] - starts
-        length = np.maximum(np.linalg.norm(move, axis=1, keepdims=True), 1e-12)
-        trial = starts + move * np.minimum(1, 0.6 * order.spacing / length)
-        trial_fit, trial_gradient = evaluate(trial)
-        better = trial_fit > fit
-        place[better], fit[better] = trial[better], trial_fit[better]
-        gradient[better] = trial_gradient[better]
-        step = np.where(better, 1.2 * step, 0.5 * step)
-        if step.max() < tolerance * order.spacing:
-            break
-    return place, fit
+    return ascend(
+        starts,
+        around,
+        load,
+        order.table,
+        order.step,
+        order.coordination + SLACK,
+        order.spacing,
+        n_steps,
+        tolerance,
+    )
 
 
 def open_bonds(order: Order, tree: cKDTree, around: np.ndarray, limit: float) -> np.ndarray:

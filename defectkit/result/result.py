@@ -52,8 +52,7 @@ class Result:
         Crystal at each environment by template; "" where its frame was not looked at.
     phases : pandas.DataFrame
         cluster, name, elements, atoms, fraction, coordination, nearest_A, orientation (rotation
-        from the crystal's axes to the frame's), basis, confidence. Where clusters were found by
-        name, `atoms` and `fraction` are those in the frames of info["analysed_frames"].
+        from the crystal's axes to the frame's), basis, confidence.
     defects : pandas.DataFrame
         Point defects: frame, kind, element, position_A, neighbours, atoms, confidence, evidence.
     extended : pandas.DataFrame

@@ -1,6 +1,9 @@
 """Which cells of a notebook its widgets need, so that a browser need not run the others."""
 
 import ast
+import re
+
+MAGIC = re.compile(r"(?m)^[%!].*$")  # lines for IPython
 
 
 def needed(sources, wanted):
@@ -17,8 +20,10 @@ def needed(sources, wanted):
     >>> cells = ["import numpy as np", "a = np.ones(3)", "print(a)", "a[0] = 2", "show(a)"]
     >>> needed(cells, {4})
     [0, 1, 3, 4]
+    >>> needed(["%config InlineBackend.figure_format = 'retina'\\na = 1", "show(a)"], {1})
+    [0, 1]
     """
-    trees = [ast.parse(source) for source in sources]
+    trees = [ast.parse(MAGIC.sub("", source)) for source in sources]
     modules = {
         alias.asname or alias.name.split(".")[0]
         for tree in trees
