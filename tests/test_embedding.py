@@ -24,7 +24,6 @@ from defectkit.embedding import (
     canonical_order,
     embed,
     embed_all,
-    gradients,
     libraries,
     standardise,
     umap_cache,
@@ -548,8 +547,7 @@ import numpy as np
 from defectkit.embedding import embed
 from defectkit.embedding.umap_cache import COMPILED
 Y = embed(np.random.default_rng(0).normal(size=(60, 4)), "umap", n_epochs=3)
-used = (*COMPILED[:2], ("defectkit.embedding.gradients", "_umap_epoch"))
-stats = [getattr(import_module(module), name).stats for module, name in used]
+stats = [getattr(import_module(module), name).stats for module, name in COMPILED]
 print(json.dumps([hashlib.sha256(Y.tobytes()).hexdigest(),
                   [sum(s.cache_hits.values()) for s in stats],
                   [sum(s.cache_misses.values()) for s in stats]]))
@@ -591,71 +589,6 @@ def test_nowhere_to_write_leaves_umap_uncached(monkeypatch):
 
     monkeypatch.setattr(umap.umap_, "smooth_knn_dist", Refuses())
     assert "smooth_knn_dist" not in umap_cache.cache_compiled()
-
-
-# the loops of our own
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_umap_takes_the_librarys_steps(blobs, monkeypatch, seed):
-    options = {"n_epochs": 40, "min_dist": 0.2}
-    ours = embed(blobs[0], "umap", seed=seed, **options)
-    monkeypatch.setattr(gradients, "COMPARED", {"umap-learn": ()})
-    theirs = embed(blobs[0], "umap", seed=seed, **options)
-    assert np.abs(ours - theirs).max() < 1e-3 < np.ptp(theirs) / 1000
-
-
-@pytest.mark.parametrize("seed", [0, 1])
-def test_pacmap_takes_the_librarys_steps(blobs, monkeypatch, seed):
-    ours = embed(blobs[0], "pacmap", seed=seed)
-    monkeypatch.setattr(gradients, "COMPARED", {"pacmap": ()})
-    theirs = embed(blobs[0], "pacmap", seed=seed)
-    assert np.abs(ours - theirs).max() < 1e-3 < np.ptp(theirs) / 1000
-
-
-@pytest.mark.parametrize("place, value", [(1, np.zeros((9, 2))), (10, 3), (17, True)])
-def test_what_our_loop_does_not_do_the_librarys_does(place, value):
-    """Points placed among others, three dimensions, a map of densities."""
-    given = [np.zeros((9, 2)), None, *[0] * 2, 9, *[0] * 5, 2, *[0] * 16]
-    given[1] = given[0]
-    given[place] = value
-    epoch = gradients._for_umap(lambda parallel: lambda *given: "theirs")()
-    assert epoch(*given) == "theirs"
-
-
-@pytest.mark.parametrize("method", ["umap", "pacmap"])
-def test_three_dimensions_are_the_librarys(blobs, method):
-    Y = embed(blobs[0], method, n_components=3)
-    assert Y.shape == (400, 3)
-    assert agreement(cluster(Y), blobs[1]) > 0.99
-
-
-@pytest.mark.parametrize("library", gradients.COMPARED)
-def test_loops_of_our_own_are_for_the_map_only_and_for_versions_compared(monkeypatch, library):
-    import pacmap.pacmap
-    import umap.layouts
-
-    def used():
-        return (
-            umap.layouts._get_optimize_layout_euclidean_single_epoch_fn,
-            pacmap.pacmap.pacmap_grad,
-        )
-
-    before = used()
-    with pytest.raises(ZeroDivisionError), gradients.faster(library) as ours:
-        assert ours == (used() != before)
-        raise ZeroDivisionError
-    assert used() == before
-    monkeypatch.setattr(gradients, "version", lambda _: "99.0")
-    with gradients.faster(library) as ours:
-        assert not ours and used() == before
-
-
-def test_the_power_of_the_loops_is_the_power():
-    x = np.random.default_rng(0).lognormal(0, 8, 1000).astype(np.float32)
-    for b in (0.6, 0.895, 1.4):
-        found = [gradients._power(value, gradients._powers(b)) for value in x]
-        assert np.allclose(found, x.astype(float) ** b, rtol=1e-14, atol=0)
 
 
 def test_variance_shares_are_those_of_the_pca_map(blobs):

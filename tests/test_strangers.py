@@ -250,6 +250,21 @@ def test_a_divacancy_is_told_once_and_a_cluster_of_vacancies_by_its_size():
     assert line.startswith("1 Cu vacancy cluster of 5 sites, one at (")
 
 
+def test_extra_atoms_that_stand_together_are_told_once():
+    silicon = bulk("Si", cubic=True) * 3
+    edge = silicon.cell[0, 0] / 3
+    hole = silicon.positions[0] + edge / 2
+    pair = silicon + Atoms("Si2", [hole - 0.11 * edge, hole + 0.11 * edge])
+    far = hole + edge * np.array([1.0, 1.0, 1.0])
+    pair += Atoms("Si", [far])
+    told = [s for s in dk.identify(pair, progress=False).summary().split("\n") if "inters" in s]
+    assert len(told) == 2 and told[0].count("Å and (") + told[1].count("Å and (") == 1
+    assert sorted(s.split(" at ")[0] for s in told) == [
+        "1 Si di-interstitial",
+        "1 Si interstitial",
+    ]
+
+
 def crowdion(symbol, size, width=1.0, shift=0.0):
     """A row of n + 1 atoms on n sites, its middle `shift` steps from midway between two."""
     atoms = bulk(symbol, cubic=True) * size

@@ -15,6 +15,7 @@ from defectkit import workflow
 from defectkit.__main__ import main
 from defectkit.io import archive
 from defectkit.symmetry import SymmetryFunctions
+from defectkit.workflow.refine import follow
 
 
 def copper(n_frames=10, removed=(17,), seed=0, amplitude=0.03):
@@ -346,6 +347,26 @@ def test_what_no_user_can_mean_is_refused_at_once(given, sentence):
 
 def test_the_name_of_a_method_may_be_in_capitals():
     assert dk.identify(copper(1), method="PaCMAP", progress=False).info["method"] == "pacmap"
+
+
+def test_clusters_by_name_are_counted_where_they_were_looked_for():
+    atoms, frames = bulk("Cu", cubic=True) * 4, []
+    del atoms[40]
+    for seed in range(8):
+        frames.append(atoms.copy())
+        frames[-1].rattle(0.11, seed=seed)
+    result = dk.identify(frames, method="pca", window=1, max_frames=2, progress=False)
+    around = result.phases[result.phases["name"] == "around point defects"]
+    assert around["fraction"].tolist() == [pytest.approx(12 / 255)]
+    assert "around point defects, 12.0 atoms per frame (4.7 %)" in result.summary()
+    assert "have their cluster in 2 of 8 frames" in result.summary()
+
+
+def test_a_cluster_that_got_another_name_has_it_in_every_frame():
+    old = np.array([0, 0, 1, 1, 0, 1])
+    labels, analysed = np.array([0, 0, 2, 2, 0, 1]), np.array([1, 1, 1, 1, 0, 0], bool)
+    follow(labels, old, analysed)
+    assert labels.tolist() == [0, 0, 2, 2, 0, 2]
 
 
 def test_labels_count_from_the_largest_cluster(vacancy):

@@ -15,7 +15,6 @@ import sklearn
 from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
-from .gradients import faster
 from .umap_cache import cache_compiled
 
 _EXACT_UP_TO = 30_000  # environments; beyond, an approximate search costs less than all pairs
@@ -60,7 +59,7 @@ def _umap(X, seed, init, n_neighbors, options):
         options = {"precomputed_knn": _nearest(X, n_neighbors), **options}
     threads = numba.get_num_threads()
     try:  # n_jobs=1 is what a seed forces anyway, then without a warning
-        with warnings.catch_warnings(), faster("umap-learn"):
+        with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r"precomputed_knn\[2\]")  # no transform here
             return umap.UMAP(
                 n_neighbors=n_neighbors, init=init, random_state=seed, n_jobs=1, **options
@@ -137,7 +136,7 @@ def _pacmap(X, seed, init, n_neighbors, snapshots, options):
         # PaCMAP fails unless its list starts at 0 and ends with the last iteration.
         kept = sorted({0, *map(int, snapshots), sum(options["num_iters"])})
         options |= {"intermediate": True, "intermediate_snapshots": kept}
-    with _global_state_kept(), faster("pacmap"):
+    with _global_state_kept():
         Y = pacmap.PaCMAP(n_neighbors=n_neighbors, random_state=seed, **options).fit_transform(
             X.astype(np.float32), init=init
         )

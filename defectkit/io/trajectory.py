@@ -152,6 +152,11 @@ def raw_frames(
         )
     if not length_unit > 0:
         raise ValueError(f"length_unit={length_unit} has to be above 0, the unit in Å.")
+    return _raw_frames(source, topology, elements, length_unit)
+
+
+def _raw_frames(source, topology, elements, length_unit):
+    """As `raw_frames`, with arguments that are checked and `elements` of `as_elements`."""
     if isinstance(source, Atoms):
         source = [source]
     if not isinstance(source, str | os.PathLike):
@@ -237,7 +242,7 @@ def _given(source, topology, elements, length_unit):
 def _items(items, topology, elements, length_unit):
     for n, item in enumerate(items):
         if isinstance(item, str | os.PathLike):
-            yield from raw_frames(item, topology, elements, length_unit)
+            yield from _raw_frames(item, topology, elements, length_unit)
             continue
         if (found := frames_of(item, elements)) is not None:
             yield from _items(found, topology, None, length_unit)

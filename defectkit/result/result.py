@@ -52,7 +52,8 @@ class Result:
         Crystal at each environment by template; "" where its frame was not looked at.
     phases : pandas.DataFrame
         cluster, name, elements, atoms, fraction, coordination, nearest_A, orientation (rotation
-        from the crystal's axes to the frame's), basis, confidence.
+        from the crystal's axes to the frame's), basis, confidence. Where clusters were found by
+        name, `atoms` and `fraction` are those in the frames of info["analysed_frames"].
     defects : pandas.DataFrame
         Point defects: frame, kind, element, position_A, neighbours, atoms, confidence, evidence.
     extended : pandas.DataFrame

@@ -18,7 +18,8 @@ CRYSTALS = (
     "graphene",
     "icosahedral",
 )
-JOINED = ("divacancy", "vacancy cluster")  # one row a vacant site
+EXTRA = "di-interstitial"  # one row an atom without a site
+JOINED = ("divacancy", "vacancy cluster", EXTRA)  # one row a site
 TOGETHER = 1.2  # of the nearest distance: vacant sites of one defect
 MOST_LINES = 12  # of one kind before the rest is counted
 
@@ -48,8 +49,9 @@ def _phase_lines(result):
         named.groupby("name", sort=False), key=lambda item: -item[1]["fraction"].sum()
     ):
         elements = " ".join(dict.fromkeys(" ".join(rows["elements"]).split()))
-        atoms, fraction = int(rows["atoms"].sum()), rows["fraction"].sum()
-        count = f"{atoms} atoms" if n_frames == 1 else f"{atoms / n_frames:.1f} atoms per frame"
+        fraction = rows["fraction"].sum()
+        atoms = fraction * len(result.labels) / n_frames
+        count = f"{atoms:.0f} atoms" if n_frames == 1 else f"{atoms:.1f} atoms per frame"
         what = f"{name}{_of(name, elements)}, {count} ({_percent(fraction)})"
         if len(rows) > 1:
             what += f", clusters {', '.join(map(str, rows['cluster']))}"
@@ -128,7 +130,7 @@ def _defect_lines(result):
 
 
 def _joined(table, atoms):
-    """Rows of each defect: the vacant sites of a divacancy or of a vacancy cluster together."""
+    """Rows of each defect: the sites of a divacancy, di-interstitial or cluster together."""
     defect = np.arange(len(table))
     for kind in JOINED:
         rows = np.flatnonzero(table["kind"] == kind)
@@ -145,10 +147,11 @@ def _site(rows):
     elements = " and ".join(dict.fromkeys(rows["element"]))
     text = f"1 {_label(kind, elements)} at {' and '.join(map(_place, rows['position_A']))}"
     if len(rows) > 2:
-        text = (
-            f"1 {_label(kind, elements)} of {len(rows)} sites, one at {_place(row['position_A'])}"
-        )
+        what = f"interstitial cluster of {len(rows)} atoms" if kind == EXTRA else None
+        what = what or f"{kind} of {len(rows)} sites"
+        text = f"1 {_label(what, elements)}, one at {_place(row['position_A'])}"
     neighbours = row["neighbours"] if len(rows) == 1 else len(set().union(*rows["atoms"]))
+    neighbours = 0 if kind == EXTRA and len(rows) > 1 else neighbours  # atoms: the extra ones
     text += f", {neighbours} neighbours" if neighbours else ""
     sure = rows["confidence"].min()
     return text + (f" (confidence {sure:.2f})" if np.isfinite(sure) else "")

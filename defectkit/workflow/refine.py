@@ -35,10 +35,12 @@ def refined(
 ) -> tuple[dict[str, Any], list[str]]:
     """`made` with labels divided, and a sentence for each division.
 
-    Only the environments of analysed frames are divided. `made["origin"]` says for each label
-    where it comes from: "" from the map, else what was found by name.
+    Only the environments of analysed frames are divided; in the others a cluster of which most
+    went to another goes there too. `made["origin"]` says for each label that is not the map's what
+    was found by name. `made["counted"]` flags the environments that tell how common each is.
     """
     labels, notes = made["labels"].copy(), []
+    analysed = np.isin(made["frame"], [a.frame for a in analyses])
     place = _places(made, frames)
     origin = {}
     for kind, sets in _named_sets(analyses).items():
@@ -51,6 +53,13 @@ def refined(
         origin[int(new)] = kind
         notes.append(f"{kind}: {len(rows)} atoms found by name got a cluster of their own")
     _divide_mixed(labels, made, analyses, place, origin, notes)
+    partly = bool(origin) and not analysed.all()
+    if partly:
+        follow(labels, made["labels"], analysed)
+        notes.append(
+            f"atoms found by name have their cluster in {len(analyses)} of {len(frames)} frames; "
+            "how common each cluster is was counted in these"
+        )
     ordered = by_size(labels)
     renamed = {
         old: int(ordered[np.flatnonzero(labels == old)[0]])
@@ -59,8 +68,17 @@ def refined(
     }
     return made | {
         "labels": ordered,
+        "counted": analysed if partly else np.ones(len(labels), bool),
         "origin": {renamed[old]: kind for old, kind in origin.items() if old in renamed},
     }, notes
+
+
+def follow(labels: np.ndarray, old: np.ndarray, analysed: np.ndarray) -> None:
+    """In frames that were not analysed, gives a cluster the label that most of it has got."""
+    for label in np.unique(old[analysed & (labels != old)]):
+        new, count = np.unique(labels[analysed & (old == label)], return_counts=True)
+        if count.max() > 0.5 * count.sum():
+            labels[~analysed & (old == label)] = new[count.argmax()]
 
 
 def _places(made, frames):

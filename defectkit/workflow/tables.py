@@ -71,7 +71,7 @@ def phases(
     """One row per cluster, noise last."""
     compounds = names.compound_names(analyses)
     disorder, rows = names.disorder_name(analyses, connected, result.info["dt"]), []
-    for row in _described(result, analyses):
+    for row in _described(result, analyses, made["counted"]):
         label = row["label"]
         mine = result.labels == label
         if label < 0:
@@ -95,8 +95,11 @@ def phases(
     return pd.DataFrame(rows, columns=PHASES)
 
 
-def _described(result, analyses):
-    """Size of each cluster; neighbours and nearest of up to MOST_DESCRIBED of its atoms."""
+def _described(result, analyses, counted):
+    """Size of each cluster among the environments counted, and its share of these.
+
+    Neighbours and nearest are means of up to MOST_DESCRIBED of its atoms.
+    """
     share = min(1.0, MOST_DESCRIBED / max(sum(len(a.atoms) for a in analyses), 1))
     number, nearest, label = [], [], []
     for a in analyses:
@@ -116,12 +119,12 @@ def _described(result, analyses):
         label.append(of_atom[heavy & wanted])
     number, nearest, label = map(np.concatenate, (number, nearest, label))
     for c in sorted(np.unique(result.labels), key=lambda c: (c < 0, c)):
-        of, size = label == c, int((result.labels == c).sum())
+        of, size = label == c, int((counted & (result.labels == c)).sum())
         bonded = of & np.isfinite(nearest)
         yield {
             "label": int(c),
             "size": size,
-            "fraction": size / len(result.labels),
+            "fraction": size / counted.sum(),
             "coordination": float(number[of].mean()) if of.any() else float("nan"),
             "nearest": float(nearest[bonded].mean()) if bonded.any() else float("nan"),
         }

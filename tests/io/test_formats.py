@@ -209,6 +209,18 @@ def test_dumps_that_cannot_be_read_say_why(tmp_path, text, options, sentence):
         read(tmp_path / "a.dump", text, **options)
 
 
+@pytest.mark.parametrize("elements", [["Ni", "Al"], {"1": "Ni", "2": "Al"}, "Ni Al"])
+def test_elements_hold_for_every_path_of_a_list(tmp_path, elements):
+    for name in ("a.dump", "b.dump"):
+        (tmp_path / name).write_text(
+            "ITEM: TIMESTEP\n0\nITEM: NUMBER OF ATOMS\n2\nITEM: BOX BOUNDS pp pp pp\n"
+            "0 5\n0 5\n0 5\nITEM: ATOMS id type x y z\n1 1 0 0 0\n2 2 2 2 2\n"
+        )
+    paths = [tmp_path / "a.dump", str(tmp_path / "b.dump")]
+    frames = read_frames(paths, elements=elements)
+    assert [str(atoms.symbols) for atoms in frames] == ["NiAl", "NiAl"]
+
+
 def test_the_default_element_of_lammps_is_asked_about(tmp_path):
     text = dump("id type element x y z", "2 1 C 1 1 1", "1 2 C 4 4 4")
     _, told = read(tmp_path / "a.dump", text)
