@@ -113,6 +113,16 @@ def test_molecules_are_no_crystal():
     assert answer(ball)[1] == {"molecules of C60"}
 
 
+@pytest.mark.parametrize(("symbol", "bond"), [("H", 0.76), ("N", 1.1), ("Cl", 1.99)])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_diatomic_molecule_in_a_box_is_no_graphite(symbol, bond, times):
+    atoms = Atoms(symbol * 2, [(0, 0, 0), (bond, 0, 0)], cell=[6.0] * 3, pbc=True) * times
+    atoms.rattle(0.02, seed=0)
+    result = dk.identify(atoms, progress=False)
+    assert set(result.phases["name"]) == {f"molecules of {symbol}2"}
+    assert set(result.structure) == {"other"}
+
+
 @pytest.mark.parametrize(
     "atoms",
     [

@@ -143,8 +143,11 @@ def _analysed_frame(number, atoms, water, hints):
     """FrameAnalysis of one frame; `hints` flags atoms that the clusters set apart."""
     structure = structure_types(atoms)
     ordered = np.mean(_crystal(structure))
-    of_molecules_only = None if water or ordered > CRYSTALLINE else molecules(atoms)
+    # An array of N2 fits graphene by chance; graphene itself is linked with its images.
+    packed = np.mean(_crystal(structure) & (structure.labels != "graphene"))
+    of_molecules_only = None if water or packed > CRYSTALLINE else molecules(atoms)
     if of_molecules_only:
+        structure = replace(structure, codes=np.zeros_like(structure.codes))
         return FrameAnalysis(
             number, atoms, structure, find_point_defects(atoms), [], None, of_molecules_only
         )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 BOND = 1.2  # longest bond, in sums of covalent radii
+LEAST_BOND = 0.9  # Å, which that may be: H2 vibrates beyond
 MOST_ATOMS = 100  # of a molecule
 SMALL_FRAME = 1000  # atoms; of larger ones what crosses the cell is larger than a molecule
 MOST_NAMED = 3
@@ -54,7 +55,7 @@ def molecules(atoms: Atoms) -> str | None:
 def _bonded(atoms):
     """Number of bonded groups, and which one each atom belongs to."""
     radius = covalent_radii[atoms.numbers]
-    i, j, d = neighbour_pairs("ijd", atoms, 2 * BOND * radius.max())
-    bond = d < BOND * (radius[i] + radius[j])
+    i, j, d = neighbour_pairs("ijd", atoms, max(2 * BOND * radius.max(), LEAST_BOND))
+    bond = d < np.maximum(BOND * (radius[i] + radius[j]), LEAST_BOND)
     graph = coo_array((np.ones(bond.sum(), np.int8), (i[bond], j[bond])), shape=(len(atoms),) * 2)
     return connected_components(graph, directed=False)
