@@ -534,6 +534,9 @@ def test_cells_and_positions_that_no_search_can_take_are_refused(diamond):
         broken.cell[1, 1] = value
         with pytest.raises(ValueError, match="the cell holds a value that is NaN or infinite"):
             sf(broken)
+    broken.cell[1, 1] = 1e300
+    with pytest.raises(ValueError, match=r"a cell vector is 1e\+300 Å long"):
+        sf(broken)
     far = diamond.copy()
     far.positions[7, 2] = 1e300
     with pytest.raises(ValueError, match=r"atom 7 lies 1e\+300 Å from the origin"):

@@ -46,6 +46,11 @@ def check_atoms(
         raise ValueError(
             "the cell holds a value that is NaN or infinite; set a proper cell, or drop the frame."
         )
+    if np.abs(atoms.cell.array).max() > FARTHEST:
+        raise ValueError(
+            f"a cell vector is {np.abs(atoms.cell.array).max():.3g} Å long, where distances lose "
+            "their digits; set a proper cell, or drop the frame."
+        )
     here = {chemical_symbols[z] for z in np.unique(atoms.numbers)}
     if elements is not None and (unknown := sorted(here - set(elements))):
         raise ValueError(
