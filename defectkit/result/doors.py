@@ -1,4 +1,4 @@
-"""A result for other programs: OVITO's pipeline, MDAnalysis' topology."""
+"""A result for other programs: OVITO, MDAnalysis, pymatgen, dpdata."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from ..clusters import NOT_LABELLED
 
 OF_OVITO, OF_MDANALYSIS = "Defectkit Cluster", "defectkit_clusters"
+OF_PYMATGEN, OF_DPDATA = "defectkit_cluster", "defectkit_clusters"
 
 
 def labels_of_frames(result: Any) -> list[np.ndarray]:
@@ -84,6 +85,40 @@ def to_mdanalysis(result: Any, universe: Any, frame: int = 0) -> np.ndarray:
         universe.add_TopologyAttr(kind(labels))
     universe.atoms.defectkit_clusters = labels
     return labels
+
+
+def to_pymatgen(result: Any, structure: Any, frame: int = 0) -> Any:
+    """A copy of a pymatgen Structure or Molecule with the site property `defectkit_cluster`."""
+    labels = frame_labels(result, frame)
+    if len(structure) != len(labels):
+        raise ValueError(
+            f"the structure has {len(structure)} sites and frame {frame} of the result "
+            f"{len(labels)}; give the Structure that identify was given."
+        )
+    labelled = structure.copy()
+    labelled.add_site_property(OF_PYMATGEN, labels.tolist())
+    return labelled
+
+
+def to_dpdata(result: Any, system: Any) -> Any:
+    """A copy of a dpdata System with the labels (n_frames, n_atoms), `defectkit_clusters`.
+
+    They are a data type that dpdata keeps: through slices, and in its deepmd/npy folders.
+    """
+    from dpdata.data_type import Axis, DataType
+
+    labels = labels_of_frames(result)
+    n_frames, n_atoms = system.get_nframes(), system.get_natoms()
+    if len(labels) != n_frames or any(len(part) != n_atoms for part in labels):
+        raise ValueError(
+            f"the system has {n_frames} frames of {n_atoms} atoms and the result {len(labels)} "
+            f"of {len(labels[0])}; give the System that identify was given, with window=1."
+        )
+    kind = DataType(OF_DPDATA, np.ndarray, (Axis.NFRAMES, Axis.NATOMS), required=False)
+    labelled = system.copy()
+    type(labelled).register_data_type(kind)
+    labelled.data[OF_DPDATA] = np.stack(labels)
+    return labelled
 
 
 _attributes: dict = {}  # the class that MDAnalysis knows, made once

@@ -270,6 +270,14 @@ class Result:
         """
         return doors.to_mdanalysis(self, universe, frame)
 
+    def to_pymatgen(self, structure: Any, frame: int = 0) -> Any:
+        """A copy of a pymatgen Structure with the site property `defectkit_cluster`."""
+        return doors.to_pymatgen(self, structure, frame)
+
+    def to_dpdata(self, system: Any) -> Any:
+        """A copy of a dpdata System with its labels as data, `defectkit_clusters`."""
+        return doors.to_dpdata(self, system)
+
     def report(self, path: FilePath) -> Path:
         """One HTML page with tables and pictures that needs no network; its path."""
         return html.page(self, path)

@@ -1,4 +1,4 @@
-"""Objects of pymatgen, MDAnalysis, OVITO and dpdata in, labels back to OVITO and MDAnalysis.
+"""Objects of pymatgen, MDAnalysis, OVITO and dpdata in, labels back to each.
 
 The real libraries come with make test-descriptors; stand-ins with their attributes are read here.
 """
@@ -44,7 +44,15 @@ def test_a_structure_of_pymatgen(copper):
     same(dk.read_frames(given)[0], copper)
     frames = dk.read_frames([given, copper])
     assert len(frames) == 2
-    assert dk.identify(given, progress=False).defects["kind"].tolist() == ["vacancy"]
+    result = dk.identify(given, progress=False)
+    assert result.defects["kind"].tolist() == ["vacancy"]
+    labelled = result.to_pymatgen(given)
+    assert labelled.site_properties["defectkit_cluster"] == result.atom_labels().tolist()
+    assert "defectkit_cluster" not in given.site_properties
+    with pytest.raises(
+        ValueError, match="the structure has 123 sites and frame 0 of the result 124"
+    ):
+        result.to_pymatgen(structure(copper[1:]))
 
 
 def test_a_molecule_and_a_disordered_structure_of_pymatgen():
@@ -102,10 +110,21 @@ def test_a_universe_without_elements_asks_for_them(copper):
         dk.identify(copper, progress=False).to_mdanalysis(nameless)
 
 
-def test_a_system_of_dpdata(copper):
+def test_a_system_of_dpdata(copper, tmp_path):
     dpdata = library("dpdata")
     system = dpdata.System(copper, fmt="ase/structure")
     same(dk.read_frames(system)[0], copper)
+    system.append(dpdata.System(copper, fmt="ase/structure"))
+    result = dk.identify(system, progress=False)
+    labelled = result.to_dpdata(system)
+    assert np.array_equal(labelled.data["defectkit_clusters"].ravel(), result.atom_labels())
+    assert np.array_equal(labelled[1].data["defectkit_clusters"][0], result.atom_labels()[124:])
+    labelled.to("deepmd/npy", tmp_path)
+    again = dpdata.System(tmp_path, fmt="deepmd/npy")
+    assert np.array_equal(again.data["defectkit_clusters"], labelled.data["defectkit_clusters"])
+    assert "defectkit_clusters" not in system.data
+    with pytest.raises(ValueError, match="has 1 frames of 124 atoms and the result 2 of 124"):
+        result.to_dpdata(system[0])
 
 
 class Stand:
