@@ -126,6 +126,20 @@ def test_a_diatomic_molecule_in_a_box_is_no_graphite(symbol, bond, times):
 @pytest.mark.parametrize(
     "atoms",
     [
+        Atoms("Cu2", [(0, 0, 0), (2.2, 0, 0)]),
+        Atoms("NaCl", [(0, 0, 0), (2.4, 0, 0)]),
+        Atoms("AlNi2", [(0, 0, 0), (1.44, 1.44, 1.44), (1.44, 1.44, -1.44)]),
+    ],
+    ids=["Cu2", "NaCl", "AlNi2"],
+)
+def test_a_few_atoms_in_a_box_are_no_crystal(atoms):
+    atoms.cell, atoms.pbc = [9.0] * 3, True
+    assert set(dk.identify(atoms, progress=False).phases["name"]) == {"too few atoms to name"}
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
         bulk("C", cubic=True),
         bulk("Si", cubic=True) * 3,
         bulk("NaCl", "rocksalt", a=5.64),

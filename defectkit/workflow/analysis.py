@@ -19,7 +19,7 @@ from ..phases.crystals import SIMPLE_CUBIC
 from ..phases.stacking import stacking
 from ..result import Result
 from . import names, tables
-from .molecules import molecules
+from .molecules import is_island, molecules
 from .refine import refined
 from .sheets import edges, is_sheet
 from .site_groups import WATER
@@ -146,7 +146,8 @@ def _analysed_frame(number, atoms, water, hints):
     # An array of N2 fits graphene by chance; graphene itself is linked with its images.
     packed = np.mean(_crystal(structure) & (structure.labels != "graphene"))
     of_molecules_only = None if water or packed > CRYSTALLINE else molecules(atoms)
-    if of_molecules_only:
+    apart = not water and len(atoms) < FEWEST and is_island(atoms)
+    if of_molecules_only or apart:  # templates fit the lattice of the box by chance
         structure = replace(structure, codes=np.zeros_like(structure.codes))
         return FrameAnalysis(
             number, atoms, structure, find_point_defects(atoms), [], None, of_molecules_only

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import numpy as np
+from ase import Atoms
 from ase.data import covalent_radii
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..neighbours.lists import neighbour_pairs
 
-if TYPE_CHECKING:
-    from ase import Atoms
-
 BOND = 1.2  # longest bond, in sums of covalent radii
 LEAST_BOND = 0.9  # Å, which that may be: H2 vibrates beyond
+TOUCH, NEAR = 1.3, 1.6  # sums of covalent radii or nearest distances: farther, nothing touches
 MOST_ATOMS = 100  # of a molecule
 SMALL_FRAME = 1000  # atoms; of larger ones what crosses the cell is larger than a molecule
 MOST_NAMED = 3
@@ -37,14 +35,12 @@ def molecules(atoms: Atoms) -> str | None:
     """
     if not set(atoms.symbols) <= set(MADE_OF) or len(atoms) < 2:
         return None
-    count, label = _bonded(atoms)
+    count, label = _bonded(atoms, BOND, LEAST_BOND)
     sizes = np.bincount(label)
     if sizes.min() < 2 or sizes.max() > MOST_ATOMS:
         return None
-    if atoms.pbc.any() and len(atoms) < SMALL_FRAME:
-        twice = np.where(atoms.pbc, 2, 1)
-        if _bonded(atoms * twice)[0] != twice.prod() * count:
-            return None
+    if atoms.pbc.any() and len(atoms) < SMALL_FRAME and _meets_images(atoms, BOND, LEAST_BOND):
+        return None
     order = np.argsort(label, kind="stable")
     parts = np.split(order, np.cumsum(sizes)[:-1])
     formulas = Counter(atoms.symbols[part].get_chemical_formula("hill") for part in parts)
@@ -52,10 +48,37 @@ def molecules(atoms: Atoms) -> str | None:
     return ", ".join(names) + (", ..." if len(formulas) > MOST_NAMED else "")
 
 
-def _bonded(atoms):
-    """Number of bonded groups, and which one each atom belongs to."""
+def is_island(atoms: Atoms) -> bool:
+    """Whether the atoms of a small periodic cell stand apart from their images, as a dimer does.
+
+    >>> box = Atoms("Cu2", [(0, 0, 0), (2.2, 0, 0)], cell=[6, 6, 6], pbc=True)
+    >>> from ase.build import bulk
+    >>> is_island(box), is_island(bulk("Cu")), is_island(bulk("Ar", "fcc", 5.26))
+    (True, False, False)
+    """
+    reach = 2 * TOUCH * covalent_radii[atoms.numbers].max()
+    i, _, d = neighbour_pairs("ijd", atoms, reach)
+    nearest = np.full(len(atoms), np.inf)
+    np.minimum.at(nearest, i, d)
+    if not atoms.pbc.any() or not np.isfinite(nearest).all():
+        return False
+    return not _meets_images(atoms, TOUCH, NEAR * np.median(nearest))
+
+
+def _meets_images(atoms, times, least):
+    """Whether bonds lead from an atom of a periodic cell to its own image."""
+    twice = np.where(atoms.pbc, 2, 1)
+    count = _bonded(atoms, times, least)[0]
+    return _bonded(atoms * twice, times, least)[0] != twice.prod() * count
+
+
+def _bonded(atoms, times, least):
+    """Number of groups bonded, and which one each atom belongs to.
+
+    A bond is up to so many sums of covalent radii long, or as long as any may be at least (Å).
+    """
     radius = covalent_radii[atoms.numbers]
-    i, j, d = neighbour_pairs("ijd", atoms, max(2 * BOND * radius.max(), LEAST_BOND))
-    bond = d < np.maximum(BOND * (radius[i] + radius[j]), LEAST_BOND)
+    i, j, d = neighbour_pairs("ijd", atoms, max(2 * times * radius.max(), least))
+    bond = d < np.maximum(times * (radius[i] + radius[j]), least)
     graph = coo_array((np.ones(bond.sum(), np.int8), (i[bond], j[bond])), shape=(len(atoms),) * 2)
     return connected_components(graph, directed=False)
