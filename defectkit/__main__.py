@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .io.atomic_write import user_path
+from .io.atomic_write import atomic_write, clear_errors, user_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,11 +98,8 @@ def identify(given: Any) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     import defectkit as dk
 
-    folder, stem = given.output, given.file.name.split(".")[0] or given.file.name
     result = dk.identify(
         given.file,
         method=given.method,
@@ -112,7 +111,13 @@ def identify(given: Any) -> None:
         seed=given.seed,
     )
     print(result.summary())
-    folder.mkdir(parents=True, exist_ok=True)
+    with clear_errors(given.output, "what was written before is whole"):
+        _write_result(result, given.output, given.file.name.split(".")[0] or given.file.name)
+
+
+def _write_result(result, folder, stem):
+    import matplotlib.pyplot as plt
+
     written = {
         "map": ".png",
         "atoms": ".png",
@@ -126,7 +131,8 @@ def identify(given: Any) -> None:
     for name, draw in drawn.items():
         axes = draw()
         figure = (axes if hasattr(axes, "figure") else axes.flat[0]).figure
-        figure.savefig(folder / f"{stem}_{name}.png", dpi=200, bbox_inches="tight")
+        with atomic_write(folder / f"{stem}_{name}.png") as partial, open(partial, "wb") as file:
+            figure.savefig(file, dpi=200, bbox_inches="tight", format="png")
         plt.close(figure)
     result.write(folder / f"{stem}_labelled.extxyz")
     result.save(folder / f"{stem}_result.npz")
@@ -134,7 +140,8 @@ def identify(given: Any) -> None:
     for name in ("phases", "defects", "extended", "tracks"):
         table = getattr(result, name)
         if len(table):
-            flat_table(table).to_csv(folder / f"{stem}_{name}.csv", index=False)
+            with atomic_write(folder / f"{stem}_{name}.csv") as partial:
+                flat_table(table).to_csv(partial, index=False)
             written[name] = ".csv"
     what = {
         "map": "the map",
@@ -168,6 +175,21 @@ def flat_table(table: pd.DataFrame) -> pd.DataFrame:
     if "atoms" in flat and flat["atoms"].dtype == object:
         flat["atoms"] = [" ".join(map(str, a)) for a in flat["atoms"]]
     return flat
+
+
+@contextmanager
+def _made(folder):
+    """Makes the folder before anything is computed; it goes again where nothing came of it."""
+    new = not folder.exists()
+    with clear_errors(folder, "nothing was computed yet"):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    try:
+        yield
+    finally:
+        if new and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _window(text):
@@ -209,10 +231,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.output.exists() and not given.output.is_dir():
         sys.exit(f"defectkit: {given.output} is a file; choose another --output folder.")
     try:
-        if given.command == "identify":
-            identify(given)
-        else:
-            demo(given.output, given.environments, given.seed)
+        with _made(given.output):
+            if given.command == "identify":
+                identify(given)
+            else:
+                demo(given.output, given.environments, given.seed)
     except (ValueError, OSError) as error:
         sys.exit(f"defectkit: {error}")
 

@@ -1,5 +1,6 @@
 """The whole loop on somebody's own file: what it finds, what it keeps, what it refuses."""
 
+import errno
 import io
 import json
 
@@ -292,6 +293,46 @@ def test_from_a_shell(tmp_path, capsys):
     ]
     with pytest.raises(SystemExit, match="absent.xyz does not exist"):
         main(["identify", str(tmp_path / "absent.xyz")])
+
+
+def test_the_folder_of_a_shell_is_looked_at_before_anything_is_computed(tmp_path, monkeypatch):
+    ase.io.write(tmp_path / "cu.xyz", copper(1), format="extxyz")
+    call = ["identify", str(tmp_path / "cu.xyz"), "--output", str(tmp_path / "out")]
+    with pytest.raises(SystemExit, match="window=0 is not a number of frames"):
+        main([*call, "--window", "0"])
+    assert not (tmp_path / "out").exists()
+
+    def refused(**_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    def unasked(*_, **__):
+        raise AssertionError("computed")
+
+    monkeypatch.setattr(dk, "identify", unasked)
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.TemporaryFile", refused)
+        with pytest.raises(
+            SystemExit, match="out could not be written .Read-only file.*elsewhere"
+        ):
+            main(call)
+    call[-1] = str(tmp_path / "cu.xyz" / "out")
+    with pytest.raises(
+        SystemExit, match="out could not be written.*a part of this path is a file"
+    ):
+        main(call)
+
+
+def test_a_full_disk_is_said_by_the_shell_too(tmp_path, monkeypatch, vacancy):
+    ase.io.write(tmp_path / "cu.xyz", copper(1), format="extxyz")
+    monkeypatch.setattr(dk, "identify", lambda *_, **__: vacancy)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    with pytest.raises(SystemExit, match="_map.png could not be written .No space.*make room"):
+        main(["identify", str(tmp_path / "cu.xyz"), "--output", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ REMEDIES = {
     errno.EROFS: "write elsewhere",
     errno.EACCES: "write elsewhere, or get the permission to write there",
     errno.EPERM: "write elsewhere, or get the permission to write there",
+    errno.ENOENT: "choose a folder in which files can be made",
     errno.EIO: "check the disk and write elsewhere",
     errno.ENOTDIR: "a part of this path is a file, choose another folder",
     errno.EISDIR: "this is a folder, choose another name",
