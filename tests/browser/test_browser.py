@@ -60,6 +60,7 @@ class Lab:
     def __init__(self, page, url, token, folder, pictures):
         self.page, self.url, self.token = page, url, token
         self.folder, self.pictures = folder, pictures
+        self.errors = []  # that scripts of the page raised
 
     def open(self, path):
         """Open a notebook below `folder`, with a kernel."""
@@ -237,7 +238,9 @@ def lab(chromium, lab_server, request):
     pictures.mkdir(parents=True, exist_ok=True)
     page = chromium.new_page(viewport={"width": 1200, "height": 1000})
     page.set_default_timeout(300_000)  # a busy machine is no fault of the widgets
-    yield Lab(page, *lab_server, pictures)
+    lab = Lab(page, *lab_server, pictures)
+    page.on("pageerror", lambda error: lab.errors.append(str(error)))
+    yield lab
     page.screenshot(path=pictures / f"{re.sub('[^a-z0-9]+', '_', request.node.name)}.png")
     page.evaluate("() => window.jupyterapp?.serviceManager.sessions.shutdownAll()")
     page.close()
@@ -470,6 +473,8 @@ def test_explorer_links_map_atoms_and_python(lab):
             shares(lab, atoms, "explorer_chosen", clusters)
         )
     )
+    # anywidget gives a model two seconds, too few on a busy machine; its code is loaded again.
+    assert [error for error in lab.errors if "anywidget" not in error] == []
 
 
 def test_clicked_atom_is_marked_in_the_map(lab):

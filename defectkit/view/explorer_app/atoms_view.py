@@ -186,6 +186,7 @@ def _paint(box, moved):
         scenes.colour_function(_padded(atom_colours(box), scene.room))
         + f"""
         const part = this.stage.compList[0];
+        if (part) {{  // else the atoms are still on their way, and the view asks once more
         {_place_code(box) if moved else ""}
         {_size_code(box)}
         {_tell_code(box)}
@@ -195,7 +196,8 @@ def _paint(box, moved):
         NGL.ColormakerRegistry.add("{name}", NGL.ColormakerRegistry.userSchemes[id]);
         NGL.ColormakerRegistry.removeScheme(id);
         part.reprList[0].setParameters({{colorScheme: "{name}"}});
-        if ("{scene.scheme}") delete NGL.ColormakerRegistry.schemes["{scene.scheme}"];""",
+        if ("{scene.scheme}") delete NGL.ColormakerRegistry.schemes["{scene.scheme}"];
+        }}""",
         fire_once=True,
         explorer=True,
     )
