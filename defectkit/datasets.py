@@ -28,6 +28,7 @@ from .io import si_gap
 from .io.archive import read_archive
 from .io.atomic_write import atomic_write, user_path
 from .io.download import fetch
+from .io.extxyz import fits_column, for_extxyz
 from .io.packaged import data_file
 from .io.trajectory import iter_frames
 from .io.trajectory import read_frames as _read
@@ -352,8 +353,8 @@ def write_frames(
     columns : arrays (n_atoms of all frames together,) or (…, k), such as ``cluster=labels``;
         in the file the column has the name of the argument.
 
-    Raises ValueError for another ending, a column of another length, or the name of a column
-    that every file has. The file appears only when it is whole.
+    What else of a frame extended XYZ cannot hold is left out. Raises ValueError for another
+    ending, such a column, or one of another length. The file appears only when it is whole.
     """
     path, frames = user_path(path), list(frames)
     if not path.name.lower().endswith((".extxyz", ".xyz", ".extxyz.gz", ".xyz.gz")):
@@ -366,6 +367,10 @@ def write_frames(
             raise ValueError(
                 f"a column cannot be called {name!r}, which every file has; rename it."
             )
+        if not fits_column(name, np.asarray(values)):
+            raise ValueError(
+                f"{name!r} is no column of extended XYZ, which takes numbers or words."
+            )
         if len(values) != size:
             raise ValueError(
                 f"{name} has {len(values)} values for {size} atoms in {len(frames)} "
@@ -373,7 +378,7 @@ def write_frames(
             )
     written, start = [], 0
     for atoms in frames:
-        copy = atoms.copy()
+        copy = for_extxyz(atoms)
         for name, values in columns.items():
             copy.arrays[name] = np.asarray(values)[start : start + len(atoms)]
         start += len(atoms)

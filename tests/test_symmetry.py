@@ -8,6 +8,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, fcc100, molecule
 from ase.data import chemical_symbols
+from ase.io import write
 from ase.neighborlist import neighbor_list
 from ase.units import Bohr
 from hypothesis import given
@@ -654,3 +655,10 @@ def test_as_many_frames_are_worked_on_at_a_time_as_their_neighbours_fit(monkeypa
     rows = dk.features(frames, Seen(sf.functions, 2, 0.0, sf.elements), n_jobs=2, progress=False)
     assert (len(seen) > 1) == apart
     np.testing.assert_array_equal(rows, [sf(atoms) for atoms in frames])
+
+
+def test_features_of_a_file(tmp_path, diamond):
+    write(tmp_path / "a.extxyz", [diamond, diamond])
+    sf = SymmetryFunctions.silicon()
+    G = dk.features(str(tmp_path / "a.extxyz"), sf, progress=False)
+    assert G.shape[:2] == (2, len(diamond)) and np.allclose(G[1], sf(diamond), atol=1e-5)

@@ -132,6 +132,27 @@ def test_a_result_is_saved_reopened_and_written(vacancy, tmp_path):
     )
 
 
+def test_what_extended_xyz_cannot_hold_does_not_break_the_file(tmp_path):
+    atoms = copper(1)[0]
+    atoms.arrays |= {
+        "residuenames": np.array([""] * len(atoms)),
+        "two words": np.zeros(len(atoms)),
+        "note": np.array(["a b"] * len(atoms)),
+        "kept": np.array(["Cu1"] * len(atoms)),
+    }
+    atoms.info = {"Properties": "species:S:1", "text": "two\nlines", "frame": 3}
+    result = dk.identify(atoms, progress=False)
+    result.write(tmp_path / "a.extxyz")
+    (again,) = dk.read_frames(tmp_path / "a.extxyz")
+    assert set(again.arrays) == {"numbers", "positions", "kept", "cluster"}
+    assert np.array_equal(again.arrays["cluster"], result.atom_labels())
+    assert again.info == {"frame": 3}
+    with pytest.raises(
+        ValueError, match="'name' is no column of extended XYZ, which takes numbers or words"
+    ):
+        dk.datasets.write_frames(tmp_path / "b.extxyz", [atoms], name=["a b"] * len(atoms))
+
+
 def test_pictures_show_every_drawn_environment(vacancy):
     ax = vacancy.figure()
     assert sum(len(c.get_offsets()) for c in ax.collections) >= len(vacancy.labels)

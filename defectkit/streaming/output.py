@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import re
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
@@ -14,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import ase.io
-import numpy as np
 
 from .._types import FilePath
 from ..io.archive import parse_json
 from ..io.atomic_write import atomic_write, clear_errors, user_path
+from ..io.extxyz import for_extxyz
 from .table import table_head, table_line
 
 if TYPE_CHECKING:
@@ -34,8 +33,6 @@ __all__ = ["Writer", "frame_text"]
 
 RECORD_EVERY = 1.0  # s between two records of how far a run has come; each waits for the disk
 _GO_ON = "the same call goes on from the last whole frame"
-_KEYWORDS = ("lattice", "properties", "pbc", "cell", "species", "pos", "frame")
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 #: What the run that made an output differs in, in words.
 _DIFFERS = {
     "source": "file",
@@ -52,34 +49,12 @@ def frame_text(atoms: Atoms, columns: dict, frame: int) -> str:
     Entries of `info` and arrays that extended XYZ cannot hold (texts of several lines, objects)
     are left out.
     """
-    shown = atoms.copy()
-    shown.set_constraint()
-    shown.info = {k: v for k, v in atoms.info.items() if _fits_info(k, v)} | {"frame": frame}
-    for name, values in atoms.arrays.items():
-        if name not in ("numbers", "positions") and not _fits_column(name, values):
-            del shown.arrays[name]
+    shown = for_extxyz(atoms)
+    shown.info["frame"] = frame
     shown.arrays |= columns
     text = StringIO()
     ase.io.write(text, shown, format="extxyz", write_results=False)
     return text.getvalue()
-
-
-def _fits_info(name, value):
-    if type(name) is not str or not _NAME.fullmatch(name) or name.lower() in _KEYWORDS:
-        return False
-    if isinstance(value, str):
-        return value.isprintable() and not re.search(r"[\"'\\{}\[\]=]", value)
-    return np.size(value) <= 9 and np.ndim(value) < 3 and np.asarray(value).dtype.kind in "biuf"
-
-
-def _fits_column(name, values):
-    if not _NAME.fullmatch(name) or name.lower() in _KEYWORDS or values.ndim > 2:
-        return False
-    if values.dtype.kind in "biuf":
-        return True
-    return values.dtype.kind == "U" and all(
-        text.isprintable() and len(text.split()) == 1 for text in values.ravel()
-    )
 
 
 def read_progress(path: Path) -> dict[str, Any]:

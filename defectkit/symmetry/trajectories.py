@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +14,14 @@ from ase import Atoms
 
 from .. import _threads
 from .._progress import tqdm
-from .._types import Centres, Frames
+from .._types import Centres, FilePath, Frames
+from ..io.trajectory import iter_frames
 from ..neighbours.slabs import MOST
 from .functions import SymmetryFunctions
 
 
 def features(
-    frames: Frames,
+    frames: Frames | FilePath,
     symmetry: Callable[..., Any],
     centres: Centres = None,
     n_jobs: int | None = None,
@@ -29,8 +31,8 @@ def features(
 
     Parameters
     ----------
-    frames : ase.Atoms or iterable of ase.Atoms
-        A frame, a list, a reader, a generator.
+    frames : ase.Atoms, iterable of ase.Atoms, or path
+        A frame, a list, a reader, a generator, a file of `io.iter_frames`.
     symmetry : SymmetryFunctions, another descriptor, or function
         See `defectkit.descriptors`; a function of atoms and centres returns a row for each.
     centres : str or array of int, optional
@@ -52,6 +54,8 @@ def features(
     the neighbours of no more frames are in memory at a time.  The bits do not depend on the
     threads.  Descriptors of other libraries take one frame after the other.
     """
+    if isinstance(frames, str | os.PathLike):
+        frames = iter_frames(frames)
     frames = [frames] if isinstance(frames, Atoms) else frames
     return features_of_each(zip(frames, repeat(centres)), symmetry, n_jobs, progress)
 
