@@ -1,5 +1,6 @@
 """The explorer without a browser; tests/browser lassoes and clicks in a real one."""
 
+import csv
 import dataclasses
 import gzip
 import json
@@ -233,6 +234,18 @@ def test_merging_and_parting_keep_the_other_numbers():
     parted, number = env.split_off(labels, [0, 4])
     assert number == 4 and parted.tolist() == [4, 1, 2, 3, 4]
     assert labels.tolist() == [0, 1, 2, 3, -1]
+
+
+def test_names_of_every_kind_fit_their_files(ex, tmp_path):
+    name = r'=1+1 "$\frac{$"'
+    ex.rename(0, name)
+    ex.export(tmp_path / "a.extxyz")
+    (first, *_) = dk.read_frames(tmp_path / "a.extxyz")
+    assert "0: =1+1 _$_frac{$_" in first.info["clusters"]
+    ex.export(tmp_path / "a.csv")
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
+        named = {row["cluster"]: row["name"] for row in csv.DictReader(file)}
+    assert named["0"] == "'" + name
 
 
 def test_files_can_be_read_back(ex, tmp_path):
@@ -540,6 +553,7 @@ def test_bad_input(change, text):
         (lambda ex: ex.merge([-1, 1]), "the first of them not noise"),
         (lambda ex: ex.merge([1, 7]), "there is no cluster 7"),
         (lambda ex: ex.rename(1, ""), "a cluster needs a name that is not empty"),
+        (lambda ex: ex.rename(1, "two\nlines"), "a cluster's name is one line of printable"),
         (lambda ex: ex.rename(-1, "x"), "noise keeps its own"),
         (lambda ex: ex.rename(1, "top"), "another cluster is called 'top'; merge the two"),
         (lambda ex: ex.split_off(), "nothing is chosen; lasso points of the map or click atoms"),

@@ -50,5 +50,5 @@ def _fits_info(name: Any, value: Any) -> bool:
     if type(name) is not str or not _NAME.fullmatch(name) or name.lower() in _KEYWORDS:
         return False
     if isinstance(value, str):
-        return value.isprintable() and not re.search(r"[\"'\\{}\[\]=]", value)
+        return value.isprintable() and not re.search(r"[\"\\]", value)
     return np.size(value) <= 9 and np.ndim(value) < 3 and np.asarray(value).dtype.kind in "biuf"

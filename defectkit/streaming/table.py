@@ -13,7 +13,14 @@ from .._deprecated import warn
 from .._types import FilePath
 from ..io.atomic_write import user_path
 
-__all__ = ["class_columns", "read_table", "table_head", "table_line", "table_rows"]
+__all__ = [
+    "class_columns",
+    "not_a_formula",
+    "read_table",
+    "table_head",
+    "table_line",
+    "table_rows",
+]
 
 #: Columns that have a meaning of their own; a class of such a name has "class" before it.
 OWN_COLUMNS = ("frame", "novel", "unlike", "vacancies", "interstitials", "sites")
@@ -71,7 +78,16 @@ def table_rows(lines: Iterable[list[str]]) -> Iterator[Row]:
 
 def table_head(row: Iterable[str]) -> str:
     """Line of the names. None is a formula: those that would be one have ' before them."""
-    return table_line([f"'{name}" if _is_formula(name) else name for name in row])
+    return table_line(map(not_a_formula, row))
+
+
+def not_a_formula(text: str) -> str:
+    """The text with ' before it where a spreadsheet would take it for a formula.
+
+    >>> not_a_formula("=1+1"), not_a_formula("-1.5"), not_a_formula("ice Ih")
+    ("'=1+1", '-1.5', 'ice Ih')
+    """
+    return f"'{text}" if _is_formula(text) else text
 
 
 def table_line(values: Iterable) -> str:

@@ -166,6 +166,8 @@ def rename(names: dict[int, str], labels: np.ndarray, label: int, name: str) -> 
     known(labels, [label])
     if not name or label < 0:
         raise ValueError("a cluster needs a name that is not empty; noise keeps its own.")
+    if not name.isprintable():
+        raise ValueError(f"a cluster's name is one line of printable letters, not {name!r}.")
     if any(plots.cluster_name(c, names) == name for c in np.unique(labels) if c != label):
         raise ValueError(
             f"another cluster is called {name!r}; merge the two or take another name."

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ... import datasets, plots
 from ..._types import FilePath
 from ...clusters.hdbscan import NOT_LABELLED
 from ...io.atomic_write import atomic_write, user_path
+from ...streaming.table import not_a_formula
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -70,6 +72,7 @@ def _write_extxyz(path, frames, frame, atom, labels, names, Y):
     cluster, place = np.full(starts[-1], NOT_LABELLED), np.full((starts[-1], 2), np.nan)
     cluster[starts[frame] + atom], place[starts[frame] + atom] = labels, Y
     text = "; ".join(f"{c}: {plots.cluster_name(c, names)}" for c in np.unique(labels).tolist())
+    text = re.sub(r"[\"\\]", "_", text)
     marked = [atoms.copy() for atoms in frames]
     for atoms in marked:
         atoms.info["clusters"] = text
@@ -79,7 +82,7 @@ def _write_extxyz(path, frames, frame, atom, labels, names, Y):
 def _write_csv(path, frames, frame, atom, labels, named, Y, marked):
     symbols = [frames[f].symbols[a] for f, a in zip(frame, atom, strict=True)]
     where = np.array([frames[f].positions[a] for f, a in zip(frame, atom, strict=True)])
-    with atomic_write(path) as partial, open(partial, "w", newline="") as file:
+    with atomic_write(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(
             [
@@ -103,7 +106,7 @@ def _write_csv(path, frames, frame, atom, labels, named, Y, marked):
                 symbols,
                 *where.round(4).T.tolist(),
                 labels.tolist(),
-                named.tolist(),
+                map(not_a_formula, named.tolist()),
                 *Y.round(5).T.tolist(),
                 marked.tolist(),
                 strict=True,
