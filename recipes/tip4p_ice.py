@@ -82,8 +82,8 @@ def expand(kept):
     return {**state, "positions": molecules.reshape(-1, 3) / 1000}
 
 
-def equilibrate(path, settings, seed):
-    """Runs the pieces that the checkpoint has not seen."""
+def equilibrate(path, settings, seed, each=None):
+    """Runs the pieces that the checkpoint has not seen; `each` gets the positions after each."""
     state = read(path)
     first, plan = int(state["done"]), pieces(settings)
     if first == len(plan):
@@ -110,6 +110,8 @@ def equilibrate(path, settings, seed):
         x, v = (np.array(lmp.gather_atoms(name, 1, 3)).reshape(-1, 3) for name in "xv")
         state.update(positions=whole(x, np.diag(state["cell"])), velocities=v, done=number + 1)
         write(path, **state)
+        if each:
+            each(state["positions"])
         print(
             f"{(number + 1) * settings.piece:.1f} of {len(plan) * settings.piece:.1f} ps, "
             f"{plan[number].end:.0f} K: {lmp.get_thermo('temp'):.1f} K over all, "
