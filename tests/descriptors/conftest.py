@@ -77,7 +77,8 @@ ADAPTERS = {
 
 def needed(library):
     """The imported library; skips the test without it."""
-    return pytest.importorskip(library, reason=f"{library} is missing: see make test-descriptors")
+    target = "networks" if library in ("mace", "mattersim") else "descriptors"
+    return pytest.importorskip(library, reason=f"{library} is missing: see make test-{target}")
 
 
 @pytest.fixture(scope="session")
