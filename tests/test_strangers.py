@@ -323,6 +323,43 @@ def test_two_atoms_about_one_site_of_a_row_are_a_dumbbell():
     assert site.kind == "dumbbell" and len(site.atoms) == 2
 
 
+@pytest.mark.parametrize(
+    "atoms, site, far, partner, gives_way",
+    [
+        (bulk("UO2", "fluorite", a=5.47, cubic=True) * 2, 40, 1.12, 0.95, 0.72),
+        (bulk("Na", cubic=True) * 4, 60, 1.75, 1.42, 1.05),
+    ],
+    ids=["UO2", "Na"],
+)
+def test_a_pair_about_its_site_is_a_dumbbell_though_its_neighbour_gives_way(
+    atoms, site, far, partner, gives_way
+):
+    site = int(np.flatnonzero(atoms.symbols == atoms.symbols[0])[site // 3])
+    place, along = atoms.positions[site].copy(), np.ones(3) / 3**0.5
+    away = atoms.get_distances(site, range(len(atoms)), mic=True, vector=True)
+    ahead = np.linalg.norm(away, axis=1) * (away @ along > 0.99 * np.linalg.norm(away, axis=1))
+    next_to = int(np.argmin(np.where(ahead > 0.1, ahead, np.inf)))
+    atoms.positions[next_to] += gives_way * along
+    atoms.positions[site] += far * along
+    atoms += Atoms(atoms.symbols[site], [place - partner * along])
+    (found,) = find_point_defects(rattled(atoms, 0.02)).sites
+    assert found.kind == "dumbbell" and set(found.atoms) == {site, len(atoms) - 1}
+    off = (found.position - place) @ np.linalg.inv(atoms.cell)
+    assert np.linalg.norm((off - np.round(off)) @ atoms.cell) < 0.3
+
+
+def test_a_cation_that_pushes_an_anion_away_shares_no_site_with_it():
+    salt = bulk("CsCl", "cesiumchloride", a=4.12, cubic=True) * 4
+    anion = int(np.flatnonzero(salt.symbols == "Cl")[30])
+    place = salt.positions[anion].copy()
+    along = np.array([1.0, 0, 0])
+    salt.positions[anion] -= 1.3 * along
+    salt += Atoms("Cs", [place + 1.9 * along])
+    (found,) = find_point_defects(rattled(salt)).sites
+    assert (found.kind, found.element) == ("interstitial", "Cs")
+    assert set(found.atoms) == {len(salt) - 1}
+
+
 def test_an_interstitial_in_a_void_is_no_crowdion():
     copper = bulk("Cu", cubic=True) * 3
     copper += Atoms("Cu", [copper.positions[40] + [1.805, 0, 0]])

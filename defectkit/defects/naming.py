@@ -22,9 +22,12 @@ FARTHER = 1.06  # distances: sites of one's own element so much farther are no n
 NEARLY = 0.08  # of the way into a vacancy: an atom so near to midway belongs to both sites
 SHARES_SITE = 0.25  # spacings: an owner further from its site than this may share it,
 AS_FAR = 0.45  # if it is at least so far from it, of how far the extra atom is,
+UNLIKE_AS_FAR = 0.75  # the same of two elements, where the site belongs to one of them,
 OPPOSITE = -0.35  # on the other side (cosine of the angle between them at most this),
 NEARER = 0.8  # and the extra atom is not as near to the next site (fraction of that)
 GIVES_WAY = 0.5  # unless the atom there is hardly off its site, of how far the partner is
+CENTRED = 0.125  # or the two are about their site (spacings between it and their middle)
+LOPSIDED = 0.06  # and the atom there has given way so much less (spacings) than the partner
 PAIR = 1.3  # nearest distances: vacant sites nearer than this are one divacancy
 EXTRA_PAIR = 1.9  # spacings: extra atoms nearer than this are one di-interstitial
 OUTSIDE = 0.45  # mean direction to the atoms around: an extra atom on a surface
@@ -234,17 +237,25 @@ def _shares(namer, atom, owner):
     sites = namer.sites
     one, two = sites.off[atom], sites.off[owner]
     off, shared = np.linalg.norm(one), np.linalg.norm(two)
-    if shared < max(SHARES_SITE * namer.spacing, AS_FAR * off):
+    unlike = namer.numbers[atom] != namer.numbers[owner] and namer.pure(sites.nearest[atom])
+    as_far = UNLIKE_AS_FAR if unlike else AS_FAR
+    if shared < max(SHARES_SITE * namer.spacing, as_far * off):
         return False
     if one @ two > OPPOSITE * off * shared:
         return False
-    away, near = namer.site_tree.query(
-        wrap(namer.frame.positions[[atom]], namer.frame.cell, namer.frame.pbc)[0], k=2
-    )
+    here = wrap(namer.frame.positions[[atom]], namer.frame.cell, namer.frame.pbc)[0]
+    away, near = namer.site_tree.query(here, k=2)
     if away[0] < NEARER * away[1]:
         return True
     beyond = sites.owner[namer.image_site[near[1]]]  # in a crowdion it gives way, too
-    return beyond >= 0 and np.linalg.norm(sites.off[beyond]) < GIVES_WAY * shared
+    if beyond < 0:
+        return False
+    if np.linalg.norm(sites.off[beyond]) < GIVES_WAY * shared:
+        return True
+    along = (namer.site_tree.data[near[1]] - here) / away[1]
+    less = shared - sites.off[beyond] @ along
+    middle = np.linalg.norm(one + two) / 2
+    return middle < CENTRED * namer.spacing and less > LOPSIDED * namer.spacing
 
 
 def _outside(namer, place):
