@@ -7,18 +7,27 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.geometry import find_mic
 
 from .._progress import tqdm
 from ..clusters import NOT_LABELLED
 from ..defects import PointDefects, find_point_defects, track
 from ..defects.point_defects import FEWEST
 from ..phases import common_elements, extended_defects, prototype, structure_types
-from ..phases.compounds import UNKNOWN, Prototype, elemental
-from ..phases.crystals import SIMPLE_CUBIC
+from ..phases.compounds import Prototype, elemental
 from ..phases.stacking import stacking
 from ..result import Result
-from . import names, tables
+from . import admolecules, names, tables
+from .doubts import (
+    SURFACES,
+    WHOLE,
+    disturbed_atoms,
+    grown,
+    in_crystal,
+    without_chance_cubic,
+    without_chance_prototype,
+    without_disturbed,
+    without_doubtful_lines,
+)
 from .molecules import is_island, molecules
 from .refine import refined
 from .sheets import edges, is_sheet
@@ -33,24 +42,9 @@ if TYPE_CHECKING:
 
 TWIN = 5.0  # degrees that a grain boundary may miss the twin relation by
 MOST_ATOMS = 2_000_000  # of all frames in which names and defects are looked for
-SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one layer has not
 ON_SHEETS = (*SURFACES, "adatom", "adatom island", "step", "surface vacancy")
-DISTURBED = (
-    *SURFACES,
-    "step",
-    "edge",
-    "grain boundary",
-    "phase boundary",
-    "dislocation",
-    "disordered region",
-    "gas bubble",
-    "adatom island",
-)
-GATHERED = ("precipitate", "gas bubble")  # their atoms are told together
 ALL = 0.95  # of the atoms at a surface: a tube or a layer, which has no surface of its own
 CRYSTALLINE = 0.3  # of the atoms in a crystal: they are no molecules
-WHOLE = 0.99  # of the atoms: one lattice explains the frame
-STRAINED = ("step", "grain boundary", "phase boundary", "dislocation")  # three shells further
 OF_STACKING = (
     "intrinsic stacking fault",
     "extrinsic stacking fault",
@@ -59,10 +53,6 @@ OF_STACKING = (
     "lamella",
     "phase boundary",
 )
-ON_ITS_SITE = ("antisite", "substitutional")
-LEAST_MELT = 100  # atoms
-SHARP, DISTINCT = 0.025, 0.1  # misfit and margin of a prototype that stands without a lattice
-SAME_PLACE = 1.5  # Å
 LEAST_WATER = 150  # atoms of water in a frame that has a surface
 
 
@@ -141,10 +131,36 @@ def _analysed(frames, mean_of, made, water, max_frames, progress):
 
 def _analysed_frame(number, atoms, water, hints):
     """FrameAnalysis of one frame; `hints` flags atoms that the clusters set apart."""
+    outside = [] if water else admolecules.molecules_outside(atoms)
+    if outside:
+        body = np.setdiff1d(np.arange(len(atoms)), np.concatenate(outside))
+        below = _analysed_body(number, atoms[body], False, None if hints is None else hints[body])
+        if below.point.decided or np.mean(in_crystal(below.structure)) > CRYSTALLINE:
+            return with_molecules(below, body, outside, atoms)
+    return _analysed_body(number, atoms, water, hints)
+
+
+def with_molecules(
+    below: FrameAnalysis, body: np.ndarray, molecules: list[np.ndarray], atoms: Atoms
+) -> FrameAnalysis:
+    """The analysis of a body as one of all atoms, with the molecules beside it."""
     structure = structure_types(atoms)
-    ordered = np.mean(_crystal(structure))
+    structure = replace(structure, spacing=below.structure.spacing, codes=0 * structure.codes)
+    for name in ("codes", "rotation", "coherent", "template", "sublattice"):
+        getattr(structure, name)[body] = getattr(below.structure, name)
+    extended = [replace(d, atoms=body[d.atoms]) for d in below.extended]
+    beside = admolecules.described(atoms, molecules, extended)
+    extended = admolecules.covered(extended, atoms, beside) + beside
+    point = of_part(below.point, body, len(atoms))
+    return replace(below, atoms=atoms, structure=structure, point=point, extended=extended)
+
+
+def _analysed_body(number, atoms, water, hints):
+    """FrameAnalysis of a frame without molecules beside a crystal."""
+    structure = structure_types(atoms)
+    ordered = np.mean(in_crystal(structure))
     # An array of N2 fits graphene by chance; graphene itself is linked with its images.
-    packed = np.mean(_crystal(structure) & (structure.labels != "graphene"))
+    packed = np.mean(in_crystal(structure) & (structure.labels != "graphene"))
     of_molecules_only = None if water or packed > CRYSTALLINE else molecules(atoms)
     apart = not water and len(atoms) < FEWEST and is_island(atoms)
     if of_molecules_only or apart:  # templates fit the lattice of the box by chance
@@ -186,7 +202,7 @@ def _analysed_frame(number, atoms, water, hints):
     if named_as is not None and not point.decided and ordered <= CRYSTALLINE:
         named_as = without_chance_prototype(named_as, len(atoms))
     structure = without_chance_cubic(structure, point, extended)
-    ordered = np.mean(_crystal(structure))
+    ordered = np.mean(in_crystal(structure))
     if named_as is None and not water and ordered <= CRYSTALLINE and _one_lattice(atoms, point):
         named_as = elemental(atoms)
     extended = without_doubtful_lines(extended, point)
@@ -239,11 +255,6 @@ def _hints(made, frame, n_atoms):
     return odd if 0 < odd.sum() <= 0.3 * n_atoms else None
 
 
-def _crystal(structure):
-    """Flags of the atoms in a crystal; of water those in ice."""
-    return (structure.codes > 0) & (structure.labels != "liquid water")
-
-
 def of_molecules(atoms: Atoms, hints: Any, crystalline: Any) -> PointDefects:
     """Point defects of water as those of its oxygens; none where less than half of it is ice."""
     oxygen = np.flatnonzero(atoms.numbers == 8)
@@ -253,139 +264,17 @@ def of_molecules(atoms: Atoms, hints: Any, crystalline: Any) -> PointDefects:
             [], nothing, False, "most molecules are not in ice: point defects are not defined"
         )
     found = find_point_defects(atoms[oxygen], flagged=None if hints is None else hints[oxygen])
+    found = of_part(found, oxygen, len(atoms))
+    sites = [replace(s, element="H2O" if s.element == "O" else s.element) for s in found.sites]
+    return replace(found, sites=sites)
+
+
+def of_part(point: PointDefects, part: np.ndarray, n_atoms: int) -> PointDefects:
+    """Point defects found in a part of the atoms, with the indices of the whole frame."""
     sites = [
-        replace(
-            site,
-            atoms=oxygen[site.atoms],
-            neighbours=oxygen[site.neighbours],
-            element="H2O" if site.element == "O" else site.element,
-        )
-        for site in found.sites
+        replace(site, atoms=part[site.atoms], neighbours=part[site.neighbours])
+        for site in point.sites
     ]
-    nothing[oxygen] = found.flagged
-    return replace(found, sites=sites, flagged=nothing)
-
-
-def without_chance_prototype(found: Any, n_atoms: int) -> Any:
-    """The prototype, unknown where it fits no better than a melt's shells fit one on the mean.
-
-    For a frame of many atoms that no lattice explains and in which few fit a template.
-    """
-    if n_atoms < LEAST_MELT or (found.misfit < SHARP and found.margin > DISTINCT):
-        return found
-    return replace(found, name=UNKNOWN, margin=0.0, words=f"no order of a crystal; {found.words}")
-
-
-def without_chance_cubic(
-    structure: Structure, point: PointDefects, extended: list[ExtendedDefect]
-) -> Structure:
-    """The structure less simple cubic where the lattice of the frame has several sites in a cell.
-
-    Six neighbours at nearly right angles are soon found: white tin's are such.
-    """
-    crystal = point.crystal
-    if (
-        crystal is None
-        or len(crystal.sites.basis) == 1
-        or structure.sublattice.any()
-        or any(d.kind in SURFACES for d in extended)
-        or len(np.unique(crystal.sites.numbers)) > 1
-    ):
-        return structure
-    return replace(structure, codes=np.where(structure.codes == SIMPLE_CUBIC, 0, structure.codes))
-
-
-def without_doubtful_lines(
-    extended: list[ExtendedDefect], point: PointDefects
-) -> list[ExtendedDefect]:
-    """The extended defects less lines that only a row of point defects suggests.
-
-    Round a dislocation no single lattice gives the atoms their sites. Where one explains all but a
-    hundredth of them, disordered atoms in a row, round which no Burgers circuit could be drawn,
-    are point defects (in a small cell and their images).
-    """
-    crystal = point.crystal
-    if not point.decided or crystal is None or crystal.explained < WHOLE:
-        return extended
-    return [d for d in extended if d.kind != "dislocation" or d.details.get("burgers")]
-
-
-def disturbed_atoms(
-    extended: list[ExtendedDefect], structure: Structure
-) -> tuple[np.ndarray, np.ndarray]:
-    """Flags of what extended defects disturb, and of that what lies at the core of a dislocation.
-
-    Steps, boundaries and cores disturb three shells around them.
-    """
-    disturbed, strained, core = (np.zeros(len(structure.codes), bool) for _ in range(3))
-    for defect in extended:
-        if defect.kind in DISTURBED:
-            disturbed[defect.atoms] = True
-        if defect.kind in STRAINED or defect.details.get("layer"):
-            strained[defect.atoms] = True
-        if defect.kind == "dislocation":
-            core[defect.atoms] = True
-    return disturbed | grown(strained, structure, 3), grown(core, structure, 3)
-
-
-def grown(flags: np.ndarray, structure: Structure, shells: int) -> np.ndarray:
-    """Flags of atoms and of those up to so many shells of neighbours away."""
-    for _ in range(shells):
-        flags = flags | flags[structure.neighbours[:, :12]].any(axis=1)
-    return flags
-
-
-def without_disturbed(
-    point: PointDefects, extended: list[ExtendedDefect], structure: Structure, atoms: Atoms
-) -> PointDefects:
-    """The point defects that are not the disorder of a surface, a boundary or a core.
-
-    A site is left out where most atoms around it belong to such an extended defect or lie within
-    three shells of a step or boundary, where it lies in a cavity, or where any atom around lies so
-    near the core of a dislocation: the step of a surface is no divacancy, a core no interstitial.
-    Round a dislocation the sites of one lattice are wrong far from it, too: there a vacant site or
-    an atom without one counts only if most atoms around it fit no template. What was found on a
-    surface as its vacancy or adatom stays. The atoms of a precipitate are no substitutionals.
-    """
-    disturbed, core = disturbed_atoms(extended, structure)
-    if point.crystal is None:  # told by the order around, which is broken at a surface
-        core = core | grown(disturbed, structure, 2)
-    if not point.sites or not (disturbed.any() or any(d.kind in GATHERED for d in extended)):
-        return point
-    around = [np.union1d(s.neighbours, s.atoms).astype(int) for s in point.sites]
-    whole = _crystal(structure) & any(d.kind == "dislocation" for d in extended)
-    told = [d.position for d in extended if d.kind in tables.ON_SURFACES]
-    cavities = [d for d in extended if d.kind == "cavity"]
-    together = [d.atoms for d in extended if d.kind in GATHERED]
-    gathered = np.unique(np.concatenate([[], *together]))
-
-    def stands(site, near):
-        if any(_inside(site.position, cavity, atoms) for cavity in cavities):
-            return False
-        if site.kind in ON_ITS_SITE and np.isin(site.atoms, gathered).all():
-            return False
-        foreign = site.kind == "substitutional"  # at a surface, too
-        if foreign or not len(near) or _at_one(site.position, told, atoms):
-            return True
-        bent = site.kind not in ON_ITS_SITE and whole[near].mean() > 0.5
-        return disturbed[near].mean() <= 0.5 and not core[near].any() and not bent
-
-    kept = [site for site, near in zip(point.sites, around, strict=True) if stands(site, near)]
-    flagged = np.zeros(len(atoms), bool)
-    for site in kept:
-        flagged[site.atoms] = flagged[site.neighbours] = True
-    return replace(point, sites=kept, flagged=flagged)
-
-
-def _inside(position, cavity, atoms):
-    """Whether a position lies no farther from a cavity's centre than the atoms that line it."""
-    places = np.vstack([position[None], atoms.positions[cavity.atoms]])
-    away = find_mic(places - cavity.position, atoms.cell, atoms.pbc)[1]
-    return away[0] <= away[1:].max()
-
-
-def _at_one(position, places, atoms):
-    """Whether a position lies within 1.5 Å of one of the places."""
-    return any(
-        find_mic(place - position, atoms.cell, atoms.pbc)[1] < SAME_PLACE for place in places
-    )
+    flagged = np.zeros(n_atoms, bool)
+    flagged[part] = point.flagged
+    return replace(point, sites=sites, flagged=flagged)

@@ -35,7 +35,7 @@ def molecules(atoms: Atoms) -> str | None:
     """
     if not set(atoms.symbols) <= set(MADE_OF) or len(atoms) < 2:
         return None
-    count, label = _bonded(atoms, BOND, LEAST_BOND)
+    count, label = bonded_groups(atoms, BOND, LEAST_BOND)
     sizes = np.bincount(label)
     if sizes.min() < 2 or sizes.max() > MOST_ATOMS:
         return None
@@ -68,11 +68,11 @@ def is_island(atoms: Atoms) -> bool:
 def _meets_images(atoms, times, least):
     """Whether bonds lead from an atom of a periodic cell to its own image."""
     twice = np.where(atoms.pbc, 2, 1)
-    count = _bonded(atoms, times, least)[0]
-    return _bonded(atoms * twice, times, least)[0] != twice.prod() * count
+    count = bonded_groups(atoms, times, least)[0]
+    return bonded_groups(atoms * twice, times, least)[0] != twice.prod() * count
 
 
-def _bonded(atoms, times, least):
+def bonded_groups(atoms: Atoms, times: float, least: float) -> tuple[int, np.ndarray]:
     """Number of groups bonded, and which one each atom belongs to.
 
     A bond is up to so many sums of covalent radii long, or as long as any may be at least (Å).

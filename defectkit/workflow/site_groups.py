@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 WATER = "O of water"  # name of the group of oxygens that stand for molecules
+METALLIC = 3.2  # Å: ions of one element in water are no nearer to each other
 BONDED = 1.25  # Å: a hydrogen nearer to an oxygen belongs to its molecule
 RANDOM = 0.12  # Warren-Cowley parameter below which neighbours are drawn at random
 LEAST_CONTENT = 0.05  # of an element that counts in the decision
@@ -88,7 +89,16 @@ def is_water(atoms: Atoms) -> bool:
     if not oxygen.any():
         return False
     hydrogens = np.bincount(owner[(owner >= 0) & ~oxygen], minlength=len(atoms))[oxygen]
+    if _is_solid(atoms[(atoms.numbers != 1) & ~oxygen]):
+        return False
     return bool((hydrogens == 2).mean() > 0.9 and (owner[hydrogen] >= 0).mean() > 0.9)
+
+
+def _is_solid(others):
+    """Whether most atoms that are no water have one of their own element beside them: a metal."""
+    i, j = neighbour_pairs("ij", others, METALLIC)
+    same = others.numbers[i] == others.numbers[j]
+    return len(others) > 1 and len(np.unique(i[same])) > len(others) / 2
 
 
 def is_random_alloy(atoms: Atoms) -> bool:

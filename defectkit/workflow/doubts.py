@@ -1,0 +1,170 @@
+"""What was found in a frame, less what chance or another defect explains."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.geometry import find_mic
+
+from ..phases.compounds import UNKNOWN
+from ..phases.crystals import SIMPLE_CUBIC
+from . import tables
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..defects import PointDefects
+    from ..phases.crystals import Structure
+    from ..phases.extended import ExtendedDefect
+
+SURFACES = ("surface", "cluster surface", "cavity")  # which a sheet of one layer has not
+DISTURBED = (
+    *SURFACES,
+    "step",
+    "edge",
+    "grain boundary",
+    "phase boundary",
+    "dislocation",
+    "disordered region",
+    "gas bubble",
+    "adatom island",
+)
+GATHERED = ("precipitate", "gas bubble")  # their atoms are told together
+WHOLE = 0.99  # of the atoms: one lattice explains the frame
+STRAINED = ("step", "grain boundary", "phase boundary", "dislocation")  # three shells further
+ON_ITS_SITE = ("antisite", "substitutional")
+LEAST_MELT = 100  # atoms
+SHARP, DISTINCT = 0.025, 0.1  # misfit and margin of a prototype that stands without a lattice
+SAME_PLACE = 1.5  # Å
+
+
+def in_crystal(structure: Structure) -> np.ndarray:
+    """Flags of the atoms in a crystal; of water those in ice."""
+    return (structure.codes > 0) & (structure.labels != "liquid water")
+
+
+def without_chance_prototype(found: Any, n_atoms: int) -> Any:
+    """The prototype, unknown where it fits no better than a melt's shells fit one on the mean.
+
+    For a frame of many atoms that no lattice explains and in which few fit a template.
+    """
+    if n_atoms < LEAST_MELT or (found.misfit < SHARP and found.margin > DISTINCT):
+        return found
+    return replace(found, name=UNKNOWN, margin=0.0, words=f"no order of a crystal; {found.words}")
+
+
+def without_chance_cubic(
+    structure: Structure, point: PointDefects, extended: list[ExtendedDefect]
+) -> Structure:
+    """The structure less simple cubic where the lattice of the frame has several sites in a cell.
+
+    Six neighbours at nearly right angles are soon found: white tin's are such.
+    """
+    crystal = point.crystal
+    if (
+        crystal is None
+        or len(crystal.sites.basis) == 1
+        or structure.sublattice.any()
+        or any(d.kind in SURFACES for d in extended)
+        or len(np.unique(crystal.sites.numbers)) > 1
+    ):
+        return structure
+    return replace(structure, codes=np.where(structure.codes == SIMPLE_CUBIC, 0, structure.codes))
+
+
+def without_doubtful_lines(
+    extended: list[ExtendedDefect], point: PointDefects
+) -> list[ExtendedDefect]:
+    """The extended defects less lines that only a row of point defects suggests.
+
+    Round a dislocation no single lattice gives the atoms their sites. Where one explains all but a
+    hundredth of them, disordered atoms in a row, round which no Burgers circuit could be drawn,
+    are point defects (in a small cell and their images).
+    """
+    crystal = point.crystal
+    if not point.decided or crystal is None or crystal.explained < WHOLE:
+        return extended
+    return [d for d in extended if d.kind != "dislocation" or d.details.get("burgers")]
+
+
+def disturbed_atoms(
+    extended: list[ExtendedDefect], structure: Structure
+) -> tuple[np.ndarray, np.ndarray]:
+    """Flags of what extended defects disturb, and of that what lies at the core of a dislocation.
+
+    Steps, boundaries and cores disturb three shells around them.
+    """
+    disturbed, strained, core = (np.zeros(len(structure.codes), bool) for _ in range(3))
+    for defect in extended:
+        if defect.kind in DISTURBED:
+            disturbed[defect.atoms] = True
+        if defect.kind in STRAINED or defect.details.get("layer"):
+            strained[defect.atoms] = True
+        if defect.kind == "dislocation":
+            core[defect.atoms] = True
+    return disturbed | grown(strained, structure, 3), grown(core, structure, 3)
+
+
+def grown(flags: np.ndarray, structure: Structure, shells: int) -> np.ndarray:
+    """Flags of atoms and of those up to so many shells of neighbours away."""
+    for _ in range(shells):
+        flags = flags | flags[structure.neighbours[:, :12]].any(axis=1)
+    return flags
+
+
+def without_disturbed(
+    point: PointDefects, extended: list[ExtendedDefect], structure: Structure, atoms: Atoms
+) -> PointDefects:
+    """The point defects that are not the disorder of a surface, a boundary or a core.
+
+    A site is left out where most atoms around it belong to such an extended defect or lie within
+    three shells of a step or boundary, where it lies in a cavity, or where any atom around lies so
+    near the core of a dislocation: the step of a surface is no divacancy, a core no interstitial.
+    Round a dislocation the sites of one lattice are wrong far from it, too: there a vacant site or
+    an atom without one counts only if most atoms around it fit no template. What was found on a
+    surface as its vacancy or adatom stays. The atoms of a precipitate are no substitutionals.
+    """
+    disturbed, core = disturbed_atoms(extended, structure)
+    if point.crystal is None:  # told by the order around, which is broken at a surface
+        core = core | grown(disturbed, structure, 2)
+    if not point.sites or not (disturbed.any() or any(d.kind in GATHERED for d in extended)):
+        return point
+    around = [np.union1d(s.neighbours, s.atoms).astype(int) for s in point.sites]
+    whole = in_crystal(structure) & any(d.kind == "dislocation" for d in extended)
+    told = [d.position for d in extended if d.kind in tables.ON_SURFACES]
+    cavities = [d for d in extended if d.kind == "cavity"]
+    together = [d.atoms for d in extended if d.kind in GATHERED]
+    gathered = np.unique(np.concatenate([[], *together]))
+
+    def stands(site, near):
+        if any(_inside(site.position, cavity, atoms) for cavity in cavities):
+            return False
+        if site.kind in ON_ITS_SITE and np.isin(site.atoms, gathered).all():
+            return False
+        foreign = site.kind == "substitutional"  # at a surface, too
+        if foreign or not len(near) or _at_one(site.position, told, atoms):
+            return True
+        bent = site.kind not in ON_ITS_SITE and whole[near].mean() > 0.5
+        return disturbed[near].mean() <= 0.5 and not core[near].any() and not bent
+
+    kept = [site for site, near in zip(point.sites, around, strict=True) if stands(site, near)]
+    flagged = np.zeros(len(atoms), bool)
+    for site in kept:
+        flagged[site.atoms] = flagged[site.neighbours] = True
+    return replace(point, sites=kept, flagged=flagged)
+
+
+def _inside(position, cavity, atoms):
+    """Whether a position lies no farther from a cavity's centre than the atoms that line it."""
+    places = np.vstack([position[None], atoms.positions[cavity.atoms]])
+    away = find_mic(places - cavity.position, atoms.cell, atoms.pbc)[1]
+    return away[0] <= away[1:].max()
+
+
+def _at_one(position, places, atoms):
+    """Whether a position lies within 1.5 Å of one of the places."""
+    return any(
+        find_mic(place - position, atoms.cell, atoms.pbc)[1] < SAME_PLACE for place in places
+    )
