@@ -72,7 +72,8 @@ def test_water_on_an_oxide_whose_surface_misses_an_atom():
     del slab[gone]
     result = dk.identify(rattled(slab), progress=False)
     told = " ".join(result.extended["description"])
-    assert "1 adsorbed molecule of H2O on the " in told and ", O next to Mg at 2." in told
+    assert "1 adsorbed molecule of H2O on the surface, O next to Mg at 2." in told
+    assert "surface of rock salt, 35 atoms" in told
     (site,) = result.defects.to_dict("records")
     assert site["kind"] in ("vacancy", "surface vacancy") and site["element"] == "Mg"
     assert np.linalg.norm(np.array(site["position_A"]) - hole) < 0.3

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk, graphene, molecule, mx2, nanotube, surface
-from ase.cluster import Icosahedron
+from ase.cluster import Decahedron, Icosahedron
 from ase.spacegroup import crystal
 
 import defectkit as dk
@@ -221,10 +221,34 @@ def test_a_particle_is_not_called_liquid():
     block = bulk("Fe", cubic=True) * 5
     block.pbc = False
     assert answer(rattled(block))[1] == {"cluster surface", "below the surface", "bcc"}
-    assert answer(rattled(Icosahedron("Cu", 4)))[1] == {
-        "cluster surface",
-        "close-packed, multiply twinned",
-    }
+
+
+@pytest.mark.parametrize(
+    "particle, name, hcp",
+    [
+        (Icosahedron("Cu", 4), "icosahedron, multiply twinned", 30 / 55),
+        (Icosahedron("Cu", 5), "icosahedron, multiply twinned", 90 / 147),
+        (Decahedron("Ag", 5, 4, 0), "close-packed, multiply twinned", 0.5),
+    ],
+    ids=["Cu147", "Cu309", "Ag decahedron"],
+)
+def test_a_multiply_twinned_particle_is_no_unknown_structure(particle, name, hcp):
+    result, names = answer(rattled(particle))
+    assert names == {"cluster surface", name} and not len(result.defects)
+    told = result.phases.set_index("name")["basis"][name]
+    told = told if isinstance(told, str) else told.iloc[0]
+    share = float(told.partition("% hcp")[0].split()[-1]) / 100
+    assert abs(share - hcp) < 0.12 and "twin planes" in told
+
+
+def test_a_free_cube_of_salt_is_rock_salt_inside():
+    cube = bulk("NaCl", "rocksalt", a=5.64, cubic=True) * 3
+    cube.pbc = False
+    result, names = answer(rattled(cube))
+    assert names == {"cluster surface", "rock salt NaCl"} and not len(result.defects)
+    assert result.extended["description"].tolist() == [
+        "curved surface of rock salt, 152 atoms, no one plane"
+    ]
 
 
 def test_neighbours_of_an_anion_are_cations():

@@ -82,12 +82,15 @@ class Prototype:
         return iter((self.name, self.margin))
 
 
-def shells(atoms: Atoms, count: int = NEIGHBOURS) -> dict[tuple[str, str], np.ndarray]:
+def shells(
+    atoms: Atoms, count: int = NEIGHBOURS, inside: np.ndarray | None = None
+) -> dict[tuple[str, str], np.ndarray]:
     """Mean sorted distances (Å) from each element to each: {(A, B): array (count,)}.
 
-    The median over the atoms of A of the distance to the k-th nearest atom of B: a few wrong
-    atoms do not change it.
+    The median over the atoms of A (those `inside`, flags, where these are given) of the distance
+    to the k-th nearest atom of B: a few wrong atoms do not change it.
     """
+    counted = np.ones(len(atoms), bool) if inside is None else inside
     symbols = np.array(atoms.get_chemical_symbols())
     result = {}
     cell, pbc = atoms.cell.complete().array, np.asarray(atoms.pbc)
@@ -102,7 +105,7 @@ def shells(atoms: Atoms, count: int = NEIGHBOURS) -> dict[tuple[str, str], np.nd
         reach = 1.25 * (3 * (count + 1) * volume / (4 * np.pi)) ** (1 / 3)
         tree, _ = periodic_tree(place[chosen], points.box, pbc, reach)
         for one in kinds:
-            centres = np.flatnonzero(symbols == one)
+            centres = np.flatnonzero((symbols == one) & counted)
             if len(centres) > 2000:
                 centres = centres[:: len(centres) // 2000 + 1]
             distance = np.sort(tree.query(_wrapped(place[centres], points.box, pbc), count + 1)[0])
@@ -145,7 +148,9 @@ def common_elements(atoms: Atoms) -> list[str]:
     return [str(kind) for kind in kinds[kept]] or [str(kinds[number.argmax()])]
 
 
-def prototype(atoms: Atoms, types: Structure | None = None) -> Prototype:
+def prototype(
+    atoms: Atoms, types: Structure | None = None, inside: np.ndarray | None = None
+) -> Prototype:
     """Nearest prototype of the crystal in one frame, and how much nearer than the next.
 
     Parameters
@@ -155,6 +160,8 @@ def prototype(atoms: Atoms, types: Structure | None = None) -> Prototype:
     types : Structure, optional
         From `structure_types`: random alloys are named by it, and its positions, from which heat
         is taken out, are used.
+    inside : array (n_atoms,) of bool, optional
+        Atoms whose neighbours are compared; those at a surface lack some.
 
     Returns
     -------
@@ -177,7 +184,7 @@ def prototype(atoms: Atoms, types: Structure | None = None) -> Prototype:
     if types is not None and len(types.positions) == len(atoms) and not types.sublattice.any():
         place.positions = types.positions
         blind = main if fraction >= 0.6 else ""
-    scores = sorted(_scores(atoms, kinds, shells(place), blind), key=lambda s: s[0])
+    scores = sorted(_scores(atoms, kinds, shells(place, inside=inside), blind), key=lambda s: s[0])
     alloy = _alloy(atoms, types, main, fraction)
     if scores and scores[0][0] < NEAR and not (alloy and scores[0][0] > 0.5 * NEAR):
         misfit, name, sites = scores[0]

@@ -13,7 +13,7 @@ from ..clusters import NOT_LABELLED
 from ..defects import PointDefects, find_point_defects, track
 from ..defects.point_defects import FEWEST
 from ..phases import common_elements, extended_defects, prototype, structure_types
-from ..phases.compounds import Prototype, elemental
+from ..phases.compounds import UNKNOWN, Prototype, elemental
 from ..phases.stacking import stacking
 from ..result import Result
 from . import admolecules, names, tables
@@ -53,6 +53,7 @@ OF_STACKING = (
     "lamella",
     "phase boundary",
 )
+LEAST_INSIDE = 4  # atoms of each element below a surface that name a compound
 LEAST_WATER = 150  # atoms of water in a frame that has a surface
 
 
@@ -173,8 +174,10 @@ def _analysed_body(number, atoms, water, hints):
     )
     sheet = len(atoms) > 3 and is_sheet(atoms)
     extended = extended_defects(atoms, structure)
-    named_as, extended = with_polytype(named_as, structure, extended)
     outside = np.unique(np.concatenate([[], *(d.atoms for d in extended if d.kind in SURFACES)]))
+    if named_as is not None and named_as.name == UNKNOWN and len(outside):
+        named_as = _prototype_inside(atoms, structure, outside.astype(int)) or named_as
+    named_as, extended = with_polytype(named_as, structure, extended)
     thin = sheet or len(outside) > ALL * len(atoms)
     extended = names.in_words_of(
         named_as,
@@ -210,6 +213,17 @@ def _analysed_body(number, atoms, water, hints):
     if sheet and named_as is not None:
         extended += edges(atoms, point.flagged)
     return FrameAnalysis(number, atoms, structure, point, extended, named_as)
+
+
+def _prototype_inside(atoms, structure, outside):
+    """The prototype by the atoms below the surface alone, None where none fits."""
+    surface = np.isin(np.arange(len(atoms)), outside)
+    for inside in (~grown(surface, structure, 1), ~surface):
+        if all((atoms.symbols[inside] == e).sum() >= LEAST_INSIDE for e in common_elements(atoms)):
+            found = prototype(atoms, structure, inside)
+            if found.name != UNKNOWN:
+                return found
+    return None
 
 
 def with_polytype(

@@ -48,7 +48,8 @@ STACKINGS = (("zinc blende", "wurtzite"), ("diamond", "hexagonal diamond"), ("fc
 LATTICES = ("fcc", "hcp", "bcc", "diamond", "hexagonal diamond")  # in whatever order of elements
 BELOW = 0.8  # share of a cluster next to a surface that names it so
 LEAST_CRYSTAL = 0.2  # of the atoms inside a body whose surface hides what lies below it
-PACKED = 0.4  # share of a cluster that is close-packed in many orientations
+PACKINGS = ("fcc", "hcp", "icosahedral")
+PACKED, TWINNED = 0.4, 0.05  # shares inside a particle that are close-packed, and hcp
 _BELOW = "below the surface"
 AROUND = 0.5  # share of a cluster beside point defects that names it so
 
@@ -213,6 +214,9 @@ def cluster_name(
     beside = _share(label, made, analyses, _near_point_defects)
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are near one"
+    called = _of_a_particle(label, made, analyses)
+    if called:
+        return called
     below = _share(label, made, analyses, _below_surface)
     if below >= BELOW:
         return _BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
@@ -305,17 +309,22 @@ def _of_a_particle(label, made, analyses):
     below = _share(label, made, open_ones, _below_surface)
     if below >= BELOW:
         return _BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
-    packed = np.concatenate([_close_packed(a) for a in open_ones])
-    if len(packed) and packed.mean() >= PACKED:
-        return (
-            "close-packed, multiply twinned",
-            float(packed.mean()),
-            (
-                f"{packed.mean():.0%} of the atoms inside are fcc, hcp or icosahedral by common "
-                "neighbour analysis, in many orientations"
-            ),
-        )
-    return None
+    types = np.concatenate([_types_inside(a) for a in open_ones])
+    share = {kind: float((types == kind).mean()) if len(types) else 0.0 for kind in PACKINGS}
+    packed = sum(share.values())
+    if packed < PACKED or share["hcp"] < TWINNED:
+        return None
+    called = "close-packed, multiply twinned"
+    if (types == "icosahedral").sum() == len(open_ones):
+        called = "icosahedron, multiply twinned"
+    told = ", ".join(f"{part:.0%} {kind}" for kind, part in share.items() if part >= 0.005)
+    words = (
+        f"common neighbour analysis of the atoms inside: {told}; the hcp atoms are twin planes "
+        "between fcc parts in many orientations"
+    )
+    if called.startswith("icosahedron"):
+        words += ", which meet at one icosahedral atom"
+    return called, packed, words
 
 
 def _outside(a):
@@ -335,13 +344,11 @@ def _below_surface(a):
     return outside[a.structure.neighbours[:, :14]].any(axis=1)
 
 
-def _close_packed(a):
-    """Of the atoms inside, which are fcc, hcp or icosahedral by common neighbour analysis."""
+def _types_inside(a):
+    """Structure of the atoms inside a particle by common neighbour analysis."""
     outside = _outside(a)
     types = classical_types(a.atoms).get("common neighbour analysis")
-    if not outside.any() or types is None:
-        return np.zeros(0, bool)
-    return np.isin(types[~outside], ("fcc", "hcp", "icosahedral"))
+    return np.zeros(0, "<U20") if not outside.any() or types is None else types[~outside]
 
 
 def _stacked(a):
