@@ -26,8 +26,8 @@ class Boundary:
     ----------
     atoms : array of int
         Neither crystal's, between them; where both crystals meet directly, their last layers.
-    normal : array (3,), unit vector
-    centre : array (3,), Å
+    normal : array (3,), unit vector; NaN where it is connected through the cell in all directions
+    centre : array (3,), Å; NaN there too
     angle : float, degrees, misorientation; NaN between two different crystals
     axis : str, as "<110>", or the three numbers where it is none of low indices
     planes : tuple of str or None, Miller indices of its plane in both crystals
@@ -177,9 +177,13 @@ def _touching(grain, structure, free):
 def _boundary(structure, one, other, wide, members, turn, pairs, owner):
     angle, axis = turn
     loose = members[owner[members] < 0]
+    atoms = loose if len(loose) >= 3 else members
+    words = "" if axis is None else _axis_words(axis, one)
+    phases = one.name, other.name
     offset, ways = unwrapped(wide, *pairs)
-    if len(ways) >= 3:
-        return []
+    if len(ways) >= 3:  # has no shape in the plane, as one about each grain of a polycrystal
+        nowhere = np.full(3, np.nan)
+        return [Boundary(atoms, nowhere, nowhere, angle, words, (None, None), np.inf, phases)]
     place = (structure.positions[wide[0]] + offset)[np.isin(wide, members)]
     centre = place.mean(axis=0)
     values, vectors = (
@@ -197,10 +201,8 @@ def _boundary(structure, one, other, wide, members, turn, pairs, owner):
         plane_name(normal, grain.rotation, grain.code, max_degrees=5.0)[0]
         for grain in (one, other)
     )
-    words = "" if axis is None else _axis_words(axis, one)
     flat = float(np.sqrt(max(np.var((place - centre) @ normal), 0)))
-    atoms = loose if len(loose) >= 3 else members
-    return [Boundary(atoms, normal, centre, angle, words, planes, flat, (one.name, other.name))]
+    return [Boundary(atoms, normal, centre, angle, words, planes, flat, phases)]
 
 
 def _axis_words(axis, grain):

@@ -218,15 +218,19 @@ def _boundaries(structure, grains, used, cell):
     flags, found = np.zeros(len(structure.codes), bool), []
     for wall in boundaries.grain_boundaries(structure, grains, exclude=used):
         flags[wall.atoms] = True
-        planes = " | ".join(p or "?" for p in wall.planes)
-        height = _height(cell, wall.centre, wall.normal)
-        place = f"normal to {_vector(wall.normal)} at {height:.1f} Å"
+        flat, place = wall.flat < boundaries.FLAT * structure.spacing, "curved"
+        if flat:
+            height = _height(cell, wall.centre, wall.normal)
+            place = f"normal to {_vector(wall.normal)} at {height:.1f} Å"
         if np.isfinite(wall.angle):
             kind = "grain boundary"
             words = (
                 f"between two {wall.phases[0]} grains turned by {wall.angle:.1f} degrees "
-                f"about {wall.axis}, {place}, plane {planes}, {len(wall.atoms)} atoms"
+                f"about {wall.axis}, {place}, "
             )
+            if flat:
+                words += f"plane {' | '.join(p or '?' for p in wall.planes)}, "
+            words += f"{len(wall.atoms)} atoms"
             if abs(wall.angle - 60) < 3 and wall.axis == "<111>":
                 words += "; this is the twin relation (Sigma 3)"
         else:
@@ -234,7 +238,7 @@ def _boundaries(structure, grains, used, cell):
             words = (
                 f"between {wall.phases[0]} and {wall.phases[1]}, {place}, {len(wall.atoms)} atoms"
             )
-        sure = 0.9 if wall.flat < 1.2 * structure.spacing else 0.6
+        sure = 0.9 if flat else 0.6
         found.append(
             ExtendedDefect(
                 kind,

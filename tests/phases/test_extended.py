@@ -7,8 +7,10 @@ import pytest
 from ase import Atoms
 from ase.build import add_adsorbate, bulk, fcc111, hcp0001
 from ase.cluster import Octahedron
+from scipy.spatial.transform import Rotation
 
 from defectkit.phases import extended_defects, regions, structure_types
+from defectkit.phases.orientation import misorientation
 from defectkit.phases.vacuum import empty_spaces, exposed
 
 
@@ -181,14 +183,13 @@ def test_screw_dislocation_and_its_burgers_vector():
     assert np.linalg.norm(line.position[:2] - centre) < 3
 
 
-def polycrystal(length=36.0):
-    """Four grains of aluminium, each nearest its own of four centres, in a periodic box."""
+def polycrystal(length=36.0, grains=4):
+    """Grains of aluminium, each nearest its own of as many centres, in a periodic box."""
     from ase.neighborlist import neighbor_list
-    from scipy.spatial.transform import Rotation
 
     lattice = bulk("Al", cubic=True) * 16
     lattice = lattice.positions - lattice.positions.mean(axis=0)
-    centres = np.random.default_rng(1).uniform(0, length, (4, 3))
+    centres = np.random.default_rng(1).uniform(0, length, (grains, 3))
     parts = []
     for k, centre in enumerate(centres):
         grain = lattice @ Rotation.random(random_state=k).as_matrix().T + centre
@@ -207,6 +208,16 @@ def test_walls_that_are_not_flat_leave_the_grains_alone():
     walls = np.concatenate([d.atoms for d in found_in(atoms) if d.kind == "grain boundary"])
     crystal = structure_types(atoms).codes == 1
     assert np.isin(np.flatnonzero(crystal), walls).mean() < 0.3
+
+
+def test_a_wall_about_a_grain_has_the_turn_of_the_grains_and_no_plane():
+    turns = [Rotation.random(random_state=k).as_matrix() for k in range(2)]
+    wanted, _ = misorientation(*turns, code=1)
+    found = found_in(shaken(polycrystal(grains=2), 0.1))
+    (wall,) = [defect for defect in found if defect.kind == "grain boundary"]
+    assert wall.details["angle_degrees"] == pytest.approx(wanted, abs=2)
+    assert "curved" in wall.description and "plane" not in wall.description
+    assert np.isnan(wall.normal).all() and np.isnan(wall.position).all()
 
 
 def screw_in_silicon():
