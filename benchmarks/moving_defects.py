@@ -185,7 +185,9 @@ def rounded(row):
         return {k: rounded(v) for k, v in row.items()}
     if isinstance(row, list):
         return [rounded(v) for v in row]
-    return row if isinstance(row, int) else float(f"{row:.4g}")
+    if isinstance(row, int):
+        return row
+    return float(f"{row:.4g}") if np.isfinite(row) else None
 
 
 if __name__ == "__main__":
