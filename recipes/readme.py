@@ -150,7 +150,10 @@ print(pd.crosstab(labels, phase, rownames=["cluster"], colnames=[""]))
 """
 RUNS = {"loop": LOOP}
 # page: its parts
-PAGES = {"README.md": ("loop", "field", "results", "speed"), "docs/gallery.md": ("pictures",)}
+PAGES = {
+    "README.md": ("loop", "field", "moving", "results", "speed"),
+    "docs/gallery.md": ("pictures",),
+}
 MARKS = {
     name: (f"<!-- {name}: written by recipes/readme.py -->", f"<!-- end of {name} -->")
     for parts in PAGES.values()
@@ -226,6 +229,29 @@ def field():
     return "\n".join(lines)
 
 
+def moving():
+    """Defects in molecular dynamics with other potentials, over all of their temperatures."""
+    models = json.loads((BENCHMARKS / "moving_defects.json").read_text())
+    runs = [run for model in models.values() for run in model["runs"].items()]
+
+    def located(defect):
+        of = [run for title, run in runs if title.startswith(defect)]
+        frames = sum(run["frames"] for run in of)
+        return (
+            f"{100 * sum(run['frames'] * run['located'] for run in of) / frames:.1f} % of {frames}"
+        )
+
+    perfect = [run for title, run in runs if title.startswith("none")]
+    names = ", ".join(name.replace(",", "") for name in models)
+    return (
+        f"In single frames of dynamics at 300 K to 0.8 of melting ({names}; "
+        f"`benchmarks/results/moving_defects.json`) the vacancy is located in "
+        f"{located('vacancy')}, the interstitial in {located('interstitial')}; "
+        f"{sum(run['false_alarms'] for run in perfect)} of "
+        f"{sum(run['frames'] for run in perfect)} frames of perfect crystals have a defect."
+    )
+
+
 def speed():
     forces = json.loads((BENCHMARKS / "forces.json").read_text())
     acsf = json.loads((BENCHMARKS / "symmetry_functions.json").read_text())
@@ -278,7 +304,13 @@ def filled(text, numbers):
 
 
 def content(name):
-    made = {"pictures": pictures, "results": results, "field": field, "speed": speed}
+    made = {
+        "pictures": pictures,
+        "results": results,
+        "field": field,
+        "moving": moving,
+        "speed": speed,
+    }
     return made[name]() if name in made else example(name)
 
 
