@@ -15,7 +15,7 @@ install: .venv/installed
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else 'defectkit needs Python 3.11 to 3.13, this is %d.%d: run make PYTHON=python3.11' % v)"
 	$(PYTHON) -m venv .venv
 	$(PIP) -e '.[lab,torch,test]'
-	$(BIN)/python -m defectkit.symmetry.compile
+	$(BIN)/python -m defectkit.compile
 	touch .venv/installed
 
 demo: install

@@ -128,6 +128,21 @@ assert sum(find_pairs.stats.cache_misses.values()) == 0
     assert again.returncode == 0 and again.stderr == "", again.stderr
 
 
+@pytest.mark.slow
+def test_what_make_install_compiles_are_both_maps_and_the_whole_of_identify(monkeypatch):
+    from defectkit import compile
+
+    maps, results = [], []
+    monkeypatch.setattr(compile, "embed", lambda X, method: maps.append(dk.embed(X, method)))
+    monkeypatch.setattr(
+        compile, "identify", lambda atoms, **given: results.append(dk.identify(atoms, **given))
+    )
+    compile.compile_all()
+    assert [Y.shape for Y in maps] == [(200, 2), (200, 2)]
+    assert [len(result.defects) for result in results] == [1, 1]
+    assert results[0].defects["kind"][0] == "vacancy"
+
+
 def test_no_module_needs_a_place_for_compiled_functions(tmp_path):
     package = tmp_path / "defectkit"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", "data"))

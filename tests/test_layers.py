@@ -38,6 +38,7 @@ ORDER = (
     "view",
     "result",
     "workflow",
+    "compile",
     "__main__",
 )
 ALIASES = ("trajectory",)  # old import paths, nothing of the package imports them
