@@ -153,3 +153,11 @@ def test_public_names_in_the_pages_exist():
     pages = [README, *(p.read_text(encoding="utf-8") for p in (ROOT / "docs").rglob("*.md"))]
     for name in set(re.findall(r"\bdk\.([A-Za-z_]+)", "".join(pages))):
         assert hasattr(dk, name), name
+
+
+def test_pages_install_from_the_checkout_as_nothing_of_that_name_can_be_had():
+    folders = ("defectkit/**/*.py", "docs/**/*.md", "notebooks/*.ipynb", "*.md")
+    paths = [path for folder in folders for path in ROOT.glob(folder)]
+    assert len(paths) > 200
+    told = [path.name for path in paths if "defectkit[" in path.read_text(encoding="utf-8")]
+    assert told == []
