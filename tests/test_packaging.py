@@ -48,7 +48,7 @@ def test_environment_yml_lists_what_pyproject_asks_for():
         Requirement(f"python{project()['requires-python']}").specifier
     )
     found.pop("pip")
-    assert found == requirements("lab", "torch", "data", "test")
+    assert found == requirements("lab", "torch", "test")
 
 
 def test_constraints_pin_every_requirement_within_its_range():
