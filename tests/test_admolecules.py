@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk, fcc111, molecule
+from ase.build import bulk, fcc111, graphene, molecule, mx2
 from ase.neighborlist import neighbor_list
 from ase.spacegroup import crystal
 
@@ -125,3 +125,19 @@ def test_a_hydrogen_on_an_oxide_leaves_the_oxygen_to_it():
     high = int(np.where(slab.symbols == "O", slab.positions[:, 2], 0).argmax())
     slab += Atoms("H", [slab.positions[high] + [0, 0, 0.97]])
     assert molecules_outside(slab) == []
+
+
+@pytest.mark.parametrize("name, a, thick", [("WSe2", 3.28, 3.34), ("MoTe2", 3.52, 3.60)])
+def test_a_sheets_own_atoms_are_no_molecules(name, a, thick):
+    sheet = mx2(name, a=a, thickness=thick, vacuum=8) * (5, 5, 1)
+    sheet.pbc = True
+    for seed in range(3):
+        assert molecules_outside(rattled(sheet.copy(), 0.12, seed)) == []
+
+
+def test_a_sheet_on_a_metal_is_no_molecule():
+    slab = platinum((4, 4, 3))
+    sheet = graphene(size=(4, 4, 1), a=np.linalg.norm(slab.cell[0]) / 4)
+    sheet.positions[:, 2] += slab.positions[:, 2].max() + 3.3
+    assert molecules_outside(slab + sheet) == []
+    assert len(molecules_outside(slab + sheet[:2])) == 1

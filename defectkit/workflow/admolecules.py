@@ -10,12 +10,14 @@ import numpy as np
 
 from ..neighbours.lists import neighbour_pairs
 from ..phases import ExtendedDefect, structure_types
-from .molecules import LEAST_BOND, MADE_OF, MOST_ATOMS, bonded_groups
+from .molecules import LEAST_BOND, MADE_OF, MOST_ATOMS, SMALL_FRAME, bonded_groups, meets_images
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 BOND = 1.3  # longest bond of a molecule on a surface, in sums of covalent radii
+TIGHT = 1.15  # the same between two heavy atoms: sheets of WSe2 or MoTe2 hold longer pairs
+LONGEST = 4.0  # Å, longer than any bond: iodine's are 3.6 at most
 AROUND, ONE_SIDED = 5.0, 0.35  # Å; mean direction to the atoms around: outside of the body
 OUTSIDE = 0.9  # share of the atoms of all molecules: salts hold theirs inside
 CONTACT = 3.5  # Å: so near to the body a molecule is adsorbed
@@ -29,7 +31,7 @@ def molecules_outside(atoms: Atoms) -> list[np.ndarray]:
 
     A molecule is two to a hundred atoms of non-metals linked by covalent bonds. Those of a salt
     or a framework (carbonate, S2 of pyrite, linkers) lie inside and count as its atoms, and so
-    does a hydrogen on the oxygen of an oxide.
+    do a hydrogen on the oxygen of an oxide and a sheet or chain through the whole cell.
 
     Examples
     --------
@@ -51,7 +53,10 @@ def molecules_outside(atoms: Atoms) -> list[np.ndarray]:
     found = [
         part
         for part in parts
-        if 1 < len(part) <= MOST_ATOMS and not _hydroxyl(atoms.symbols[part], single)
+        if 1 < len(part) <= MOST_ATOMS
+        and not _hydroxyl(atoms.symbols[part], single)
+        and _tight(atoms[part])
+        and not _through_cell(atoms, part)
     ]
     members = np.concatenate([[], *found]).astype(int)
     body = np.ones(len(atoms), bool)
@@ -65,6 +70,20 @@ def _hydroxyl(symbols, single):
     """Whether a group is one atom that the body has by itself, too, and hydrogens on it."""
     heavy = [s for s in symbols if s != "H"]
     return len(heavy) == 1 and len(symbols) == 2 and single[heavy[0]] > 0
+
+
+def _tight(group):
+    """Whether short bonds link all atoms of a group but hydrogen, whose bonds vibrate farthest."""
+    heavy = group[group.numbers > 1]
+    return len(heavy) < 2 or bonded_groups(heavy, TIGHT, LEAST_BOND)[0] == 1
+
+
+def _through_cell(atoms, part):
+    """Whether a group is bonded to its own images: a sheet or chain, looked for in small cells."""
+    across = np.where(atoms.pbc, atoms.cell.lengths(), np.inf).min()
+    if len(atoms) >= SMALL_FRAME or LONGEST * len(part) < across:
+        return False
+    return meets_images(atoms[part], BOND, LEAST_BOND)
 
 
 def _outside(atoms, members, body):

@@ -39,7 +39,7 @@ def molecules(atoms: Atoms) -> str | None:
     sizes = np.bincount(label)
     if sizes.min() < 2 or sizes.max() > MOST_ATOMS:
         return None
-    if atoms.pbc.any() and len(atoms) < SMALL_FRAME and _meets_images(atoms, BOND, LEAST_BOND):
+    if atoms.pbc.any() and len(atoms) < SMALL_FRAME and meets_images(atoms, BOND, LEAST_BOND):
         return None
     order = np.argsort(label, kind="stable")
     parts = np.split(order, np.cumsum(sizes)[:-1])
@@ -62,10 +62,10 @@ def is_island(atoms: Atoms) -> bool:
     np.minimum.at(nearest, i, d)
     if not atoms.pbc.any() or not np.isfinite(nearest).all():
         return False
-    return not _meets_images(atoms, TOUCH, NEAR * np.median(nearest))
+    return not meets_images(atoms, TOUCH, NEAR * np.median(nearest))
 
 
-def _meets_images(atoms, times, least):
+def meets_images(atoms: Atoms, times: float, least: float) -> bool:
     """Whether bonds lead from an atom of a periodic cell to its own image."""
     twice = np.where(atoms.pbc, 2, 1)
     count = bonded_groups(atoms, times, least)[0]
