@@ -35,7 +35,8 @@ from defectkit.phases.classical import classical_types  # noqa: E402
 RESULTS = Path(__file__).parent / "results" / "field.json"
 PROGRESS = RESULTS.with_name("field-progress.jsonl")
 #: 41 to 43 judged an earlier version, whose misses were then looked at.
-TUNING, JUDGING = (0, 1, 2, 41, 42, 43), (51, 52, 53)
+TUNING, JUDGING = (0, 1, 2, 41, 42, 43), (64, 65, 66)
+SEEN = (51, 52, 53, 54, 55, 61, 62, 63)  # judged once, and their misses looked at since
 #: Files of the folder that DEFECTKIT_FIELD_DATA names: kinds of their defects, place (Å) of one.
 FILES = (
     ("si_vac_1frame.vasp", {"vacancy"}, (10.30, 9.32, 5.10)),
@@ -306,8 +307,8 @@ def main():
         print(table(measured(given.seeds, given.only), f"seeds {given.seeds}"))
         return
     judging = tuple(given.judge or JUDGING)
-    if seen := set(judging) & set(TUNING):
-        parser.error(f"{sorted(seen)} are tuning seeds; give others for judging.")
+    if seen := set(judging) & {*TUNING, *SEEN}:
+        parser.error(f"{sorted(seen)} are seeds that were looked at; give others for judging.")
     print(f"tuning seeds {TUNING}, judging seeds {judging}", flush=True)
     if given.judge is None:
         print(table(measured(TUNING, given.only), f"tuning seeds {TUNING}"))
@@ -318,7 +319,11 @@ def main():
         return
     rows = measured(judging, "", known_cells(), PROGRESS)
     print(table(rows, f"judging seeds {judging}"))
-    kept = {"tuning_seeds": TUNING, "judging_seeds": judging, "rows": as_rows(rows, judging)}
+    kept = {
+        "tuning_seeds": (*TUNING, *SEEN),
+        "judging_seeds": judging,
+        "rows": as_rows(rows, judging),
+    }
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
     PROGRESS.unlink()
 
