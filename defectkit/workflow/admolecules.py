@@ -50,12 +50,13 @@ def molecules_outside(atoms: Atoms) -> list[np.ndarray]:
     sizes = np.bincount(label, minlength=count)
     parts = np.split(light[order], np.cumsum(sizes)[:-1])
     single = Counter(atoms.symbols[part[0]] for part in parts if len(part) == 1)
+    tight = _tight_groups(atoms, light[atoms.numbers[light] > 1])
     found = [
         part
         for part in parts
         if 1 < len(part) <= MOST_ATOMS
         and not _hydroxyl(atoms.symbols[part], single)
-        and _tight(atoms[part])
+        and len(np.unique(tight[part][tight[part] >= 0])) < 2
         and not _through_cell(atoms, part)
     ]
     members = np.concatenate([[], *found]).astype(int)
@@ -72,10 +73,12 @@ def _hydroxyl(symbols, single):
     return len(heavy) == 1 and len(symbols) == 2 and single[heavy[0]] > 0
 
 
-def _tight(group):
-    """Whether short bonds link all atoms of a group but hydrogen, whose bonds vibrate farthest."""
-    heavy = group[group.numbers > 1]
-    return len(heavy) < 2 or bonded_groups(heavy, TIGHT, LEAST_BOND)[0] == 1
+def _tight_groups(atoms, heavy):
+    """Which atoms but hydrogen, whose bonds vibrate farthest, short bonds link; -1 for others."""
+    label = np.full(len(atoms), -1)
+    if len(heavy):
+        label[heavy] = bonded_groups(atoms[heavy], TIGHT, LEAST_BOND)[1]
+    return label
 
 
 def _through_cell(atoms, part):
