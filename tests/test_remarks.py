@@ -6,7 +6,7 @@ import pytest
 from ase.build import bulk, molecule
 
 from defectkit import identify
-from defectkit.workflow import remarks
+from defectkit.workflow import reading, remarks
 
 COPPER = bulk("Cu", cubic=True) * (3, 3, 3)
 BOHR = 0.529177
@@ -75,11 +75,19 @@ def test_atoms_nearer_than_two_nuclei_are_refused(away):
         identify([COPPER, atoms], method="pca", progress=False)
 
 
-def test_what_takes_minutes_is_said_before(capsys):
-    remarks.announce(10, remarks.LONG + 1, progress=True)
-    said = capsys.readouterr().err
-    assert said.startswith(f"defectkit: 10 frames with {remarks.LONG + 1} atoms")
-    assert "max_frames" in said
-    remarks.announce(10, remarks.LONG + 1, progress=False)
-    remarks.announce(10, remarks.LONG, progress=True)
+def test_what_takes_minutes_is_said_while_frames_are_still_read(capsys, monkeypatch):
+    monkeypatch.setattr(reading, "LONG", 2 * len(COPPER) + 1)
+    heard = []
+
+    def frames():
+        for _ in range(6):
+            heard.append(capsys.readouterr().err)
+            yield COPPER
+
+    reading.read(frames())
+    assert [n for n, text in enumerate(heard) if text] == [3]
+    said = f"defectkit: {3 * len(COPPER)} atoms in 3 frames, read so far: this takes minutes; a "
+    assert heard[3].startswith(said) and "max_frames" in heard[3]
+    reading.read(frames(), progress=False)
+    reading.read([COPPER] * 2)
     assert capsys.readouterr().err == ""

@@ -114,7 +114,6 @@ def identify(
     max_environments = max_environments or (MOST_OF_ONE if len(frames) == 1 else MOST_OF_SEVERAL)
     groups, why = site_groups.site_groups(witnesses, centres)
     steps = [*reading.said, *remarks.remarks(frames, reading.bare), f"groups: {why}"]
-    remarks.announce(len(frames), int(reading.sizes.sum()), progress)
     asked, window = window, settings.frames_of_window(window, dt, len(frames), broken)
     groups = groups if given is None else known_groups(groups, given)
     cutoff = reach_of_data(witnesses, groups) if given is None else given.cutoff

@@ -18,11 +18,13 @@ from .._progress import tqdm
 from .._types import Elements, Source, Topology
 from ..io import OrderCheck, parse, raw_frames
 from ..io.reread import FileFrames, can_be_read_again, stamps
+from .remarks import announce
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 HELD = 400_000  # atoms of all frames together that are held in memory
+LONG = 400_000  # beyond which it takes minutes
 SHOWN = {"desc": "reading", "unit": "frame", "delay": 2}
 
 
@@ -85,7 +87,7 @@ def read(
     """
     again = can_be_read_again(source)
     held: list[Atoms] | None = []
-    numbers, look, atoms_held, told = [], _Look(), 0, set()
+    numbers, look, atoms_read, told = [], _Look(), 0, set()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         raws = raw_frames(source, topology, elements)
@@ -96,8 +98,10 @@ def read(
                 continue
             look(atoms)
             numbers.append(n)
-            atoms_held += len(atoms)
-            if again and atoms_held > HELD:
+            if atoms_read <= LONG < atoms_read + len(atoms):
+                announce(len(numbers), atoms_read + len(atoms), progress)
+            atoms_read += len(atoms)
+            if again and atoms_read > HELD:
                 held = None
             if held is not None:
                 held.append(atoms)

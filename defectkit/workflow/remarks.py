@@ -21,7 +21,6 @@ CLOSE = 0.4  # Å, nearer than any two nuclei of atoms
 TOO_NARROW = 0.6  # of these sums; at some hundred GPa metals have 0.8
 LOOKED_AT, MOST = 20, 1_000_000  # frames, evenly spaced, and their atoms
 SAMPLE = 2000  # atoms
-LONG = 400_000  # atoms of all frames together, beyond which it takes minutes
 
 
 def remarks(frames: Sequence[Atoms], bare: Sequence[int]) -> list[str]:
@@ -52,14 +51,15 @@ def remarks(frames: Sequence[Atoms], bare: Sequence[int]) -> list[str]:
     return said
 
 
-def announce(n_frames: int, n_atoms: int, progress: bool | None) -> None:
-    """Says on standard error, before it begins, what will take minutes and what shortens it.
+def announce(n_frames: int, n_atoms: int, progress: bool) -> None:
+    """Says on standard error, while frames are still read, what will take minutes and what helps.
 
-    n_atoms  of all frames together
+    n_frames, n_atoms  read so far, and their atoms of all frames together
     """
-    if progress and n_atoms > LONG and sys.stderr is not None and not sys.stderr.closed:
+    if progress and sys.stderr is not None and not sys.stderr.closed:
+        frames = f"{n_frames} frame" + "s" * (n_frames > 1)
         print(
-            f"defectkit: {n_frames} frames with {n_atoms} atoms in all take minutes; a window, "
+            f"defectkit: {n_atoms} atoms in {frames}, read so far: this takes minutes; a window, "
             "centres, a smaller max_frames or max_environments, or fewer frames make it shorter.",
             file=sys.stderr,
         )
