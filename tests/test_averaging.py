@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.build import bulk
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,7 @@ from defectkit.averaging import (
     stream_average,
     window_from_ps,
 )
+from defectkit.io import in_order
 
 
 def direct(features, window):
@@ -50,6 +52,15 @@ def test_a_large_offset_costs_no_digits(average):
     features = 1e6 + np.random.default_rng(0).normal(size=(20_000, 2))
     exact = direct(features - 1e6, 50)  # this difference is exact
     assert np.allclose(average(features, 50) - 1e6, exact, rtol=0, atol=2e-10)  # one rounding
+
+
+def test_a_streamed_average_stops_where_the_atoms_change_places():
+    atoms = bulk("NaCl", "rocksalt", 5.64, cubic=True)
+    frames = [atoms, atoms, atoms[np.arange(8)[::-1]], atoms]
+    stream = stream_average((a.positions for a in in_order(iter(frames))), 2)
+    assert np.allclose(next(stream), atoms.positions)
+    with pytest.raises(ValueError, match="frame 2: .*average only over frames that follow one"):
+        next(stream)
 
 
 @pytest.mark.parametrize("at", [0, 4, 9])

@@ -34,6 +34,9 @@ __all__ = [
 def moving_average(features: ArrayLike, window: int) -> np.ndarray:
     """Features of each atom averaged over every `window` consecutive frames.
 
+    Row k of every frame has to be the same atom: an array cannot tell. Frames passed through
+    :func:`defectkit.io.in_order` before their features are computed are checked for that.
+
     Parameters
     ----------
     features : array (n_frames, n_atoms, n_features), or any array with time along axis 0
@@ -303,7 +306,9 @@ def stream_average(frames: Iterable[ArrayLike], window: int) -> Iterator[np.ndar
     Parameters
     ----------
     frames : iterable of arrays (n_atoms, n_features)
-        For instance ``(sf(atoms) for atoms in ase.io.iread("long.xyz"))``.
+        For instance ``(sf(atoms) for atoms in in_order(dk.iter_frames("long.xyz")))``:
+        :func:`defectkit.io.in_order` stops at a frame whose atoms changed places, which the
+        arrays themselves cannot tell.
     window : int
 
     Yields
