@@ -90,3 +90,54 @@ def test_samples_that_cannot_be(change, message):
     arguments = {"X": crystal_in_liquid(300, 50)[0], "n": 100, "standardise": False} | change
     with pytest.raises(ValueError, match=message):
         dk.density_balanced_sample(**arguments)
+
+
+def rim_lost(seed, lost=0.3):
+    """Two kinds of unlike number, the kinds, and labels that give the rare one's rim away."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(3150, 6))
+    X[3000:] += 2.2
+    kind = np.repeat([0, 1], [3000, 150])
+    labels = kind.copy()
+    labels[3000 + np.argsort(X[3000:].sum(axis=1))[: round(150 * lost)]] = 0
+    return X, kind, labels
+
+
+@pytest.mark.parametrize("seed", range(5, 8))
+def test_a_rare_cluster_gets_its_rim_back(seed):
+    X, kind, labels = rim_lost(seed)
+    again = dk.imbalance.halfway_borders(X, labels)
+    assert (labels[kind == 1] == 1).mean() < 0.71
+    assert (again[kind == 1] == 1).mean() > 0.98
+    assert (again[kind == 0] == 0).mean() > 0.99
+
+
+def test_borders_do_not_depend_on_the_unit_or_the_sense_of_a_feature():
+    X, _, labels = rim_lost(9)
+    scale = np.array([1, 1e3, -1, 1e-3, 5, 1.0])
+    one, other = (dk.imbalance.halfway_borders(of, labels) for of in (X, X * scale))
+    assert (one == other).all()
+
+
+def test_noise_joins_a_cluster_and_input_stays():
+    X, kind, labels = rim_lost(10)
+    labels[:40] = -1
+    before = labels.copy()
+    again = dk.imbalance.halfway_borders(X, labels)
+    assert set(again) == {0, 1} and (again[:40] == kind[:40]).mean() > 0.9
+    assert (labels == before).all()
+
+
+def test_one_cluster_has_no_border():
+    X, _, labels = rim_lost(11)
+    labels = np.where(labels, 0, -1)
+    assert (dk.imbalance.halfway_borders(X, labels) == labels).all()
+
+
+@pytest.mark.parametrize(
+    "labels, message",
+    [([0, 1], "labels of shape \\(2,\\) do not match 3"), ([0, 1, 2], "one environment only")],
+)
+def test_labels_that_make_no_borders(labels, message):
+    with pytest.raises(ValueError, match=message):
+        dk.imbalance.halfway_borders(np.arange(6.0).reshape(3, 2), labels)
