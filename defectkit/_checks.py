@@ -17,7 +17,8 @@ _FAR = 1e7  # Å
 _DENSEST = 0.5  # atoms per Å^3 but H and He; diamond has 0.18, at 1 TPa 0.4
 _DENSEST_H = 1.5  # atoms per Å^3 with H and He
 _CLOSE = 0.5  # Å, median distance of nearest neighbours; in H2 0.74
-_SAMPLE = 2000
+_SAMPLE = 200  # atoms whose nearest neighbour is looked for
+_MANY = 20_000  # atoms in a periodic cell, whose density says as much
 
 
 def check_frame(atoms: Atoms, where: str = "this frame") -> None:
@@ -96,7 +97,7 @@ def _check_density(atoms, where):
             f"{where} has {density:.3g} atoms per Å^3, more than any matter; "
             f"{_units(atoms, density ** (-1 / 3))}"
         )
-    if periodic and len(atoms) > 10 * _SAMPLE:
+    if periodic and len(atoms) > _MANY:
         return
     nearest = _nearest(atoms.positions)
     if nearest < _CLOSE:
@@ -109,7 +110,7 @@ def _check_density(atoms, where):
 def _nearest(positions):
     if len(positions) < 2:
         return np.inf
-    tree = cKDTree(positions)
+    tree = cKDTree(positions, balanced_tree=False, compact_nodes=False)
     some = positions[:: max(1, len(positions) // _SAMPLE)]
     return float(np.median(tree.query(some, k=2)[0][:, 1]))
 

@@ -220,7 +220,7 @@ def sites(
     if len(labels) == 0:
         raise ValueError(f"{where} has no atoms in it; give a file with at least one atom.")
     numbers = numbers_of(labels, elements, where, masses)
-    atoms = Atoms(numbers, positions, cell=cell, pbc=pbc)
+    atoms = Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc)
     for name, values in (arrays or {}).items():
         atoms.arrays[name] = np.asarray(values)
     if ids is not None:

@@ -61,7 +61,7 @@ def _made(positions, cell, time, topology, where, path):
             f"{path} has {len(positions)} atoms a frame, the topology "
             f"{len(topology)}; give the topology of this trajectory."
         )
-    atoms = Atoms(topology.numbers, positions, cell=cell, pbc=bool(cell.any()))
+    atoms = Atoms(numbers=topology.numbers, positions=positions, cell=cell, pbc=bool(cell.any()))
     if "left_out" in topology.info:
         atoms.info["left_out"] = topology.info["left_out"]
     if time is not None and np.isfinite(time):
