@@ -1,6 +1,8 @@
 # Everything runs in .venv, which every target makes first; PYTHON picks another interpreter.
 PYTHON ?= python3
 JOBS ?= 2
+# Processes beside each other: threads of BLAS and OpenMP that wait for a core cost as much as work.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 # Containers run as root, which JupyterLab accepts only when told.
@@ -28,15 +30,15 @@ test: test-unit test-notebooks
 
 # What was skipped stands at the end, with its reason (-rs). JOBS=1 runs one test at a time.
 test-unit: install
-	$(BIN)/python -m pytest -rs -n $(JOBS) --maxschedchunk=4
+	$(ONE_THREAD) $(BIN)/python -m pytest -rs -n $(JOBS) --maxschedchunk=4
 
 # Without the tests marked slow, and without notebooks.
 test-fast: install
-	$(BIN)/python -m pytest -rs -n $(JOBS) --maxschedchunk=4 -m "not slow"
+	$(ONE_THREAD) $(BIN)/python -m pytest -rs -n $(JOBS) --maxschedchunk=4 -m "not slow"
 
 # In a copy of the folder; what they measure is compared with notebooks/results.
 test-notebooks: install
-	$(BIN)/python tests/run_notebooks.py --jobs $(JOBS)
+	$(ONE_THREAD) $(BIN)/python tests/run_notebooks.py --jobs $(JOBS)
 
 # Needs Chromium (Debian's package); skips with a reason without it. Of each notebook with widgets
 # the cells that these need are run; BROWSER="-k 'not notebook_shows'" leaves the notebooks out.
