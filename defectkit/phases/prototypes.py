@@ -69,16 +69,20 @@ _WRITTEN_OUT = {
 }
 
 
-#: Crystals of one element that no template fits; A7 has two free numbers, so there are three.
+#: Crystals of one element that no template fits; A7 and A8 have two free numbers: several each.
 _OF_ELEMENTS = {
     "A7 (As)": (["As"], [(0, 0, 0.227)], 166, [3.76, 3.76, 10.55, 90, 90, 120]),
     "A7 (Sb)": (["Sb"], [(0, 0, 0.234)], 166, [4.307, 4.307, 11.27, 90, 90, 120]),
     "A7 (Bi)": (["Bi"], [(0, 0, 0.234)], 166, [4.546, 4.546, 11.86, 90, 90, 120]),
+    "A8 (Se)": (["Se"], [(0.2254, 0, 1 / 3)], 152, [4.366, 4.366, 4.954, 90, 90, 120]),
+    "A8 (Te)": (["Te"], [(0.2636, 0, 1 / 3)], 152, [4.457, 4.457, 5.929, 90, 90, 120]),
     "white tin (A5)": (["Sn"], [(0, 0, 0)], 141, [5.83, 5.83, 3.18, *_CUBIC]),
     "A15": (["W", "W"], [(0, 0, 0), (0.25, 0, 0.5)], 223, [5.04] * 3 + _CUBIC),
 }
 #: What the variants of one structure are called.
-COMMON = {f"A7 ({e})": "grey arsenic (A7)" for e in ("As", "Sb", "Bi")}
+COMMON = {f"A7 ({e})": "grey arsenic (A7)" for e in ("As", "Sb", "Bi")} | {
+    f"A8 ({e})": "trigonal selenium (A8)" for e in ("Se", "Te")
+}
 
 
 @cache

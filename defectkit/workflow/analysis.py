@@ -29,6 +29,7 @@ from .doubts import (
     without_doubtful_lines,
 )
 from .molecules import is_island, molecules
+from .ordered import ordered_by_symmetry
 from .refine import refined
 from .sheets import edges, is_sheet
 from .site_groups import WATER
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from ..phases.crystals import Structure
     from ..phases.extended import ExtendedDefect
+    from ..phases.space_groups import SpaceGroup
     from .site_groups import SiteGroup
 
 TWIN = 5.0  # degrees that a grain boundary may miss the twin relation by
@@ -66,6 +68,7 @@ class FrameAnalysis:
     extended   list of phases.ExtendedDefect
     compound   phases.Prototype, None for elements, water and molecules
     molecules  their formulas, None where the atoms are no molecules
+    group      phases.SpaceGroup of a cell that symmetry alone shows to be ordered, else None
     """
 
     frame: int
@@ -75,6 +78,7 @@ class FrameAnalysis:
     extended: list[ExtendedDefect]
     compound: Any
     molecules: str | None = None
+    group: SpaceGroup | None = None
 
 
 def named(
@@ -212,7 +216,8 @@ def _analysed_body(number, atoms, water, hints):
     point = without_disturbed(point, extended, structure, atoms)
     if sheet and named_as is not None:
         extended += edges(atoms, point.flagged)
-    return FrameAnalysis(number, atoms, structure, point, extended, named_as)
+    named_as, point, group = ordered_by_symmetry(atoms, structure, named_as, point)
+    return FrameAnalysis(number, atoms, structure, point, extended, named_as, group=group)
 
 
 def _prototype_inside(atoms, structure, outside):

@@ -191,7 +191,7 @@ def cluster_name(
     if (
         name == "other"
         and coherent < INCOHERENT
-        and not (known or any(a.point.decided for a in analyses))
+        and not (known or any(a.point.decided or a.group is not None for a in analyses))
     ):
         called = _of_a_particle(label, made, analyses)
         if called:
@@ -220,6 +220,9 @@ def cluster_name(
     below = _share(label, made, analyses, _below_surface)
     if below >= BELOW:
         return _BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
+    group = next((a.group for a in analyses if a.group is not None), None)
+    if group is not None:
+        return f"unknown crystal, {row['coordination']:.1f} neighbours", 0.0, group.words
     return (
         f"unknown structure, {row['coordination']:.1f} neighbours",
         0.0,

@@ -1,0 +1,88 @@
+"""Cells that symmetry shows to be ordered: unit cells of crystals that no table holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..defects import PointDefects
+from ..phases.compounds import UNKNOWN, Prototype
+from ..phases.space_groups import SpaceGroup, space_group
+from .doubts import in_crystal
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..phases.crystals import Structure
+
+ALLOY, ORDERED = " random alloy", " superstructure"
+CRYSTALLINE = 0.5  # of the atoms fit a template: the crystal has a name without its space group
+FEW = 2  # point defects that symmetry is not asked about
+ALIKE = 0.5  # inequivalent atoms of the primitive cell of an alloy that is ordered
+ORBIT = 4  # equal defects of the primitive cell, brought on one another by symmetry
+CROWDED = 0.1  # point defects of all atoms
+DISPLACED = 0.15  # Å: rms displacement from a lattice that a perfect cell does not need
+
+
+def ordered_by_symmetry(
+    atoms: Atoms, structure: Structure, compound: Prototype | None, point: PointDefects
+) -> tuple[Prototype | None, PointDefects, SpaceGroup | None]:
+    """The compound, the point defects and the space group, where that says more than they do.
+
+    Asked only where no crystal is named, where a random alloy is, or of two point defects or more.
+    """
+    fits = np.mean(in_crystal(structure)) > CRYSTALLINE
+    named = fits if compound is None else compound.name != UNKNOWN
+    alloy = compound is not None and compound.name.endswith(ALLOY)
+    if named and not alloy and len(point.sites) < FEW:
+        return compound, point, None
+    group = space_group(atoms)
+    if group is None:
+        return compound, point, None
+    if compound is not None and alloy and group.n_unlike <= ALIKE * group.n_primitive:
+        told = f"{compound.words.removesuffix(', elements without order')}; {group.words}"
+        lattice = compound.name.removesuffix(ALLOY)
+        compound = replace(compound, name=lattice + ORDERED, words=told)
+    elif compound is not None and not named:
+        compound = replace(compound, words=f"{compound.words}; {group.words}")
+    return compound, without_ordered(point, group), None if named else group
+
+
+def without_ordered(point: PointDefects, group: SpaceGroup) -> PointDefects:
+    """The point defects less those that are the order of the crystal itself.
+
+    Four or more equal ones in the primitive cell that symmetry brings on one another are sites of
+    an ordered compound. Where more than a tenth of the atoms are defects of a lattice that the
+    others lie beside, too, the lattice is not that of the cell.
+    """
+    crowded = len(point.sites) > CROWDED * len(point.flagged)
+    if not point.decided or crowded and point.crystal and point.crystal.rms > DISPLACED:
+        return PointDefects(
+            [],
+            np.zeros_like(point.flagged),
+            False,
+            f"{group.words}: too few unit cells in the frame to tell point defects",
+        )
+    orbits = defaultdict(set)
+    for site in point.sites:
+        if len(site.atoms) == 1:
+            atom = int(site.atoms[0])
+            orbits[site.kind, group.equivalent[atom]].add(int(group.primitive[atom]))
+    regular = {key for key, members in orbits.items() if len(members) >= ORBIT}
+    kept = [
+        site
+        for site in point.sites
+        if len(site.atoms) != 1 or (site.kind, group.equivalent[site.atoms[0]]) not in regular
+    ]
+    if len(kept) == len(point.sites):
+        return point
+    flagged = np.zeros_like(point.flagged)
+    for site in kept:
+        flagged[site.atoms] = flagged[site.neighbours] = True
+    told = f"{point.reason}; {len(point.sites) - len(kept)} atoms on other sites are equivalent, "
+    return replace(
+        point, sites=kept, flagged=flagged, reason=f"{told}an ordered compound: {group.words}"
+    )
