@@ -180,10 +180,31 @@ def _boundary(structure, one, other, wide, members, turn, pairs, owner):
     atoms = loose if len(loose) >= 3 else members
     words = "" if axis is None else _axis_words(axis, one)
     phases = one.name, other.name
+    normal, centre, flat = wall_plane(structure, wide, members, pairs)
+    planes = (None, None)
+    if np.isfinite(flat):
+        planes = tuple(
+            plane_name(normal, grain.rotation, grain.code, max_degrees=5.0)[0]
+            for grain in (one, other)
+        )
+    return [Boundary(atoms, normal, centre, angle, words, planes, flat, phases)]
+
+
+def wall_plane(
+    structure: Structure, wide: np.ndarray, members: np.ndarray, pairs: tuple
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The plane of a wall: normal, centre (Å) and rms distance (Å) of its members from it.
+
+    NaN, NaN and infinity for a wall that is connected through the cell in all directions, as one
+    about each grain of a polycrystal.
+
+    wide     atoms of the wall and beside it, connected by `pairs` (i, j, vectors)
+    members  those of the wall
+    """
     offset, ways = unwrapped(wide, *pairs)
-    if len(ways) >= 3:  # has no shape in the plane, as one about each grain of a polycrystal
+    if len(ways) >= 3:
         nowhere = np.full(3, np.nan)
-        return [Boundary(atoms, nowhere, nowhere, angle, words, (None, None), np.inf, phases)]
+        return nowhere, nowhere, float("inf")
     place = (structure.positions[wide[0]] + offset)[np.isin(wide, members)]
     centre = place.mean(axis=0)
     values, vectors = (
@@ -197,12 +218,7 @@ def _boundary(structure, one, other, wide, members, turn, pairs, owner):
         normal = across / np.linalg.norm(across)
     if normal[int(np.abs(normal).argmax())] < 0:
         normal = -normal
-    planes = tuple(
-        plane_name(normal, grain.rotation, grain.code, max_degrees=5.0)[0]
-        for grain in (one, other)
-    )
-    flat = float(np.sqrt(max(np.var((place - centre) @ normal), 0)))
-    return [Boundary(atoms, normal, centre, angle, words, planes, flat, phases)]
+    return normal, centre, float(np.sqrt(max(np.var((place - centre) @ normal), 0)))
 
 
 def _axis_words(axis, grain):

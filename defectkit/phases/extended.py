@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import boundaries, clouds, lines, planar, surfaces
+from . import boundaries, clouds, heterostructures, lines, planar, surfaces
 from .crystals import Structure
 from .orientation import plane_name
 from .regions import regions as find_regions
@@ -28,7 +28,7 @@ class ExtendedDefect:
         "surface", "adatom", "adatom island", "step", "surface vacancy", "cavity", "cluster
         surface", "intrinsic stacking fault", "extrinsic stacking fault", "twin boundary",
         "stacking fault", "lamella", "grain boundary", "phase boundary", "dislocation",
-        "nucleus", "precipitate", "gas bubble" or "disordered region".
+        "interface", "nucleus", "precipitate", "gas bubble" or "disordered region".
     atoms : array of int
         Indices into the frame.
     description : str
@@ -99,7 +99,8 @@ def extended_defects(
     rows = _lines(atoms, structure, grains, used, ribbons)
     for row in rows:
         used[row.atoms] = True
-    found += planes + walls + rows + _clouds(atoms, structure, grains, used)
+    found += planes + walls + rows + _interfaces(atoms, structure, used, cell)
+    found += _clouds(atoms, structure, grains, used)
     return [_inside(atoms, defect) for defect in found]
 
 
@@ -256,6 +257,21 @@ def _boundaries(structure, grains, used, cell):
             )
         )
     return found, flags
+
+
+def _interfaces(atoms, structure, used, cell):
+    found = []
+    for wall in heterostructures.interfaces(atoms, structure, used):
+        height = _height(cell, wall.centre, wall.normal)
+        words = (
+            f"between {' and '.join(wall.sides)}, normal to {_vector(wall.normal)} at "
+            f"{height:.1f} Å, {len(wall.atoms)} atoms"
+        )
+        more = {"sides": wall.sides, "rms_A": wall.flat}
+        found.append(
+            ExtendedDefect("interface", wall.atoms, words, wall.normal, wall.centre, 0.9, more)
+        )
+    return found
 
 
 def _lines(atoms, structure, grains, used, ribbons):
