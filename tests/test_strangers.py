@@ -446,6 +446,26 @@ def test_thirteen_atoms_of_copper_together_are_a_precipitate():
     assert not len(answer(rattled(alloyed))[0].extended)
 
 
+def test_a_plate_of_one_layer_is_a_precipitate_and_no_row_of_substitutionals():
+    atoms = bulk("Al", cubic=True).repeat(8)
+    away = atoms.positions - atoms.positions[1124]
+    plate = (np.abs(away[:, 2]) < 0.1) & (np.linalg.norm(away, axis=1) < 8)
+    atoms.symbols[plate] = "Cu"
+    result, _ = answer(rattled(atoms))
+    assert result.extended["kind"].tolist() == ["precipitate"] and len(result.defects) == 0
+    assert result.extended["description"][0].startswith(f"{plate.sum()} Cu atoms gathered")
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_two_percent_of_copper_at_random_are_substitutionals(seed):
+    atoms = bulk("Al", cubic=True).repeat(5)
+    drawn = np.random.default_rng(seed).permutation(len(atoms))[:10]
+    atoms.symbols[drawn] = "Cu"
+    result, _ = answer(rattled(atoms))
+    assert len(result.extended) == 0
+    assert result.defects["kind"].tolist() == ["substitutional"] * 10
+
+
 def test_helium_gathered_in_a_metal_is_a_bubble():
     iron = bulk("Fe", cubic=True) * 7
     middle = iron.cell.array.sum(axis=0) / 2

@@ -27,6 +27,7 @@ NOBLE = (2, 10, 18, 36, 54, 86)  # gathered in a crystal they are a bubble
 FEWEST_GAS = 4  # atoms
 SMALLEST = 10  # atoms of a group of one element where chance brings none together
 BY_CHANCE = 0.01  # expected atoms with most neighbours of their own element, drawn at random
+FEWEST_LIKE = 4  # neighbours of the own element, as inside a plate of one (100) layer of fcc
 
 
 @dataclass
@@ -151,9 +152,10 @@ def element_clusters(
 ) -> list[tuple[str, Cloud]]:
     """Groups where a minority element is gathered: list of (symbol, Cloud).
 
-    An atom belongs to one where more than half of its 12 nearest neighbours and itself are of
-    the element, which by chance happens nowhere where it holds less than a fifth of the atoms.
-    Ten atoms are enough where elements drawn at random would give no such atom in the frame.
+    An atom belongs to one where it is of the element and more than half of its 12 nearest
+    neighbours are, which by chance happens nowhere where the element holds less than a fifth of
+    the atoms. In a crystal as many neighbours are enough as elements drawn at random would give
+    to no atom of the frame, four in a plate of one layer; then ten atoms are a group.
     """
     from ase.data import chemical_symbols
 
@@ -165,10 +167,13 @@ def element_clusters(
     minor = (number < 0.2 * len(atoms)) & ~np.isin(elements, NOBLE)
     for element, count in zip(elements[minor], number[minor], strict=True):
         own = atoms.numbers == element
-        rich = own & (own[structure.neighbours[:, :12]].mean(axis=1) > 0.5)
+        like = own[structure.neighbours[:, :12]].sum(axis=1)
+        chance = count * binom.sf(np.arange(12), 12, count / len(atoms))  # of one more than each
+        enough = max(int(np.argmax(chance < BY_CHANCE)) + 1, FEWEST_LIKE)
+        sure = enough <= 7
+        rich = own & ((like >= 7) | (sure & (like >= enough) & (structure.codes > 0)))
         grown = own & (rich | rich[structure.neighbours[:, :12]].any(axis=1))
-        chance = count * binom.sf(6, 12, count / len(atoms))
-        least = min(SMALLEST, min_size) if chance < BY_CHANCE else min_size
+        least = min(SMALLEST, min_size) if sure else min_size
         for members in groups(len(own), i, j, grown):
             if len(members) >= least:
                 cloud = _cloud("precipitate", chemical_symbols[element], atoms, structure, members)
