@@ -214,6 +214,11 @@ def cluster_name(
     beside = _share(label, made, analyses, _near_point_defects)
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are near one"
+    return _without_template(label, made, analyses, row, f"{share:.0%} {name}")
+
+
+def _without_template(label, made, analyses, row, most):
+    """Name of a cluster that fits no template, compound or defect."""
     called = _of_a_particle(label, made, analyses)
     if called:
         return called
@@ -226,7 +231,7 @@ def cluster_name(
     return (
         f"unknown structure, {row['coordination']:.1f} neighbours",
         0.0,
-        f"no template fits most of its atoms; {share:.0%} {name}",
+        f"no template fits most of its atoms; {most}",
     )
 
 
