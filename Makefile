@@ -90,7 +90,7 @@ bench: install
 	$(BIN)/python benchmarks/maps.py overhead
 	$(BIN)/python benchmarks/maps.py together
 	$(BIN)/python benchmarks/maps.py large
-	$(BIN)/python benchmarks/maps.py million
+	$(BIN)/python benchmarks/identify.py
 	$(BIN)/python benchmarks/small.py
 	$(BIN)/python benchmarks/streaming.py --largest 100000
 	$(BIN)/python benchmarks/table.py

@@ -3,7 +3,6 @@
     python benchmarks/maps.py overhead    # embed against the library with the same settings
     python benchmarks/maps.py together    # embed_all against three plain calls
     python benchmarks/maps.py large       # 79 200 x 30, all methods and clusters: time and memory
-    python benchmarks/maps.py million     # one frame of a million atoms to labels in words
 
 Processor time, since other work on the machine does not count in it; wall time beside it where
 the number of threads matters.
@@ -188,32 +187,6 @@ def large():
     keep("maps_large", numbers)
 
 
-def million():
-    """A million atoms of copper, one missing: from the frame to clusters in words."""
-    from ase.build import bulk
-
-    import defectkit as dk
-
-    atoms = bulk("Cu", cubic=True) * (63, 63, 63)
-    del atoms[500_000]
-    atoms.rattle(0.05, seed=1)
-    wall = time.perf_counter()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it samples
-        result = dk.identify(atoms, progress=False)
-    words = result.words()
-    keep(
-        "million",
-        {
-            "atoms": len(atoms),
-            "looked_at": len(result.labels),
-            "wall_s": digits(time.perf_counter() - wall),
-            "peak_memory_GB": digits(memory()),
-            "largest_cluster": words[0],
-        },
-    )
-
-
 def memory():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2  # GB, on Linux
 
@@ -227,4 +200,4 @@ if __name__ == "__main__":
                     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
                 )
                 os.execv(sys.executable, [sys.executable, *sys.argv])
-    {"overhead": overhead, "together": together, "large": large, "million": million}[sys.argv[1]]()
+    {"overhead": overhead, "together": together, "large": large}[sys.argv[1]]()
