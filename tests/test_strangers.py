@@ -84,7 +84,10 @@ def test_a_void_is_one_cavity_and_no_vacancies():
 def test_an_interface_of_two_elements_on_one_lattice_has_its_name():
     silicon = bulk("Si", cubic=True) * (2, 2, 6)
     silicon.symbols[silicon.positions[:, 2] > silicon.cell[2, 2] / 2] = "Ge"
-    assert answer(rattled(silicon))[1] == {"diamond"}
+    result, names = answer(rattled(silicon))
+    assert names == {"diamond", "interface"} and not len(result.defects)
+    assert all(d.startswith("between Ge and Si") for d in result.extended["description"])
+    assert len(result.extended) == 2
 
 
 def test_a_boron_nitride_sheet_has_a_name():
