@@ -1,6 +1,8 @@
 # Everything runs in .venv, which every target makes first; PYTHON picks another interpreter.
 PYTHON ?= python3
 JOBS ?= 2
+# What the tests of a file share is computed once: each file is one process's.
+BESIDE := -n $(JOBS) --dist loadfile --no-loadscope-reorder
 # Processes beside each other: threads of BLAS and OpenMP that wait for a core cost as much as work.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 BIN := .venv/bin
@@ -30,11 +32,11 @@ test: test-unit test-notebooks
 
 # What was skipped stands at the end, with its reason (-rs). JOBS=1 runs one test at a time.
 test-unit: install
-	$(ONE_THREAD) $(BIN)/python -m pytest -rs -n $(JOBS) --maxschedchunk=4
+	$(ONE_THREAD) $(BIN)/python -m pytest -rs $(BESIDE)
 
 # Without the tests marked slow, and without notebooks.
 test-fast: install
-	$(ONE_THREAD) $(BIN)/python -m pytest -rs -n $(JOBS) --maxschedchunk=4 -m "not slow"
+	$(ONE_THREAD) $(BIN)/python -m pytest -rs $(BESIDE) -m "not slow"
 
 # In a copy of the folder; what they measure is compared with notebooks/results.
 test-notebooks: install

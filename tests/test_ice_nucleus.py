@@ -49,7 +49,7 @@ def test_classes_belong_to_these_molecules(data, oxygens):
 @pytest.fixture(scope="module")
 def features(data, oxygens):
     sf = dk.SymmetryFunctions.water()
-    mean = sum(sf(f, centres="O") for f in data.frames) / len(data.frames)
+    mean = dk.features(data.frames[::2], sf, "O", progress=False).mean(axis=0)
     return averaging.neighbour_average(mean, oxygens, SHELL)
 
 
@@ -64,6 +64,7 @@ def found_and_true(data, oxygens, features, method, seed):
     return found, np.isin(np.arange(len(oxygens)), true), ice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed, method", [(11, "pacmap"), (12, "pacmap"), (13, "umap")])
 def test_found_in_a_density_balanced_map(data, oxygens, features, seed, method):
     found, true, ice = found_and_true(data, oxygens, features, method, seed)

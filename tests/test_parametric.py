@@ -55,7 +55,15 @@ def test_unseen_environments_get_the_right_phase(silicon, classifier):
     assert np.array_equal(classifier.classes_[chances.argmax(axis=1)], classifier.predict(X))
 
 
-@pytest.mark.parametrize("left", ["diamond", "beta-Sn", "simple hexagonal", "liquid"])
+@pytest.mark.parametrize(
+    "left",
+    [
+        "diamond",
+        "liquid",
+        pytest.param("beta-Sn", marks=pytest.mark.slow),
+        pytest.param("simple hexagonal", marks=pytest.mark.slow),
+    ],
+)
 def test_a_phase_never_shown_is_flagged_and_those_shown_are_not(silicon, left):
     X, phase, frame = silicon["si-phases"]
     new, known, _ = silicon["si-phases-test"]
