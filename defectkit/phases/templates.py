@@ -59,7 +59,6 @@ def symmetries(system: str) -> np.ndarray:
     return Rotation.create_group(name).as_quat()
 
 
-@cache
 def relations(one: int, other: int) -> np.ndarray:
     """Quaternions (n, 4) between a crystal of `one` code and an aligned one of the `other`.
 
@@ -67,7 +66,11 @@ def relations(one: int, other: int) -> np.ndarray:
     that lay the basal plane on a {111} and a close-packed row on another, so that the fcc on both
     sides of a stacking fault is aligned with the hcp in it.
     """
-    first, second = SYSTEM[one], SYSTEM[other]
+    return _between(SYSTEM[one], SYSTEM[other])
+
+
+@cache
+def _between(first, second):
     if first == second:
         return symmetries(first)
     x, z = np.array([1, -1, 0]) / np.sqrt(2), np.array([1, 1, 1]) / np.sqrt(3)
