@@ -47,7 +47,8 @@ test-notebooks: install
 # Pictures: screenshots/.
 test-browser: install
 	$(PIP) -e '.[browser]'
-	DEFECTKIT_SCREENSHOTS=$(CURDIR)/screenshots $(BIN)/python -m pytest tests/browser -rs $(BROWSER)
+	DEFECTKIT_SCREENSHOTS=$(CURDIR)/screenshots $(BIN)/python -m pytest tests/browser -rs \
+		-n $(JOBS) --maxschedchunk=1 $(BROWSER)
 
 # Descriptors of other libraries and objects of other programs; what PyPI does not have is skipped.
 test-descriptors: install

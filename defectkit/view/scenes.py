@@ -32,6 +32,10 @@ _BONDS = 500  # NGL seeks no bonds in larger residues, and ASE writes the frame 
 _SPHERES = 20_000
 _BULK = 2 / 3  # of the atoms: a larger cluster hides the others
 _NOT_METALS = set("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At Rn".split())
+#: NGL's picture keeps its size when the page gets narrower or wider.
+_FOLLOW = """
+    const place = this.stage.viewer.container;
+    new ResizeObserver(() => place.offsetWidth && this.stage.handleResize()).observe(place);"""
 _CODE = 0x100  # first character of the string that gives each atom's colour
 
 
@@ -127,6 +131,7 @@ def scene(
             opacity=0.4,
         )
     view._set_size("100%", height)
+    view._js(_FOLLOW)
     _look(view, np.vstack([part.positions, *edges]), rotation)
     return box
 
@@ -188,6 +193,7 @@ def _picture(box, atoms, places, radius, rotation):
             bbox_to_anchor=(0.5, 0.0),
             ncols=2,
             fontsize="small",
+            frameon=False,
         )
     return png(ax.figure, 110)
 

@@ -22,6 +22,8 @@ def needed(sources, wanted):
     [0, 1, 3, 4]
     >>> needed(["%config InlineBackend.figure_format = 'retina'\\na = 1", "show(a)"], {1})
     [0, 1]
+    >>> needed(["for n in 1, 2:\\n    print(n)", "for n in 3, 4:\\n    a = n", "show(a)"], {2})
+    [1, 2]
     """
     trees = [ast.parse(MAGIC.sub("", source)) for source in sources]
     modules = {
@@ -44,7 +46,7 @@ def _names(tree, modules):
     """Names that a cell sets, those that it only changes, and those that it takes from before."""
     fresh, changed, used = set(), set(), set()
     for statement in tree.body:
-        stored, loaded, inside = set(), set(), set()
+        stored, loaded, inside, looped = set(), set(), set(), set()
         for node in ast.walk(statement):
             if isinstance(node, ast.Name):
                 (stored if isinstance(node.ctx, ast.Store) else loaded).add(node.id)
@@ -58,13 +60,16 @@ def _names(tree, modules):
                     if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
                 }
                 inside |= {arg.arg for arg in ast.walk(node) if isinstance(arg, ast.arg)}
-            elif isinstance(node, ast.comprehension | ast.Lambda):
-                target = node.target if isinstance(node, ast.comprehension) else node.args
-                inside |= {
+            elif isinstance(node, ast.comprehension | ast.Lambda | ast.For):
+                target = node.args if isinstance(node, ast.Lambda) else node.target
+                own = {
                     part.id if isinstance(part, ast.Name) else part.arg
                     for part in ast.walk(target)
                     if isinstance(part, ast.Name | ast.arg)
                 }
+                (looped if isinstance(node, ast.For) else inside).update(own)
+            elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                loaded.add(node.target.id)
             elif isinstance(node, ast.Subscript | ast.Attribute):
                 root = _root(node)
                 if isinstance(node.ctx, ast.Store) and root:
@@ -73,7 +78,7 @@ def _names(tree, modules):
                 root = _root(node.value.func)
                 if root and root not in modules:
                     changed.add(root)
-        used |= loaded - inside - fresh
+        used |= loaded - inside - looped - fresh
         fresh |= stored - inside
     return fresh, changed, used | changed
 

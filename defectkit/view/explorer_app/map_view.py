@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import get_ident
@@ -21,11 +20,17 @@ LINE = "<div style='line-height: 1.4; max-width: 100%'>{}</div>"
 _TOLD = ["frame", "atom", "element", "cluster", "neighbours"]
 _FEW = 300  # chosen points that are drawn large
 _LOADER = """
-let bundle;
+let code;
+const file = text => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
 export default {
     async render(context) {
-        bundle ||= import(URL.createObjectURL(new Blob([SOURCE], { type: "text/javascript" })));
-        return (await bundle).default.render(context);
+        const { model } = context;
+        model.on("change:asked", () => {
+            model.set("heard", model.get("asked"));
+            model.save_changes();
+        });
+        code ||= import(file(model.get("bundle")));
+        return (await code).default.render(context);
     },
 };
 """
@@ -121,15 +126,16 @@ def _by_neighbours(box):
 
 
 def _ready(box):
-    """Whether the browser has drawn the map; until then it would miss changes of it."""
-    return box.scatter is not None and bool(box.map_widget.dom_element_id)
+    """Whether the browser has drawn the map and hears of changes; else it would miss them."""
+    return box.scatter is not None and 0 < box.map_widget.asked == box.map_widget.heard
 
 
 def _new_map(box, **settings):
     import jscatter
 
     _load_when_shown()
-    old = None if box.scatter is None else box.map_widget
+    if box.scatter is not None:
+        box.old_maps.append(box.map_widget)
     box.scatter = jscatter.Scatter(
         opacity=0.9,
         legend=False,
@@ -145,21 +151,41 @@ def _new_map(box, **settings):
     box.scatter.selection(marked(box))
     box.map_widget = box.scatter.show()
     box.map_widget.observe(lambda change: follows(box) or box.attempt(lassoed, box), "selection")
+    box.map_widget.observe(_ask, "dom_element_id")
+    box.map_widget.observe(lambda change: _close_old(box), "heard")
     box.map_place.children = [box.map_widget]
-    if old is not None:
-        old.close()
+
+
+def _ask(change):
+    """A map that is drawn is asked whether it hears Python: see `_LOADER`."""
+    change["owner"].asked += 1
+
+
+def _close_old(box):
+    """Maps that were replaced, not before: anywidget calls a model closed early an error."""
+    while box.old_maps:
+        box.old_maps.pop().close()
 
 
 def _load_when_shown():
     """Have the browser load jscatter's two megabytes with the picture, not with the model.
 
     anywidget waits two seconds for a model's code; whatever Python sends to a model that took
-    longer is dropped without a word, so that on a slow machine the map would stay as it is.
+    longer is dropped, so that on a slow machine the map would stay as it is. So that code is a
+    few lines, which load the others.
     """
+    from jscatter import jscatter
     from jscatter.widget import JupyterScatter
+    from traitlets import Int, Unicode
 
-    if not isinstance(JupyterScatter._esm, str):
-        JupyterScatter._esm = _LOADER.replace("SOURCE", json.dumps(str(JupyterScatter._esm)))
+    if jscatter.JupyterScatter is JupyterScatter:
+        traits = {
+            "_esm": _LOADER,
+            "bundle": Unicode(str(JupyterScatter._esm)).tag(sync=True),
+            "asked": Int(0).tag(sync=True),
+            "heard": Int(0).tag(sync=True),
+        }
+        jscatter.JupyterScatter = type("JupyterScatter", (JupyterScatter,), traits)
 
 
 def _table(box):

@@ -49,7 +49,7 @@ def explorer(
     Parameters
     ----------
     source : Result of :func:`defectkit.identify`, or list of ase.Atoms
-        With a `Result` give nothing but `truth`, `trajectory` and what follows it.
+        With a `Result` give nothing but `truth` and what follows it.
     features : array (n, n_features) or (n_frames, n_atoms, n_features), optional
         One row an environment; or by frame and labelled atom, to average over windows.
     labels : array (n,) of int, optional
@@ -61,6 +61,7 @@ def explorer(
     truth : array (n,) or {name: array}, optional
         Known labels, numbers or words.
     names : dict {cluster: name} or sequence of str, optional
+        Default: those of the `Result`.
     trajectory : list of ase.Atoms, optional
         The frames a `Result` was made from; with it other methods and windows can be computed.
     symmetry : SymmetryFunctions, optional
@@ -95,6 +96,7 @@ def explorer(
     """
     if hasattr(source, "info"):
         data = sources.from_result(source, trajectory, symmetry, windows, truth)
+        names = source.captions if names is None else names
     else:
         data = sources.from_arrays(
             source, features, labels, maps, frame, atom, truth, windows, columns

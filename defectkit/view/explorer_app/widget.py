@@ -35,6 +35,7 @@ class Explorer(PictureBox):
         self.state, self.height = state, height
         self.following = self.job = self.error = self.scene = self.scatter = None
         self.thinned: dict = {}  # points that are drawn, by map
+        self.old_maps: list = []  # replaced, to be closed
         self.entries: list = []  # of the legend
         self.filtered = False  # whether the map hides points
         if sum(map(len, state.data.frames)) <= _AT_ONCE:
@@ -42,8 +43,8 @@ class Explorer(PictureBox):
         self.children = layout(self, widgets)
         connect(self)
         self.follow()
+        draw_atoms(self)  # first: nglview's code keeps a page busy for longer than maps may take
         draw_map(self)
-        draw_atoms(self)
         draw_legend(self)
         self.say()
         if state.left_out(state.choice):
