@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["SpaceGroup", "space_group"]
 
 TOLERANCE = 0.1  # Å that equivalent atoms may be away from their places
-MOST_ATOMS = 250  # the search takes a second for 250 atoms
+MOST_ATOMS = 600  # the search takes seconds for 500 atoms of high symmetry
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ def space_group(atoms: Atoms, tolerance: float = TOLERANCE) -> SpaceGroup | None
     Parameters
     ----------
     atoms : ase.Atoms
-        One frame (Å), periodic in three directions, of at most 250 atoms; else None comes back.
+        One frame (Å), periodic in three directions, of at most 600 atoms; else None comes back.
     tolerance : float
         Å.
 

@@ -217,6 +217,8 @@ def _analysed_body(number, atoms, water, hints):
     if sheet and named_as is not None:
         extended += edges(atoms, point.flagged)
     named_as, point, group = ordered_by_symmetry(atoms, structure, named_as, point)
+    if group is not None:  # the pores of a zeolite are no voids in it
+        extended = [d for d in extended if d.kind != "cavity"]
     return FrameAnalysis(number, atoms, structure, point, extended, named_as, group=group)
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ALLOY, ORDERED = " random alloy", " superstructure"
 CRYSTALLINE = 0.5  # of the atoms fit a template: the crystal has a name without its space group
-FEW = 2  # point defects that symmetry is not asked about
 ALIKE = 0.5  # inequivalent atoms of the primitive cell of an alloy that is ordered
 ORBIT = 4  # equal defects of the primitive cell, brought on one another by symmetry
 CROWDED = 0.1  # point defects of all atoms
@@ -32,12 +31,13 @@ def ordered_by_symmetry(
 ) -> tuple[Prototype | None, PointDefects, SpaceGroup | None]:
     """The compound, the point defects and the space group, where that says more than they do.
 
-    Asked only where no crystal is named, where a random alloy is, or of two point defects or more.
+    Asked only where no crystal is named, where a random alloy is, or of many point defects.
     """
     fits = np.mean(in_crystal(structure)) > CRYSTALLINE
     named = fits if compound is None else compound.name != UNKNOWN
     alloy = compound is not None and compound.name.endswith(ALLOY)
-    if named and not alloy and len(point.sites) < FEW:
+    many = len(point.sites) >= ORBIT or len(point.sites) > CROWDED * len(atoms)
+    if named and not alloy and not many:
         return compound, point, None
     group = space_group(atoms)
     if group is None:

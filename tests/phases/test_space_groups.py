@@ -46,6 +46,24 @@ def cementite():
     )
 
 
+def framework():
+    """MOF-5 (IRMOF-1), Fm-3m (Eddaoudi et al., Science 295, 469 (2002)): 424 atoms, eight pores."""
+    return crystal(
+        ["Zn", "O", "O", "C", "C", "C", "H"],
+        [
+            (0.2934, 0.2066, 0.2066),
+            (0.25, 0.25, 0.25),
+            (0.2819, 0.2181, 0.134),
+            (0.25, 0.25, 0.1113),
+            (0.25, 0.25, 0.0538),
+            (0.2829, 0.2171, 0.0269),
+            (0.3049, 0.1951, 0.0448),
+        ],
+        spacegroup=225,
+        cellpar=[25.832] * 3 + [90] * 3,
+    )
+
+
 def chalcopyrite():
     """CuGaSe2: three elements in order on the sites of diamond, 16 atoms in the cell."""
     return crystal(
@@ -92,7 +110,7 @@ def test_disorder_heat_vacuum_and_size_have_no_symmetry():
     hot.rattle(0.2, seed=1)
     slab = cementite()
     slab.pbc = (True, True, False)
-    for atoms in (glass(), hot, slab, bulk("Cu", cubic=True).repeat(4)):
+    for atoms in (glass(), hot, slab, bulk("Cu", cubic=True).repeat(6)):
         assert space_group(atoms) is None
 
 
@@ -103,6 +121,12 @@ def test_a_perfect_cell_of_an_untabled_crystal_is_neither_liquid_nor_defective(m
     assert all(name.startswith("unknown crystal") for name in result.phases["name"])
     assert all("space group" in basis for basis in result.phases["basis"])
     assert "space group" in result.summary()
+
+
+def test_the_pores_of_a_framework_are_no_voids():
+    result = dk.identify(framework(), progress=False)
+    assert len(result.extended) == len(result.defects) == 0
+    assert all("unknown crystal" in name for name in result.phases["name"])
 
 
 def test_an_ordered_compound_on_the_sites_of_diamond_is_no_random_alloy():
