@@ -47,7 +47,7 @@ def cementite():
 
 
 def framework():
-    """MOF-5 (IRMOF-1), Fm-3m (Eddaoudi et al., Science 295, 469 (2002)): 424 atoms, eight pores."""
+    """MOF-5, Fm-3m (Eddaoudi et al., Science 295, 469 (2002)): 424 atoms around eight pores."""
     return crystal(
         ["Zn", "O", "O", "C", "C", "C", "H"],
         [
