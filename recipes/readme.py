@@ -35,7 +35,7 @@ GALLERY = {
     "05_water_ice": (0, "water and ice"),
     "06_ice_defects": (2, "vacancy in ice"),
     "07_ice_nucleus": (-1, "ice nucleus"),
-    "08_parametric_pacmap": (3, "melting, labelled as it streams"),
+    "08_parametric_pacmap": (5, "melting, labelled as it streams"),
 }
 # case, result, article, ours with the keys of notebooks/results/CASE.json
 TABLE = [
