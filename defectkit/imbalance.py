@@ -17,6 +17,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from . import clusters, embedding
 from ._deprecated import module_getattr
+from .embedding.libraries import nearest_rows
 from .embedding.scaling import feature_table
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 _NEIGHBORS = 10
+_MANY = 4096  # environments, beyond which a search among all pairs takes seconds
 _STRATA = 20
 
 __getattr__ = module_getattr(
@@ -88,8 +90,12 @@ def density_balanced_sample(
             f"{_NEIGHBORS} neighbours; add frames."
         )
     Z = embedding.standardise(X) if standardise else X
-    near = NearestNeighbors(n_neighbors=_NEIGHBORS, algorithm="brute").fit(Z)
-    away = near.kneighbors()[0][:, -1]
+    if len(Z) > _MANY:
+        tenth = nearest_rows(Z, Z, _NEIGHBORS + 1)[:, -1]  # the first is the row itself
+        away = np.linalg.norm(Z - Z[tenth], axis=1)
+    else:
+        near = NearestNeighbors(n_neighbors=_NEIGHBORS, algorithm="brute").fit(Z)
+        away = near.kneighbors()[0][:, -1]
     if not away.any():
         raise ValueError("all environments have ten that equal them; thin out the copies.")
     stratum, quota = density_strata(np.maximum(away, away[away > 0].min()), n, strata)

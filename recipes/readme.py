@@ -118,7 +118,15 @@ TABLE = [
         "ice_nucleus",
         "PaCMAP from a density-balanced subsample, recall / precision",
         "",
-        "{pacmap_balanced_recall_percent:.1f} / {pacmap_balanced_precision_percent:.1f} %",
+        "{pacmap_balanced_halfway_recall_percent:.1f} / "
+        "{pacmap_balanced_halfway_precision_percent:.1f} %",
+    ),
+    (
+        "ice_nucleus",
+        "the same features, a classifier told the truth in seven eighths of the box",
+        "",
+        "{lda_told_the_truth_elsewhere_recall_percent:.1f} / "
+        "{lda_told_the_truth_elsewhere_precision_percent:.1f} %",
     ),
     (
         "parametric_pacmap",

@@ -53,9 +53,8 @@ def features(data, oxygens):
     return averaging.neighbour_average(mean, oxygens, SHELL)
 
 
-def found_and_true(data, oxygens, features, method, seed):
-    """Flags of the nucleus by a density-balanced map and by CHILL+, and of its inner ice."""
-    labels = dk.embed_density_balanced(features, 1000, method, seed=seed)[1]
+def found_and_true(data, oxygens, labels):
+    """Flags of the nucleus by clusters and by CHILL+, and of its inner ice."""
     group = nucleus.connected(oxygens, labels > 0, SHELL)[0]
     found = np.isin(np.arange(len(oxygens)), group)
     found = nucleus.with_surface(oxygens, nucleus.filled(oxygens, found, SHELL), SHELL)
@@ -67,9 +66,14 @@ def found_and_true(data, oxygens, features, method, seed):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed, method", [(11, "pacmap"), (12, "pacmap"), (13, "umap")])
 def test_found_in_a_density_balanced_map(data, oxygens, features, seed, method):
-    found, true, ice = found_and_true(data, oxygens, features, method, seed)
+    labels = dk.embed_density_balanced(features, 1000, method, seed=seed)[1]
+    found, true, ice = found_and_true(data, oxygens, labels)
     assert (found & true & ice).sum() / (true & ice).sum() > 0.95
     assert (found & true).sum() / found.sum() > 0.95
+    halfway = dk.imbalance.halfway_borders(features, labels)
+    more = found_and_true(data, oxygens, halfway)[0]
+    assert more[true].mean() > found[true].mean() + 0.05
+    assert (more & true).sum() / more.sum() > 0.92
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +117,12 @@ def test_features_of_the_large_nucleus_are_those_of_water_and_ice(large):
 def test_the_large_nucleus_is_found_in_a_density_balanced_map(large, seed, method):
     data, features, water = large
     smooth = averaging.neighbour_average(features, water, SHELL)
-    found, true, ice = found_and_true(data, water, smooth, method, seed)
+    labels = dk.embed_density_balanced(smooth, 1000, method, seed=seed)[1]
+    found, true, ice = found_and_true(data, water, labels)
     assert (found & true & ice).sum() / (true & ice).sum() > 0.97
     assert (found & true).sum() / true.sum() > 0.92
     assert (found & true).sum() / found.sum() > 0.94
+    halfway = dk.imbalance.halfway_borders(smooth, labels)
+    more = found_and_true(data, water, halfway)[0]
+    assert more[true & ice].mean() > 0.99 and more[true].mean() > 0.95
+    assert (more & true).sum() / more.sum() > 0.93
