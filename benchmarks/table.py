@@ -120,6 +120,8 @@ def _add_others(add):
                 f"{d['vacancies_found_per_frame']:g} of {d['vacancies']}",
                 target,
             )
+    for row in results("dft_cells").get("rows", ()):
+        add(f"DFT cells of others, {row['kind']}: right", f"{row['right']} of {row['n']}")
     d = results("small")
     if d:
         rate = d["million_environments_per_s"]
