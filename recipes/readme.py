@@ -272,7 +272,7 @@ def cells_of_others():
     return (
         "On the cells of 30 atoms and more in the repositories of doped and ShakeNBreak "
         "(`benchmarks/results/dft_cells.json`; no threshold was fitted to them) the defect that "
-        f"their names tell, none in perfect ones, is found and nothing beside it in {told(others)}; "
+        f"their names tell (none if perfect) is found and nothing beside it in {told(others)}; "
         f"where bonds around it were distorted on purpose in {told(trials)}."
     )
 
