@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from .crystal import Crystal, explain
 from .geometry import ghosts, nearest_spacing
 from .naming import name_defects
 from .reconstruction import learn_order
-from .sites import VACANT, locate_defects
+from .sites import VACANT, Site, locate_defects
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -122,18 +123,18 @@ def find_point_defects(
             return PointDefects([], nothing, False, why)
         return PointDefects(
             sites,
-            _marked(sites, n_atoms),
+            marked_atoms(sites, n_atoms),
             True,
             "no lattice fits the whole cell; the flagged atoms were taken out and "
             "put back as the order around the others asks for",
         )
     sites, notes = name_defects(crystal, positions, numbers, cell, pbc)
     told = _told(crystal, numbers) + notes
-    return PointDefects(sites, _marked(sites, n_atoms), True, told, crystal)
+    return PointDefects(sites, marked_atoms(sites, n_atoms), True, told, crystal)
 
 
-def _marked(sites, n_atoms):
-    """Atoms (n_atoms,) of bool that belong to a site or are next to it."""
+def marked_atoms(sites: Sequence[Site], n_atoms: int) -> np.ndarray:
+    """Flags (n_atoms,) of the atoms that belong to a site or are next to it."""
     marked = np.zeros(n_atoms, bool)
     for site in sites:
         marked[site.atoms] = marked[site.neighbours] = True

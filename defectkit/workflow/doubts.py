@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ase.geometry import find_mic
 
+from ..defects.point_defects import marked_atoms
 from ..phases.compounds import UNKNOWN
 from ..phases.crystals import SIMPLE_CUBIC
 from . import tables
@@ -150,10 +151,7 @@ def without_disturbed(
         return disturbed[near].mean() <= 0.5 and not core[near].any() and not bent
 
     kept = [site for site, near in zip(point.sites, around, strict=True) if stands(site, near)]
-    flagged = np.zeros(len(atoms), bool)
-    for site in kept:
-        flagged[site.atoms] = flagged[site.neighbours] = True
-    return replace(point, sites=kept, flagged=flagged)
+    return replace(point, sites=kept, flagged=marked_atoms(kept, len(atoms)))
 
 
 def _inside(position, cavity, atoms):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..defects import PointDefects
+from ..defects.point_defects import marked_atoms
 from ..phases.compounds import UNKNOWN, Prototype
 from ..phases.space_groups import SpaceGroup, space_group
 from .doubts import in_crystal
@@ -79,10 +80,9 @@ def without_ordered(point: PointDefects, group: SpaceGroup) -> PointDefects:
     ]
     if len(kept) == len(point.sites):
         return point
-    flagged = np.zeros_like(point.flagged)
-    for site in kept:
-        flagged[site.atoms] = flagged[site.neighbours] = True
-    told = f"{point.reason}; {len(point.sites) - len(kept)} atoms on other sites are equivalent, "
-    return replace(
-        point, sites=kept, flagged=flagged, reason=f"{told}an ordered compound: {group.words}"
+    told = (
+        f"{point.reason}; {len(point.sites) - len(kept)} atoms on other sites are equivalent, an "
+        f"ordered compound: {group.words}"
     )
+    flagged = marked_atoms(kept, len(point.flagged))
+    return replace(point, sites=kept, flagged=flagged, reason=told)
