@@ -129,10 +129,21 @@ class Lab:
         self.run(name)
 
     def picture(self, element, name):
-        """Pixels (height, width, 3) of an element, also kept as a file."""
-        element.scroll_into_view_if_needed()
+        """Pixels (height, width, 3) of an element, also kept as a file.
+
+        A map that is drawn anew takes the place of the old one; the picture is then of the new.
+        """
+        from playwright.sync_api import Error
+
         path = self.pictures / f"{name}.png"
-        element.screenshot(path=path)
+        for last in (False, False, True):
+            try:
+                element.scroll_into_view_if_needed()
+                element.screenshot(path=path)
+                break
+            except Error as error:
+                if last or "not attached" not in str(error):
+                    raise
         return imread(path)[..., :3]
 
     def text(self, source):
