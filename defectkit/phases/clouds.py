@@ -27,6 +27,7 @@ NOBLE = (2, 10, 18, 36, 54, 86)  # gathered in a crystal they are a bubble
 FEWEST_GAS = 4  # atoms
 SMALLEST = 10  # atoms of a group of one element where chance brings none together
 BY_CHANCE = 0.01  # expected atoms with most neighbours of their own element, drawn at random
+MOSTLY = 7  # of the 12 nearest neighbours: more than half
 FEWEST_LIKE = 4  # neighbours of the own element, as inside a plate of one (100) layer of fcc
 
 
@@ -170,8 +171,8 @@ def element_clusters(
         like = own[structure.neighbours[:, :12]].sum(axis=1)
         chance = count * binom.sf(np.arange(12), 12, count / len(atoms))  # of one more than each
         enough = max(int(np.argmax(chance < BY_CHANCE)) + 1, FEWEST_LIKE)
-        sure = enough <= 7
-        rich = own & ((like >= 7) | (sure & (like >= enough) & (structure.codes > 0)))
+        sure = enough <= MOSTLY
+        rich = own & ((like >= MOSTLY) | (sure & (like >= enough) & (structure.codes > 0)))
         grown = own & (rich | rich[structure.neighbours[:, :12]].any(axis=1))
         least = min(SMALLEST, min_size) if sure else min_size
         for members in groups(len(own), i, j, grown):

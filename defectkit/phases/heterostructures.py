@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 AROUND = 16  # nearest atoms: in zinc blende and rock salt they hold neighbours of the own element
 STRAY = 1  # atoms of another element among these that mixing or a defect may have put there
-STRAY_SHARE = 0.05
+STRAY_SHARE = 0.05  # of a side: an element below it does not name the side
 LEAST_SHARE, LEAST_ATOMS = 0.1, 8  # of a side
 SOLID = 0.5  # of the atoms of a side fit a template or have neighbours oriented alike
 EQUAL = 1.4  # largest ratio of two elements whose layers are as many, one of them cut off
@@ -71,6 +71,8 @@ def interfaces(
     if len(kinds) < 2 or not structure.neighbours.size:
         return []
     side, members = _sides(atoms, structure, kinds)
+    if not members:
+        return []
     free = np.ones(len(atoms), bool) if exclude is None else ~exclude
     pairs = near_pairs(structure, 1.5)
     near = structure.neighbours[:, :AROUND]
