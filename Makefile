@@ -95,6 +95,7 @@ bench: install
 	$(BIN)/python benchmarks/maps.py large
 	$(BIN)/python benchmarks/identify.py
 	$(BIN)/python benchmarks/small.py
+	$(BIN)/python benchmarks/explorer.py
 	$(BIN)/python benchmarks/streaming.py --largest 100000
 	$(BIN)/python benchmarks/table.py
 

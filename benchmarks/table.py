@@ -137,6 +137,13 @@ def _add_others(add):
                 f"{d['import_processor_s'][k]:g} s" for k in ("defectkit", "python alone", "numpy")
             ),
         )
+    d = results("explorer")
+    if d:
+        add(
+            f"explorer of {d['points']} points: {', '.join(d['processor_s'])} (processor)",
+            ", ".join(f"{s:g} s" for s in d["processor_s"].values()),
+            "0.3 s",
+        )
     d = results("streaming")
     if d:
         add(

@@ -487,23 +487,21 @@ def test_still_twin_shows_the_points_and_the_chosen(ex):
     plt.close("all")
 
 
-def test_answers_come_within_0_3_s_for_twenty_thousand_points():
-    rng = np.random.default_rng(0)
-    frames = 20 * [Atoms("H1000", rng.uniform(0, 30, (1000, 3)), cell=3 * [30], pbc=True)]
-    labels = rng.integers(0, 5, 20_000)
-    maps = {(m, w): rng.normal(size=(20_000, 2)) for m in ("umap", "pca") for w in (1, 10)}
-    ex = view.explorer(frames, labels=labels, maps=maps)
-    acts = {
-        "method": lambda: ex.choose(method="pca"),
-        "window": lambda: ex.choose(window=10),
-        "frame": lambda: ex.choose(frame=7),
-        "select": lambda: ex.select(cluster=3),
-        "merge": lambda: ex.merge([1, 2]),
-    }
-    for name, act in acts.items():
-        start = time.thread_time()  # a busy machine is no fault of the explorer
-        act()
-        assert time.thread_time() - start < 0.3, name
+def test_what_is_there_is_shown_without_anything_being_computed(ex, monkeypatch):
+    """How long the answers take stands in benchmarks/explorer.py."""
+
+    def begin(box, wanted):
+        raise AssertionError(f"began to compute {wanted}")
+
+    monkeypatch.setattr("defectkit.view.explorer_app.jobs.begin", begin)
+    ex.maps["pca", 1] = ex.maps["pacmap", 1][:, ::-1]
+    ex.choose(method="pca")
+    ex.choose(frame=1)
+    ex.select(cluster=1)
+    ex.merge([0, 1])
+    assert ex.choice["method"] == "pca" and ex.choice["frame"] == 1
+    with pytest.raises(AssertionError, match="began to compute"):
+        ex.choose(method="pca", window=2)
 
 
 FRAMES, G, LABELS, Y = silicon()
