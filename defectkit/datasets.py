@@ -22,13 +22,14 @@ import ase.io
 import numpy as np
 from ase import Atoms
 
+from ._checks import whole_number
 from ._shown import Shown
 from ._types import Elements, FilePath, Topology
 from .io import si_gap
 from .io.archive import read_archive
 from .io.atomic_write import atomic_write, user_path
 from .io.download import fetch
-from .io.extxyz import fits_column, for_extxyz
+from .io.extxyz import check_column, for_extxyz
 from .io.packaged import data_file
 from .io.trajectory import iter_frames
 from .io.trajectory import read_frames as _read
@@ -160,7 +161,7 @@ def available() -> dict[str, str]:
     return embedded | {_GAP: _GAP_INFO["description"]}
 
 
-def load(name: str, kinds: Sequence[str] | None = None) -> Dataset:
+def load(name: str, kinds: Sequence[str] | None = None, every: int = 1) -> Dataset:
     """Frames of a named data set with the truth beside them.
 
     Parameters
@@ -169,12 +170,13 @@ def load(name: str, kinds: Sequence[str] | None = None) -> Dataset:
     kinds : keep only these kinds of frame: the ``classes`` of an embedded set, the
         ``config_type`` of si-gap-18 ("dia", "bt", "sh", "liq", "vacancy", "interstitial",
         "surface_001", ...). Default: all.
+    every : of these frames keep the first and then each so-manieth; `dt` grows with it.
 
     Returns
     -------
     Dataset
 
-    Raises ValueError for an unknown name or kind (the sentence lists the known), and
+    Raises ValueError for an unknown name or kind (the sentence lists the known) or `every`, and
     FileNotFoundError, with where to put the file by hand, when si-gap-18 cannot be fetched, or
     one of the large sets that an installed package leaves out (a checkout has them all).
 
@@ -184,6 +186,7 @@ def load(name: str, kinds: Sequence[str] | None = None) -> Dataset:
     """
     if isinstance(kinds, str):
         kinds = [kinds]
+    every = whole_number("every", every)
     known = available()
     if name not in known:
         raise ValueError(f"Unknown data set {name!r}; the known ones are {', '.join(known)}.")
@@ -192,13 +195,13 @@ def load(name: str, kinds: Sequence[str] | None = None) -> Dataset:
             f"Si-GAP-18 is covered by {_GAP_INFO['licence']}; cite {_GAP_INFO['citation']}.",
             stacklevel=2,
         )
-        return _labelled(si_gap.frames(cache_folder()), "config_type", kinds, _GAP_INFO)
+        return _labelled(si_gap.frames(cache_folder()), "config_type", kinds, _GAP_INFO, every)
     info = _metadata(name)
     if "files" in info:
         frames = _trajectory(info)
     else:
         frames = ase.io.read(_unzipped(_file(f"{name}.extxyz.gz")), ":", format="extxyz")
-    return _labelled(frames, info.get("kind_key", "phase"), kinds, info)
+    return _labelled(frames, info.get("kind_key", "phase"), kinds, info, every)
 
 
 def _file(name):
@@ -257,7 +260,7 @@ def _unzipped(path):
     return io.StringIO(gzip.decompress(path.read_bytes()).decode())
 
 
-def _labelled(frames, key, kinds, info):
+def _labelled(frames, key, kinds, info, every):
     """A Dataset of the frames whose ``info[key]`` is in ``kinds``, with the label arrays."""
     found = [str(atoms.info.get(key, "unknown")) for atoms in frames]
     order = info.get("classes") or sorted(set(found))
@@ -267,13 +270,13 @@ def _labelled(frames, key, kinds, info):
             f"{info['name']} has no kind {unknown[0]!r}; it has {', '.join(sorted(set(found)))}."
         )
     classes = tuple(kinds) if kinds else tuple(order)
-    frames = [atoms for atoms, kind in zip(frames, found, strict=True) if kind in classes]
+    frames = [atoms for atoms, kind in zip(frames, found, strict=True) if kind in classes][::every]
     return Dataset(
         info["name"],
         frames,
         _truth(frames, key, classes, info),
         classes,
-        info.get("dt_ps"),
+        info["dt_ps"] * every if info.get("dt_ps") else None,
         info["units"],
         info["licence"],
         info["citation"],
@@ -363,19 +366,7 @@ def write_frames(
         )
     size = sum(map(len, frames))
     for name, values in columns.items():
-        if name in ("numbers", "positions", "species", "pos"):
-            raise ValueError(
-                f"a column cannot be called {name!r}, which every file has; rename it."
-            )
-        if not fits_column(name, np.asarray(values)):
-            raise ValueError(
-                f"{name!r} is no column of extended XYZ, which takes numbers or words."
-            )
-        if len(values) != size:
-            raise ValueError(
-                f"{name} has {len(values)} values for {size} atoms in {len(frames)} "
-                "frames; give one for each atom."
-            )
+        check_column(name, np.asarray(values), size, len(frames))
     written, start = [], 0
     for atoms in frames:
         copy = for_extxyz(atoms)

@@ -566,6 +566,22 @@ def test_values_of_all_environments_are_split_by_frame():
         data.split([1, 2, 3])
 
 
+def test_every_second_frame_comes_with_its_own_truth():
+    whole, half = datasets.load("si-vacancy"), datasets.load("si-vacancy", every=2)
+    assert len(half.frames) == len(whole.frames) / 2 and half.dt == 2 * whole.dt
+    for n, atoms in enumerate(half.frames):
+        assert (atoms.positions == whole.frames[2 * n].positions).all()
+    assert (half.truth["vacancy_A"] == whole.truth["vacancy_A"][::2]).all()
+    parts = half.split(half.truth["vacancy_neighbour"])
+    beside = whole.split(whole.truth["vacancy_neighbour"])[::2]
+    assert all((one == other).all() for one, other in zip(parts, beside, strict=True))
+    assert half.truth["frame"].max() == len(half.frames) - 1
+    some = datasets.load("si-phases-test", kinds=["diamond"], every=3)
+    assert some.dt is None and {atoms.info["phase"] for atoms in some.frames} == {"diamond"}
+    with pytest.raises(ValueError, match="every=0 has to be a whole number, at least 1"):
+        datasets.load("si-vacancy", every=0)
+
+
 def test_runs_are_consecutive_frames_of_one_run():
     data = datasets.load("si-interstitial-moving")
     runs = data.runs()

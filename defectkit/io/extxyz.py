@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-__all__ = ["fits_column", "for_extxyz"]
+__all__ = ["check_column", "for_extxyz"]
 
 _KEYWORDS = ("lattice", "properties", "pbc", "cell", "species", "pos")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -30,12 +30,25 @@ def for_extxyz(atoms: Atoms) -> Atoms:
     shown.set_constraint()
     shown.info = {k: v for k, v in atoms.info.items() if _fits_info(k, v)}
     for name, values in atoms.arrays.items():
-        if name not in ("numbers", "positions") and not fits_column(name, values):
+        if name not in ("numbers", "positions") and not _fits_column(name, values):
             del shown.arrays[name]
     return shown
 
 
-def fits_column(name: str, values: np.ndarray) -> bool:
+def check_column(name: str, values: np.ndarray, n_atoms: int, n_frames: int) -> None:
+    """Raises ValueError for a column that extended XYZ cannot hold or of another length."""
+    if name in ("numbers", "positions", "species", "pos"):
+        raise ValueError(f"a column cannot be called {name!r}, which every file has; rename it.")
+    if not _fits_column(name, values):
+        raise ValueError(f"{name!r} is no column of extended XYZ, which takes numbers or words.")
+    if len(values) != n_atoms:
+        raise ValueError(
+            f"{name} has {len(values)} values for {n_atoms} atoms in {n_frames} "
+            "frames; give one for each atom."
+        )
+
+
+def _fits_column(name, values):
     """Whether extended XYZ can hold a column: numbers, or texts of one word each."""
     if not _NAME.fullmatch(name) or name.lower() in _KEYWORDS or values.ndim > 2:
         return False
