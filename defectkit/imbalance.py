@@ -25,6 +25,7 @@ __all__ = [
     "density_strata",
     "embed_density_balanced",
     "halfway_borders",
+    "local_spacing",
     "shared_out",
 ]
 
@@ -38,8 +39,54 @@ __getattr__ = module_getattr(
 )
 
 
+def local_spacing(X: ArrayLike, *, standardise: bool = True) -> np.ndarray:
+    """Distance of each environment to its tenth neighbour in the space of features.
+
+    The local density by which :func:`density_balanced_sample` draws: small in a crystal, larger in
+    a liquid. Of more than 4096 environments 99.9 % of the neighbours are the true ones.
+
+    Parameters
+    ----------
+    X : array (n_environments, n_features)
+    standardise : bool
+        Scale every feature first, see :func:`defectkit.embedding.standardise`.
+
+    Returns
+    -------
+    array (n_environments,), in units of the (scaled) features.
+
+    Raises
+    ------
+    ValueError
+        Too few environments for neighbours, features that are not finite.
+
+    Examples
+    --------
+    >>> local_spacing(np.arange(12.0)[:, None], standardise=False).tolist()[:4]
+    [10.0, 9.0, 8.0, 7.0]
+    """
+    X = feature_table(X, "X")
+    if len(X) <= _NEIGHBORS:
+        raise ValueError(
+            f"{len(X)} environments are too few to tell their density from "
+            f"{_NEIGHBORS} neighbours; add frames."
+        )
+    Z = embedding.standardise(X) if standardise else X
+    if len(Z) > _MANY:
+        tenth = nearest_rows(Z, Z, _NEIGHBORS + 1)[:, -1]  # the first is the row itself
+        return np.linalg.norm(Z - Z[tenth], axis=1)
+    near = NearestNeighbors(n_neighbors=_NEIGHBORS, algorithm="brute").fit(Z)
+    return near.kneighbors()[0][:, -1]
+
+
 def density_balanced_sample(
-    X: ArrayLike, n: int, *, strata: int = _STRATA, seed: int = 0, standardise: bool = True
+    X: ArrayLike,
+    n: int,
+    *,
+    strata: int = _STRATA,
+    seed: int = 0,
+    standardise: bool = True,
+    spacing: ArrayLike | None = None,
 ) -> np.ndarray:
     """Indices of environments that show every local density equally often, rare kinds kept whole.
 
@@ -58,6 +105,9 @@ def density_balanced_sample(
     seed : int
     standardise : bool
         Scale every feature first, see :func:`defectkit.embedding.standardise`.
+    spacing : array (n_environments,), optional
+        What :func:`local_spacing` gives for X, where several samples of it are drawn: nearly all
+        of the time goes there.
 
     Returns
     -------
@@ -67,7 +117,7 @@ def density_balanced_sample(
     ------
     ValueError
         More environments asked for than there are, none, less than two intervals, too few
-        environments for neighbours, features that are not finite.
+        environments for neighbours, features that are not finite, a spacing that does not match.
 
     Examples
     --------
@@ -84,18 +134,12 @@ def density_balanced_sample(
         raise ValueError(f"n={n} of {len(X)} environments cannot be kept; use 1 to {len(X)}.")
     if strata < 2:
         raise ValueError(f"strata={strata} tells no densities apart; use at least 2.")
-    if len(X) <= _NEIGHBORS:
+    away = local_spacing(X, standardise=standardise) if spacing is None else np.asarray(spacing)
+    if away.shape != (len(X),) or not (np.isfinite(away) & (away >= 0)).all():
         raise ValueError(
-            f"{len(X)} environments are too few to tell their density from "
-            f"{_NEIGHBORS} neighbours; add frames."
+            f"spacing of shape {away.shape} is no distance for each of {len(X)} environments; "
+            "give what local_spacing returns for these features."
         )
-    Z = embedding.standardise(X) if standardise else X
-    if len(Z) > _MANY:
-        tenth = nearest_rows(Z, Z, _NEIGHBORS + 1)[:, -1]  # the first is the row itself
-        away = np.linalg.norm(Z - Z[tenth], axis=1)
-    else:
-        near = NearestNeighbors(n_neighbors=_NEIGHBORS, algorithm="brute").fit(Z)
-        away = near.kneighbors()[0][:, -1]
     if not away.any():
         raise ValueError("all environments have ten that equal them; thin out the copies.")
     stratum, quota = density_strata(np.maximum(away, away[away > 0].min()), n, strata)
@@ -114,6 +158,7 @@ def embed_density_balanced(
     *,
     strata: int = _STRATA,
     seed: int = 0,
+    spacing: ArrayLike | None = None,
     **options: Any,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Map and clusters of all environments, made from a density-balanced sample of `n`.
@@ -130,7 +175,7 @@ def embed_density_balanced(
         Environments in the sample: a thousand, or a few; see :func:`density_balanced_sample`. The
         fewer, the larger the share of what is rare.
     method : "pacmap", "umap" or "pca"
-    strata, seed
+    strata, seed, spacing
         As :func:`density_balanced_sample` takes them.
     **options
         Passed to :func:`defectkit.embedding.embed`.
@@ -150,7 +195,9 @@ def embed_density_balanced(
     """
     X = feature_table(X, "X")
     Z = embedding.standardise(X)
-    chosen = density_balanced_sample(Z, n, strata=strata, seed=seed, standardise=False)
+    chosen = density_balanced_sample(
+        Z, n, strata=strata, seed=seed, standardise=False, spacing=spacing
+    )
     here = embedding.embed(X[chosen], method, seed=seed, **options)
     found = clusters.cluster(here)
     Y, labels = np.empty((len(X), 2)), np.full(len(X), -1)

@@ -56,6 +56,17 @@ def test_the_seed_decides_and_input_stays():
     assert (X == before).all()
 
 
+@pytest.mark.parametrize("n", [500, 5000])  # all pairs, and by cells
+def test_samples_with_the_spacing_given_are_the_same(n):
+    X, _ = crystal_in_liquid(n, 50)
+    spacing = dk.imbalance.local_spacing(X)
+    for seed in (0, 1):
+        given = dk.density_balanced_sample(X, 100, seed=seed, spacing=spacing)
+        assert (given == dk.density_balanced_sample(X, 100, seed=seed)).all()
+    labels = dk.embed_density_balanced(X, 100, "pca", spacing=spacing)[1]
+    assert (labels == dk.embed_density_balanced(X, 100, "pca")[1]).all()
+
+
 @pytest.mark.parametrize("method", ["pacmap", "umap"])
 def test_map_and_clusters_of_all_from_the_sample(method):
     X, kind = crystal_in_liquid(3000, 60)
@@ -84,6 +95,8 @@ def test_a_sample_of_all_is_the_plain_map():
         ),
         ({"X": np.ones((5, 3)), "n": 2}, "5 environments are too few to tell their density"),
         ({"X": np.full((20, 3), np.nan), "n": 2}, "NaN or infinite"),
+        ({"spacing": np.ones(349)}, "spacing of shape .349,. is no distance for each of 350"),
+        ({"spacing": np.full(350, -1.0)}, "give what local_spacing returns"),
     ],
 )
 def test_samples_that_cannot_be(change, message):
