@@ -197,7 +197,7 @@ def test_averaged_warm_solids_are_their_phase(warm):
 def test_mdapy_finds_diamond_only_in_diamond(phases):
     mdapy = pytest.importorskip("mdapy")
     found = {phase: [] for phase in PHASES}
-    for atoms in phases.frames:
+    for atoms in phases.frames[::4]:
         if atoms.info["phase"] == "diamond" and atoms.info["temperature_K"] > 300:
             continue  # single hot frames hide the second shell that mdapy looks at
         system = mdapy.System(ase_atom=atoms)

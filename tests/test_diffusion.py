@@ -22,15 +22,15 @@ def walk(rng, rate, frames, dt, length=2.35):
 def test_rate_and_diffusion_of_random_walks_lie_within_their_errors():
     rate, dt, length = 0.3, 0.1, 2.35
     rng = np.random.default_rng(20)
-    found = [walk(rng, rate, 500, dt, length) for _ in range(40)]
+    found = [walk(rng, rate, 500, dt, length) for _ in range(25)]
     # jumps after a jump are left out of the walk: the rate that is there
     true = rate / (1 + rate * dt)
     rates, errors = np.array([[f.rate, f.rate_error] for f in found]).T
-    assert abs(rates.mean() - true) < 4 * errors.mean() / 40**0.5
+    assert abs(rates.mean() - true) < 4 * errors.mean() / 25**0.5
     assert 0.7 < (rates - true).std() / errors.mean() < 1.4
     values, spread = np.array([[f.diffusion, f.diffusion_error] for f in found]).T
     expected = true * length**2 / 6 * 1e-4
-    assert abs(values.mean() - expected) < 4 * spread.mean() / 40**0.5 + 0.02 * expected
+    assert abs(values.mean() - expected) < 4 * spread.mean() / 25**0.5 + 0.02 * expected
     assert 0.7 < values.std() / spread.mean() < 1.4
 
 

@@ -320,8 +320,7 @@ def test_all_methods_of_few_environments_are_those_of_embed(blobs):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("cores", [1, 2])
-@pytest.mark.parametrize("standardise", [True, False])
+@pytest.mark.parametrize(("cores", "standardise"), [(1, True), (2, True), (2, False)])
 def test_two_methods_side_by_side_are_those_of_embed(
     monkeypatch, cores, standardise, three_groups
 ):
