@@ -1,6 +1,7 @@
 """Named small systems that several test files use."""
 
 import sys
+from collections import Counter
 
 import pytest
 from ase.build import bulk
@@ -12,6 +13,12 @@ settings.register_profile("defectkit", deadline=None, max_examples=15, derandomi
 settings.load_profile("defectkit")
 
 WATER_FILES = ("input.nn", "scaling.data", "weights.001.data", "weights.008.data")
+
+
+def pytest_collection_modifyitems(items):
+    """Files with the most slow tests first, so that processes beside each other end together."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True)
