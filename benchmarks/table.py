@@ -53,7 +53,7 @@ def rows():
             add(f"symmetry functions: {key}", shown(d[key]), target)
     if d:
         add(
-            "symmetry functions: exponent of time over number of atoms, 10³ to 10⁵",
+            "symmetry functions: exponent of time over number of atoms, 10³ to 10⁶",
             f"{d['exponent_of_time_over_atoms']:g}",
             "1",
         )

@@ -98,6 +98,20 @@ def test_features_and_descriptions_do_not_depend_on_the_cut(monkeypatch, pbc):
     pd.testing.assert_frame_equal(describe(labels, [atoms], 2.9), whole[1], rtol=0, atol=1e-9)
 
 
+def test_features_of_all_elements_do_not_depend_on_the_cut(monkeypatch):
+    atoms = dk.load("water-ice").frames[0]
+    atoms *= (1, 1, 3)
+    symmetry = dk.SymmetryFunctions.for_elements(["H", "O"], 3.0)
+    whole = symmetry.by_element(atoms)
+    monkeypatch.setattr(_slabs, "MOST", 900)
+    assert len(list(slabs(atoms, symmetry.cutoff))) > 3
+    parts = symmetry.by_element(atoms)
+    assert list(parts) == list(whole)
+    for element, values in whole.items():
+        assert len(values) == (atoms.symbols == element).sum()
+        np.testing.assert_allclose(parts[element], values, rtol=1e-10, atol=1e-12)
+
+
 def test_an_error_names_the_atom_of_the_frame(monkeypatch):
     atoms = bulk("Si", cubic=True) * (1, 1, 30)
     atoms.positions[200] = atoms.positions[7]

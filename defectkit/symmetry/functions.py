@@ -254,6 +254,29 @@ class SymmetryFunctions(Shown):
                 "or call by_element."
             )
         out = np.zeros((len(index), sizes[names[0]]))
+        for _, rows, values in self._in_slabs(atoms, index, names, progress):
+            out[rows] = values
+        return out
+
+    def by_element(self, atoms: Atoms) -> dict[str, np.ndarray]:
+        """Features of all atoms whose element has functions: dict of element -> (n_e, n_features).
+
+        One neighbour search serves all elements; rows are in the order of the atoms.
+        """
+        check_atoms(atoms, self.elements)
+        of_element = {e: atoms.numbers == atomic_numbers[e] for e in self._plans}
+        out = {
+            e: np.zeros((mine.sum(), len(self.functions[e])))
+            for e, mine in of_element.items()
+            if mine.any()
+        }
+        for e, rows, values in self._in_slabs(atoms, np.arange(len(atoms)), list(out)):
+            out[e][(np.cumsum(of_element[e]) - 1)[rows]] = values
+        return out
+
+    def _in_slabs(self, atoms, index, names, progress=False):
+        """Yields element, rows of `index` and their features, by slabs of a large frame."""
+        numbers = atoms.numbers[index]
         for part, ids, own in tqdm(
             slabs(atoms, self.cutoff),
             "features of one frame",
@@ -272,19 +295,8 @@ class SymmetryFunctions(Shown):
                 pairs = neighbour_list(part, self.cutoff, copy=False)
                 for e in names:
                     rows = np.flatnonzero((numbers == atomic_numbers[e]) & (here >= 0))
-                    out[rows] = self.raw(part, e, here[rows], *pairs, ids)
-        return out
-
-    def by_element(self, atoms: Atoms) -> dict[str, np.ndarray]:
-        """Features of all atoms whose element has functions: dict of element -> (n_e, n_features).
-
-        One neighbour search serves all elements; rows are in the order of the atoms.
-        """
-        check_atoms(atoms, self.elements)
-        index = {e: np.flatnonzero(atoms.numbers == atomic_numbers[e]) for e in self._plans}
-        with _threads.for_frame(atoms):
-            pairs = neighbour_list(atoms, self.cutoff, copy=False)
-            return {e: self.raw(atoms, e, rows, *pairs) for e, rows in index.items() if len(rows)}
+                    if len(rows):
+                        yield e, rows, self.raw(part, e, here[rows], *pairs, ids)
 
     def raw(
         self,
