@@ -14,8 +14,7 @@ import defectkit as dk
 WORK = """
 import hashlib, json
 import numpy as np
-from ase.build import bulk
-import pytest
+from ase.build import bulk, molecule
 
 import defectkit as dk
 from defectkit import clusters
@@ -32,7 +31,9 @@ X = symmetry(large)
 made["features"] = bits(X)
 made["features of frames"] = bits(*dk.features([large, large], symmetry, n_jobs=THREADS,
                                                progress=False))
-made["features of water"] = bits(dk.SymmetryFunctions.water()(dk.load("water-ice").frames[0], "O"))
+water = molecule("H2O", cell=[3.1] * 3, pbc=True) * (5, 5, 5)
+water.rattle(0.1, seed=1)
+made["features of water"] = bits(dk.SymmetryFunctions.water()(water, "O"))
 X = np.concatenate([X[:700], symmetry(bulk("Si", "bct", 4.9, c=2.7) * (9, 9, 9))[:300]
                     + 1e-3 * np.random.default_rng(0).normal(size=(300, 35))])
 kind = np.repeat([0, 1], [700, 300])
