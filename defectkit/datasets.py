@@ -170,7 +170,7 @@ def load(name: str, kinds: Sequence[str] | None = None, every: int = 1) -> Datas
     kinds : keep only these kinds of frame: the ``classes`` of an embedded set, the
         ``config_type`` of si-gap-18 ("dia", "bt", "sh", "liq", "vacancy", "interstitial",
         "surface_001", ...). Default: all.
-    every : of these frames keep the first and then each so-manieth; `dt` grows with it.
+    every : keep only every n-th of these frames; `dt` grows with it.
 
     Returns
     -------
