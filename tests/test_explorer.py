@@ -218,6 +218,7 @@ def test_buttons_do_the_same(ex, tmp_path):
     assert "ValueError: no cluster is marked in the list; mark one" in ex.status.value
     ex.edit["clusters"].value, ex.edit["name"].value = [1], "layer"
     ex.edit["rename"].click()
+    assert ex.edit["name"].value == "" and ex.edit["clusters"].value == ()
     ex.edit["clusters"].value = [1]
     ex.edit["choose"].click()
     assert len(ex.selection) == np.sum(ex.labels == 1)
@@ -399,8 +400,8 @@ def test_cancelled_maps_leave_the_old_one(monkeypatch):
     while ex.progress.value != 0.4 and time.monotonic() < end:
         time.sleep(0.01)
     assert ex.cancel_button.layout.display == "" and "computing" in ex.work.value
-    ex.choose(frame=2)  # the rest goes on
-    assert ex.choice["frame"] == 2
+    ex.choose(frame=2)  # the rest goes on, and the menu says what is being computed
+    assert ex.choice["frame"] == 2 and ex.controls["method"].value == "pacmap"
     ex.cancel_button.click()
     thread.join(10)
     assert not thread.is_alive() and set(ex.maps) == {("umap", 1)}
@@ -718,6 +719,18 @@ def test_what_is_hidden_is_hidden_too_in_a_map_that_the_browser_did_not_report(e
     assert ex.map_widget is reported and set(ex.labels[ex.drawn][reported.filter]) == {1, 2}
 
 
+def test_another_map_is_drawn_after_clusters_were_edited(ex):
+    ex.map_widget.set_trait("dom_element_id", "here")
+    ex.map_widget.heard = 1  # as the browser answers: no other map takes its place
+    reported = ex.map_widget
+    ex.merge([0, 1])
+    ex.choose(method="umap")
+    assert ex.map_widget is reported
+    np.testing.assert_array_equal(reported.data[["x", "y"]], ex.maps["umap", 1])
+    drawn = np.array(ex.scatter.color()["map"])[reported.data["c"].cat.codes]
+    np.testing.assert_allclose(drawn[:, :3], plots.colours(ex.labels), atol=1e-6)
+
+
 def test_a_click_in_the_legend_isolates_hides_or_chooses(ex):
     number = [button.description.split(" (")[0] for button in ex.legend.children]
     assert number == ["lower", "upper", "top", "noise"]
@@ -852,6 +865,8 @@ def test_clusters_are_edited_while_a_map_is_computed(monkeypatch, tmp_path):
     ex.wait(20)
     assert ex.choice["method"] == "pacmap" and ex.work.value == ""
     np.testing.assert_array_equal(ex.maps["pacmap", 1], G.reshape(-1, 4)[:, :2])
+    assert "pacmap, window 1, frame 0" in ex.status.value  # and the error is still to be read
+    assert "merging needs two clusters" in ex.status.value
 
 
 def test_time_left():

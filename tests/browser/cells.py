@@ -1,4 +1,4 @@
-"""Which cells of a notebook its widgets need, so that a browser need not run the others."""
+"""What of a notebook its widgets need, so that a browser need not run the rest."""
 
 import ast
 import re
@@ -7,7 +7,10 @@ MAGIC = re.compile(r"(?m)^[%!].*$")  # lines for IPython
 
 
 def needed(sources, wanted):
-    """Indices, ascending, of the cells `wanted` and of those that make what they use.
+    """{index: source} of the cells `wanted`, and of other cells the statements that these need.
+
+    Needed is what sets or changes a name that is used later, and whatever stands by itself before
+    it in its cell, such as the writing of a file; not the last line of a cell, which is shown.
 
     Parameters
     ----------
@@ -17,15 +20,18 @@ def needed(sources, wanted):
 
     Examples
     --------
-    >>> cells = ["import numpy as np", "a = np.ones(3)", "print(a)", "a[0] = 2", "show(a)"]
-    >>> needed(cells, {4})
-    [0, 1, 3, 4]
+    >>> cells = ["import numpy as np", "a = np.ones(3)\\nb = 2 * a\\nb", "a[0] = 2", "show(a)"]
+    >>> needed(cells, {3})
+    {0: 'import numpy as np', 1: 'a = np.ones(3)', 2: 'a[0] = 2', 3: 'show(a)'}
     >>> needed(["%config InlineBackend.figure_format = 'retina'\\na = 1", "show(a)"], {1})
-    [0, 1]
+    {0: 'a = 1', 1: 'show(a)'}
     >>> needed(["for n in 1, 2:\\n    print(n)", "for n in 3, 4:\\n    a = n", "show(a)"], {2})
-    [1, 2]
+    {1: 'for n in 3, 4:\\n    a = n', 2: 'show(a)'}
+    >>> needed(["name = 'a.txt'\\nos.mkdir(name)\\nb = read(name)\\nb.check()", "show(b)"], {1})
+    {0: "name = 'a.txt'\\nos.mkdir(name)\\nb = read(name)", 1: 'show(b)'}
     """
-    trees = [ast.parse(MAGIC.sub("", source)) for source in sources]
+    sources = [MAGIC.sub("", source) for source in sources]
+    trees = [ast.parse(source) for source in sources]
     modules = {
         alias.asname or alias.name.split(".")[0]
         for tree in trees
@@ -33,19 +39,27 @@ def needed(sources, wanted):
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
     }
-    kept, names = [], set()
-    for n in reversed(range(len(trees))):
-        fresh, changed, used = _names(trees[n], modules)
-        if n in wanted or (fresh | changed) & names:
-            kept.append(n)
-            names = names - fresh | used
-    return kept[::-1]
+    kept, names = {}, set()
+    for cell in reversed(range(len(trees))):
+        for statement in reversed(trees[cell].body):
+            fresh, changed, used = _names([statement], modules)
+            alone = isinstance(statement, ast.Expr)
+            if cell in wanted:
+                take = True
+            elif alone and statement is trees[cell].body[-1]:
+                take = False
+            else:
+                take = (fresh | changed) & names or (alone and cell in kept)
+            if take:
+                kept.setdefault(cell, []).append(ast.get_source_segment(sources[cell], statement))
+                names = names - fresh | used
+    return {cell: "\n".join(parts[::-1]) for cell, parts in sorted(kept.items())}
 
 
-def _names(tree, modules):
-    """Names that a cell sets, those that it only changes, and those that it takes from before."""
+def _names(statements, modules):
+    """Names that are set, those that are only changed, and those that are taken from before."""
     fresh, changed, used = set(), set(), set()
-    for statement in tree.body:
+    for statement in statements:
         stored, loaded, inside, looped = set(), set(), set(), set()
         for node in ast.walk(statement):
             if isinstance(node, ast.Name):

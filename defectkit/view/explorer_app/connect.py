@@ -29,11 +29,15 @@ def connect(box: Any) -> None:
             raise ValueError("no cluster is marked in the list; mark one, or several to merge.")
         return edit["clusters"].value
 
+    def named(function, *args):
+        function(*args, edit["name"].value)
+        edit["name"].value = ""  # not to be given to another cluster too
+
     actions = {
-        "rename": lambda: box.rename(some()[0], edit["name"].value),
+        "rename": lambda: named(box.rename, some()[0]),
         "merge": lambda: box.merge(some()),
         "choose": lambda: box.select(index=np.flatnonzero(np.isin(box.labels, some()))),
-        "split_off": lambda: box.split_off(edit["name"].value),
+        "split_off": lambda: named(box.split_off),
         "cluster_map": box.cluster_map,
         "none": box.select,
         "undo": box.undo,
@@ -47,15 +51,20 @@ def connect(box: Any) -> None:
 
 
 def say(box: Any, text: str | None = None, bad: bool = False) -> None:
-    """The line at the bottom: what is shown, what was done, or what went wrong."""
-    if text is None:
-        choice, selection = box.choice, box.selection
-        text = f"{choice['method']}, window {choice['window']}, frame {choice['frame']}"
-        if len(selection):
-            here = np.count_nonzero(selection.frame == choice["frame"])
-            text += f"; chosen: {count(len(selection))}, of which {count(here)} in this frame"
+    """The lines at the bottom: what is shown, then what was done or went wrong last, if `text`."""
     style = " style='color: #b00020'" if bad else ""
-    box.status.value = LINE.format(f"<span{style}>{html.escape(text)}</span>")
+    box.message = "" if text is None else f"<br><span{style}>{html.escape(text)}</span>"
+    say_again(box)
+
+
+def say_again(box: Any) -> None:
+    """What is shown has changed; what was said last stays."""
+    choice, selection = box.choice, box.selection
+    shown = f"{choice['method']}, window {choice['window']}, frame {choice['frame']}"
+    if len(selection):
+        here = np.count_nonzero(selection.frame == choice["frame"])
+        shown += f"; chosen: {count(len(selection))}, of which {count(here)} in this frame"
+    box.status.value = LINE.format(html.escape(shown) + box.message)
 
 
 def draw_legend(box: Any) -> None:
@@ -75,6 +84,7 @@ def draw_legend(box: Any) -> None:
     box.click.layout.display = "" if entries else "none"
     _buttons(box, entries)
     present, counts = np.unique(box.labels, return_counts=True)
+    box.edit["clusters"].value = ()  # the browser would look for what is marked in a shorter list
     box.edit["clusters"].options = [
         (f"{cluster_name(c, box.names)} ({count(n)})", int(c))
         for c, n in zip(present, counts, strict=True)

@@ -14,14 +14,24 @@ from ...embedding.worker import Stopped, compute
 from . import environments as env
 
 
-def begin(box: Any, wanted: Any) -> None:
+def begin(box: Any, choice: dict) -> None:
     """Start computing what a choice lacks; it is shown once it is there."""
-    box.job = job = {"wanted": wanted, "stop": threading.Event(), "began": {}}
+    job: dict[str, Any] = {"wanted": choice, "stop": threading.Event(), "began": {}}
+    box.job = job
     job["thread"] = threading.Thread(target=_work, args=(box, job), daemon=True)
     box.error, box.progress.layout.display = None, ""
     box.progress.value, box.progress.bar_style = 0.0, "info"
     box.cancel_button.layout.display = ""
     job["thread"].start()
+
+
+def wanted(box: Any) -> dict:
+    """Method, window and colour that will be shown once they are computed; empty without a job."""
+    return (
+        {}
+        if box.job is None
+        else {name: box.job["wanted"][name] for name in ("method", "window", "colour")}
+    )
 
 
 def end(box: Any, job: Any) -> None:
@@ -33,16 +43,17 @@ def end(box: Any, job: Any) -> None:
 
 def _work(box, job):
     """In a thread: features, average, map and places that are missing; then they are shown."""
-    wanted, stop, state = job["wanted"], job["stop"].is_set, box.state
-    key = wanted["method"], wanted["window"]
+    stop, state = job["stop"].is_set, box.state
+    key = job["wanted"]["method"], job["wanted"]["window"]
 
     def report(share, text):
         if box.job is job:
             box.progress.value = share or 0.0
             box.progress.bar_style = "info" if share is None else ""
-            stage = re.sub(r"\d+", "", text)
-            began = job["began"].setdefault(stage, monotonic())
-            box.work.value = f"computing {html.escape(text)}: {left(monotonic() - began, share)}"
+            stage = re.sub(r"\d+", "", text), share is None
+            start, done = job["began"].setdefault(stage, (monotonic(), share))
+            told = left(monotonic() - start, share, done)
+            box.work.value = f"computing {html.escape(text)}: {told}"
 
     try:
         report(None, f"{key[0]}, window {key[1]}")
@@ -67,12 +78,9 @@ def _work(box, job):
             state.maps[key], state.X = Y, {key[1]: X}
             state.places |= places
             box.thinned.pop(key, None)
+            choice = state.choice | wanted(box)
             end(box, job)
-            wanted = job["wanted"]
-            box.apply(
-                state.choice | {n: wanted[n] for n in ("method", "window", "colour")},
-                redraw=bool(places),
-            )
+            box.apply(choice, redraw=bool(places), keep=True)
     except Stopped:
         pass
     except Exception as error:
@@ -83,15 +91,17 @@ def _work(box, job):
             box.say(f"{type(error).__name__}: {error}", bad=True)
 
 
-def left(elapsed: float, share: float | None) -> str:
+def left(elapsed: float, share: float | None, done: float | None = 0.0) -> str:
     """How long a stage still takes, from what share of it is done after `elapsed` seconds.
+
+    `done`: the share at the beginning of these seconds, since what came before may be slower.
 
     Examples
     --------
-    >>> left(30, 0.25), left(100, 0.25), left(3, None)
-    ('about 90 s left', 'about 5 min left', '3 s so far')
+    >>> left(30, 0.25), left(100, 0.25), left(3, None), left(10, 0.3, 0.1)
+    ('about 90 s left', 'about 5 min left', '3 s so far', 'about 35 s left')
     """
-    if share is None or share < 0.02:
+    if share is None or done is None or share - done < 0.02:
         return f"{elapsed:.0f} s so far"
-    rest = elapsed * (1 - share) / share
+    rest = elapsed * (1 - share) / (share - done)
     return f"about {rest:.0f} s left" if rest < 100 else f"about {rest / 60:.0f} min left"

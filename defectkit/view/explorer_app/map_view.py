@@ -91,6 +91,7 @@ def draw_map(box: Any) -> None:
         else:
             box.scatter.x(scale=x, skip_widget_update=True)
             box.scatter.y(scale=y, skip_widget_update=True)
+            box.scatter.color(by="c", skip_widget_update=True)  # new data drop other codes
             box.scatter.data(data, animate=False)
             box.scatter.color(by="c", map=rgb)
             box.scatter.size(default=size)
@@ -138,6 +139,7 @@ def _new_map(box, **settings):
         box.old_maps.append(box.map_widget)
     box.scatter = jscatter.Scatter(
         opacity=0.9,
+        opacity_unselected=0.15,  # of those; many lie above one another
         legend=False,
         axes=False,
         height=box.height,

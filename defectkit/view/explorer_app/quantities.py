@@ -12,6 +12,7 @@ from ...neighbours.bond_order import first_shell, shells
 
 #: Names of the quantities, in the order of the menu.
 NAMES = ("element", "coordination", "q6", "time (frame)")
+_RANGE = r"(\S+) to (\S+)"
 _REACH = 6.0  # Å, up to which the first shell is looked for
 
 
@@ -52,6 +53,12 @@ def surroundings(data: Any) -> np.ndarray:
     return found
 
 
+def _angles(pair, near, far, low, high):
+    """A function that is largest in the middle of its two ranges, and even about 0 and 180°."""
+    place = f"within {far:.3g} Å" if near < 0 else f"from {near:.3g} to {far:.3g} Å"
+    return f"angles {pair} {max(low, 0):g} to {min(high, 180):g}°, {place}"
+
+
 def readable(columns: Sequence[str]) -> list[str]:
     """Names of features in words, `columns` as `SymmetryFunctions.names` gives them.
 
@@ -59,17 +66,17 @@ def readable(columns: Sequence[str]) -> list[str]:
 
     Examples
     --------
-    >>> readable(["G2 Cu eta=3.5/Å² rs=1.485 rc=5.94 Å", "G22 Cu-O p2 -6 to 6 Å, 90 to 180°"])
-    ['Cu near 1.49 Å', 'angles Cu-O 90 to 180°']
+    >>> readable(["G2 Cu eta=3.5/Å² rs=1.485 rc=5.94 Å", "G22 Cu-O p2 -6 to 6 Å, -45 to 45°"])
+    ['Cu near 1.49 Å', 'angles Cu-O 0 to 45°, within 6 Å']
     """
     words = []
     for name in columns:
         radial = re.fullmatch(r"G\d+ (.+) eta=\S+ rs=(\S+) rc=\S+ Å", name)
-        angular = re.fullmatch(r"G\d+ (.+) \S+ \S+ to \S+ Å, (.*°)", name)
+        angular = re.fullmatch(rf"G\d+ (.+) \S+ {_RANGE} Å, {_RANGE}°", name)
         words.append(
             f"{radial[1]} near {float(radial[2]):.2f} Å"
             if radial
-            else f"angles {angular[1]} {angular[2]}"
+            else _angles(angular[1], *map(float, angular.groups()[1:]))
             if angular
             else name
         )

@@ -15,7 +15,7 @@ from ...io.atomic_write import atomic_write, user_path
 from ..boxes import PictureBox, png
 from . import export, jobs
 from .atoms_view import draw_atoms, look_at
-from .connect import connect, draw_legend, say
+from .connect import connect, draw_legend, say, say_again
 from .figure import static_figure
 from .layout import layout
 from .map_view import colour_map, draw_map, filter_map, following, mark_map
@@ -63,7 +63,7 @@ class Explorer(PictureBox):
         return png(self.figure())
 
     def say(self, text: str | None = None, bad: bool = False) -> None:
-        """The line at the bottom."""
+        """The lines at the bottom."""
         say(self, text, bad)
 
     def attempt(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -121,8 +121,11 @@ class Explorer(PictureBox):
         if self.error is not None:
             raise self.error
 
-    def apply(self, wanted: Any, redraw: bool = False) -> None:
-        """Show a choice all of which is ready; only what changes is drawn."""
+    def apply(self, wanted: Any, redraw: bool = False, keep: bool = False) -> None:
+        """Show a choice all of which is ready; only what changes is drawn.
+
+        `redraw`: the map too; `keep`: what was said last stays.
+        """
         with self.lock:
             old, self.state.choice = self.state.choice, wanted
             changed = {name for name in wanted if wanted[name] != old[name]}
@@ -138,13 +141,13 @@ class Explorer(PictureBox):
                 draw_atoms(self, moved=bool(other))
             if {"colour", "window"} & changed:
                 draw_legend(self)
-            if changed or not redraw:
-                self.say()
+            (say_again if keep else say)(self)
 
     def follow(self, choice: Any = None) -> None:
         """The menus show the present choice, or the one that is being computed."""
+        choice = choice or self.choice | jobs.wanted(self)
         with following(self):
-            for name, value in (choice or self.choice).items():
+            for name, value in choice.items():
                 self.controls[name].value = value
 
     def select(
@@ -191,7 +194,8 @@ class Explorer(PictureBox):
             filter_map(self)
             draw_atoms(self)
             draw_legend(self)
-            self.say(f"{len(hidden)} of {len(self.entries)} entries of the legend are hidden")
+            here = f"{len(hidden)} of {len(self.entries)} entries of the legend are hidden"
+            self.say(here if hidden else "nothing is hidden")
 
     def legend_click(self, value: Any) -> None:
         """What a click in the legend does, by the menu beside it."""
