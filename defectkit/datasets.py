@@ -170,7 +170,7 @@ def load(name: str, kinds: Sequence[str] | None = None, every: int = 1) -> Datas
     kinds : keep only these kinds of frame: the ``classes`` of an embedded set, the
         ``config_type`` of si-gap-18 ("dia", "bt", "sh", "liq", "vacancy", "interstitial",
         "surface_001", ...). Default: all.
-    every : keep only every n-th of these frames; `dt` grows with it.
+    every : keep only every n-th of the set's frames; `dt` grows with it.
 
     Returns
     -------
@@ -195,12 +195,14 @@ def load(name: str, kinds: Sequence[str] | None = None, every: int = 1) -> Datas
             f"Si-GAP-18 is covered by {_GAP_INFO['licence']}; cite {_GAP_INFO['citation']}.",
             stacklevel=2,
         )
-        return _labelled(si_gap.frames(cache_folder()), "config_type", kinds, _GAP_INFO, every)
+        found = si_gap.frames(cache_folder())[::every]
+        return _labelled(found, "config_type", kinds, _GAP_INFO, every)
     info = _metadata(name)
     if "files" in info:
-        frames = _trajectory(info)
+        frames = _trajectory(info)[::every]
     else:
-        frames = ase.io.read(_unzipped(_file(f"{name}.extxyz.gz")), ":", format="extxyz")
+        text = _unzipped(_file(f"{name}.extxyz.gz"))
+        frames = ase.io.read(text, f"::{every}", format="extxyz")
     return _labelled(frames, info.get("kind_key", "phase"), kinds, info, every)
 
 
@@ -270,7 +272,7 @@ def _labelled(frames, key, kinds, info, every):
             f"{info['name']} has no kind {unknown[0]!r}; it has {', '.join(sorted(set(found)))}."
         )
     classes = tuple(kinds) if kinds else tuple(order)
-    frames = [atoms for atoms, kind in zip(frames, found, strict=True) if kind in classes][::every]
+    frames = [atoms for atoms, kind in zip(frames, found, strict=True) if kind in classes]
     return Dataset(
         info["name"],
         frames,
