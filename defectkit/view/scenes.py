@@ -319,12 +319,14 @@ def _look(view, points, rotation):
     """Turn the scene, and come as near as all points stay in sight."""
     turn = rotate(rotation)
     width, height = np.ptp(points @ turn, axis=0)[:2] + 3
-    distance = 1.1 * max(height, width / 1.7) / (2 * np.tan(np.radians(20)))  # NGL's field: 40°
+    width, height = 1.1 * np.array([width, height]) / (2 * np.tan(np.radians(20)))  # field: 40°
     # NGL looks along +z, with x to the left.
     x, y, z, w = Rotation.from_matrix(np.diag([-1, 1, -1]) @ turn.T).as_quat()
     view._js(f"""
+        const place = this.stage.viewer.container;
+        const aspect = place.offsetWidth / place.offsetHeight || 1.7;
         this.stage.autoView(0);
-        this.stage.viewerControls.distance({distance});
+        this.stage.viewerControls.distance(Math.max({height}, {width} / aspect));
         this.stage.viewerControls.rotate(new NGL.Quaternion({x}, {y}, {z}, {w}));""")
 
 

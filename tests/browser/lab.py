@@ -51,9 +51,12 @@ class Lab:
             self._execute("docmanager:open", path=path)
         self.page.wait_for_function(
             """path => {
-            const shown = window.jupyterapp?.shell.currentWidget;
-            return shown?.context?.path === path
-                && shown.sessionContext?.session?.kernel?.status === "idle";
+            const shell = window.jupyterapp?.shell, shown = shell?.currentWidget;
+            if (shown?.context?.path === path)
+                return shown.sessionContext?.session?.kernel?.status === "idle";
+            // The launcher, which JupyterLab opens where nothing is open, may lie before it.
+            const mine = [...shell?.widgets("main") ?? []].find(w => w.context?.path === path);
+            if (mine) shell.activateById(mine.id);
         }""",
             arg=path,
             timeout=300_000,

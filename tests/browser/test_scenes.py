@@ -79,6 +79,23 @@ box""",
     assert np.mean(seen[seen != -1] == -2) < 0.03
 
 
+def test_a_long_crystal_is_seen_whole_in_a_narrow_page(lab):
+    lab.page.set_viewport_size({"width": 900, "height": 1000})
+    lab.notebook(
+        "long.ipynb",
+        """
+import numpy as np
+from ase.build import bulk
+from defectkit import view
+atoms = bulk("Si", cubic=True) * (9, 2, 2)
+view.scene(atoms, (atoms.positions[:, 0] > 24).astype(int))""",
+    )
+    seen = canvas(lab, "long", [0, 1])
+    assert (seen[:, [0, 1, -2, -1]] == -1).all()
+    columns = np.flatnonzero((seen != -1).any(axis=0))
+    assert np.ptp(columns) > 0.7 * seen.shape[1]
+
+
 def test_points_and_what_is_left_out(lab):
     lab.notebook(
         "points.ipynb",

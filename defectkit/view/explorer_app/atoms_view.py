@@ -186,7 +186,7 @@ def _paint(box, moved):
         scenes.colour_function(_padded(atom_colours(box), scene.room))
         + f"""
         const part = this.stage.compList[0];
-        if (part) {{  // else the atoms are still on their way, and the view asks once more
+        if (part && part.reprList.length) {{  // else on their way: the view asks once more
         {_place_code(box) if moved else ""}
         {_size_code(box)}
         {_tell_code(box)}
