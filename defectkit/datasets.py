@@ -269,7 +269,9 @@ def _labelled(frames, key, kinds, info, every):
     unknown = [kind for kind in kinds or [] if kind not in found]
     if unknown:
         raise ValueError(
-            f"{info['name']} has no kind {unknown[0]!r}; it has {', '.join(sorted(set(found)))}."
+            f"{info['name']} has no kind {unknown[0]!r}"
+            f"{f' with every={every}' if every > 1 else ''}; it has "
+            f"{', '.join(sorted(set(found)))}."
         )
     classes = tuple(kinds) if kinds else tuple(order)
     frames = [atoms for atoms, kind in zip(frames, found, strict=True) if kind in classes]

@@ -223,6 +223,8 @@ def test_unknown_name_lists_the_known():
 def test_unknown_kind_lists_the_known():
     with pytest.raises(ValueError, match="no kind 'ice'; it has beta-Sn, diamond"):
         datasets.load("si-phases-test", kinds=["ice"])
+    with pytest.raises(ValueError, match="no kind 'liquid' with every=60; it has diamond, simple"):
+        datasets.load("si-phases-test", kinds=["liquid"], every=60)
 
 
 # the paper's own data ------------------------------------------------------------------------
