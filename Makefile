@@ -43,7 +43,8 @@ test-notebooks: install
 	$(ONE_THREAD) $(BIN)/python tests/run_notebooks.py --jobs $(JOBS)
 
 # Needs Chromium (Debian's package); skips with a reason without it. Of each notebook with widgets
-# the cells that these need are run; BROWSER="-k 'not notebook_shows'" leaves the notebooks out.
+# what these need is run, with fewer steps of each map; BROWSER="-k 'not notebook_shows'" leaves the
+# notebooks out. An error of the page or in its console fails.
 # Pictures: screenshots/.
 test-browser: install
 	$(PIP) -e '.[browser]'
