@@ -17,7 +17,7 @@ SIZE = {"width": 1200, "height": 1000}
 #: Errors of the page and its console that no widget of defectkit causes.
 NOT_OURS = [
     "^Could not restore the debugger state",  # a kernel was restarted
-    r"^\[anywidget\] Failed to initialize model",  # page busy for 2 s: another map is drawn
+    r"\[anywidget\] Failed to initialize model",  # page busy for 2 s: another map is drawn
     "widget model not found",  # of a page opened again: the picture takes its place
 ]
 
