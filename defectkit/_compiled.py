@@ -53,7 +53,7 @@ def kept(make: Callable[..., Any]) -> Any:
 
 def _say():
     """One line where somebody waits for the compiler."""
-    if not _state["said"]:
+    if not _state["said"] and sys.stderr is not None:  # print would take standard output for None
         _state["said"] = True
         try:
             print("defectkit: compiling, once; a quarter of a minute ...", file=sys.stderr)

@@ -61,7 +61,7 @@ def test_forked_processes_give_the_same_bits():
 
 
 @pytest.mark.slow
-def test_nothing_warns_and_closed_streams_do_no_harm():
+def test_nothing_warns_and_closed_streams_do_no_harm(tmp_path):
     code = (
         FEATURES
         + """
@@ -73,8 +73,15 @@ print("done")
     )
     done = run(code, "-W", "error")
     assert done.stdout == "done\n", done.stderr
-    closed = "import os, sys\nos.close(2)\nsys.stderr = None\n" + code
-    assert run(closed, "-OO").stdout == "done\n"
+    closed = "import os, sys\nos.close(2)\nsys.stderr = None\n"
+    assert run(closed + code).stdout == "done\n"
+    # Without docstrings and assertions numba takes every function for another one.
+    code = FEATURES + """
+from defectkit.neighbours.lists import neighbour_list
+print(len(neighbour_list(atoms, 3.0)[0]))
+"""
+    done = run(closed + code, "-OO", NUMBA_CACHE_DIR=str(tmp_path))
+    assert done.stdout == "513\n" and any(tmp_path.iterdir())
 
 
 @pytest.mark.slow

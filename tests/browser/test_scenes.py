@@ -184,8 +184,9 @@ view.chooser({"method": ["pca", "umap"]}, lambda method: (np.random.rand(64, 2),
     lab.wait(lambda: still.count() == 2)
     canvas(lab, "reopened_before", [0, 1])
     assert not any(one.is_visible() for one in still.all())
-    lab._execute("kernelmenu:restart")
-    lab.page.locator("button", has_text="Restart").last.click()
+    lab.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
+    )
     lab.wait(lambda: all(one.is_visible() for one in still.all()), 120)
     assert still.first.inner_text() == (
         "The kernel of this view is gone: run the cell to use it again."
