@@ -76,10 +76,13 @@ print("done")
     closed = "import os, sys\nos.close(2)\nsys.stderr = None\n"
     assert run(closed + code).stdout == "done\n"
     # Without docstrings and assertions numba takes every function for another one.
-    code = FEATURES + """
+    code = (
+        FEATURES
+        + """
 from defectkit.neighbours.lists import neighbour_list
 print(len(neighbour_list(atoms, 3.0)[0]))
 """
+    )
     done = run(closed + code, "-OO", NUMBA_CACHE_DIR=str(tmp_path))
     assert done.stdout == "513\n" and any(tmp_path.iterdir())
 
