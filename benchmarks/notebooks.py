@@ -1,7 +1,7 @@
 """Wall time of each notebook, from pytest's own durations.
 
 python benchmarks/notebooks.py          # runs them all (a quarter of an hour)
-python benchmarks/notebooks.py LOG      # takes the output of such a run
+python benchmarks/notebooks.py LOG      # takes the output of make test-notebooks
 """
 
 import re
@@ -22,7 +22,7 @@ def main(log):
         text = subprocess.run(
             [sys.executable, *COMMAND, "notebooks"], cwd=folder, text=True, capture_output=True
         ).stdout
-    each = re.findall(r"([\d.]+)s call\s+notebooks/([\w.]+)\.ipynb", text)
+    each = re.findall(r"([\d.]+)s call\s+(?:\S*/)?(\w+)\.ipynb", text)
     total = re.search(r"(\d+) passed in ([\d.]+)s", text)
     if not total:
         sys.exit(f"no run in which notebooks passed:\n{text[-2000:]}")
