@@ -52,8 +52,10 @@ def rows():
         if key in d:
             add(f"symmetry functions: {key}", shown(d[key]), target)
     if d:
+        sizes = list(map(int, d["us_per_atom_by_number_of_atoms"]))
         add(
-            "symmetry functions: exponent of time over number of atoms, 10³ to 10⁶",
+            "symmetry functions: exponent of time over number of atoms, "
+            f"{min(sizes)} to {max(sizes)}",
             f"{d['exponent_of_time_over_atoms']:g}",
             "1",
         )
