@@ -151,3 +151,21 @@ def test_what_make_install_compiles_are_both_maps_and_the_whole_of_identify(monk
     assert [Y.shape for Y in maps] == [(200, 2), (200, 2)]
     assert [len(result.defects) for result in results] == [1, 1]
     assert results[0].defects["kind"][0] == "vacancy"
+
+
+@pytest.mark.slow
+def test_a_processor_without_wide_instructions_gives_the_same_features(tmp_path):
+    code = (
+        FEATURES
+        + """
+import numpy as np
+np.save("values.npy", dk.SymmetryFunctions.silicon()(atoms))
+"""
+    )
+    plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    done = run(code, cwd=tmp_path, NUMBA_CACHE_DIR=str(tmp_path), **plain)
+    assert done.returncode == 0, done.stderr
+    here = {}
+    exec(FEATURES, here)
+    G = dk.SymmetryFunctions.silicon()(here["atoms"])
+    np.testing.assert_allclose(np.load(tmp_path / "values.npy"), G, rtol=1e-11, atol=1e-13)

@@ -10,6 +10,7 @@ import numpy as np
 from numba import carray
 
 from ..._compiled import FLOAT, FLOATS, INT, INTS, PAD, floats, ints, leaf, padded, unsigned
+from .compress import AT_ONCE, below, count, move, move_range
 from .cutoffs import (
     angle_values,
     compact_values,
@@ -24,7 +25,9 @@ from .records import (
     PLAN_AT,
     ROW,
     SPACE_AT,
+    TRIPLES,
     TRIPLES_AT,
+    TRIPLES_SIZE,
     WORK_AT,
     WORK_SIZE,
     angle_of,
@@ -40,13 +43,19 @@ from .records import (
     work_at,
 )
 
-cosine, by_cosine, distance = map(row_of, ("cosine", "by_cosine", "distance"))
+by_cosine, distance = map(row_of, ("by_cosine", "distance"))
 cutoff, cutoff_slope = row_of("cutoff"), row_of("cutoff_slope")
 factor, factor_slope = row_of("factor"), row_of("factor_slope")
+new_cosine, new_square, new_product, new_bare = (
+    row_of(name) for name in ("cosine", "square", "product", "bare")
+)
+cosine, square, product_row, bare_row, k_row = (
+    row_of(name, TRIPLES) for name in ("cosine", "square", "product", "bare", "k")
+)
 theta, theta_slope, radial_product = map(row_of, ("angle", "angle_slope", "radial"))
 
 
-@leaf(*(INT,) * 4, FLOATS, INT, FLOATS, FLOAT, FLOAT, TRIPLES_AT, INTS, WORK_AT, returns=INT)
+@leaf(*(INT,) * 4, FLOATS, INT, FLOATS, FLOAT, FLOAT, INT, INTS, WORK_AT, returns=INT)
 def queue_channel(lo, hi, k0, k1, polar, size, bare, rc, limit, blocks, filled, work):
     """Queues the triples of neighbours lo <= j < hi and k0 <= k < k1; returns how many blocks.
 
@@ -54,11 +63,11 @@ def queue_channel(lo, hi, k0, k1, polar, size, bare, rc, limit, blocks, filled, 
     bare    cutoff function of each neighbour, where the channel has an envelope
     rc      largest r_ij and r_ik
     limit   largest r_jk squared
+    blocks  address of TRIPLES
     filled  how many triples each block holds
     """
     p, f, w = carray(polar, (8, size)), carray(bare, size), carray(work, 1)[0]
-    many, held = carray(blocks, 1), carray(filled, 1)
-    block = n = 0
+    held, block, n = carray(filled, 1), 0, 0
     for j in range(lo, hi):
         at = unsigned(j)
         x, y, z, r, fj = p[0, at], p[1, at], p[2, at], p[3, at], f[at]
@@ -67,7 +76,6 @@ def queue_channel(lo, hi, k0, k1, polar, size, bare, rc, limit, blocks, filled, 
             if n == BLOCK:
                 held[unsigned(block)] = n
                 block, n = block + 1, 0
-            q = many[unsigned(block)]
             new = min(k1 - low, BLOCK - n)
             for m in range(padded(new)):
                 k = unsigned(low + m)
@@ -75,35 +83,22 @@ def queue_channel(lo, hi, k0, k1, polar, size, bare, rc, limit, blocks, filled, 
                 c = x * p[0, k] + y * p[1, k] + z * p[2, k]
                 product = r * rk
                 s = r * r + rk * rk - 2.0 * product * c
-                w.packed[m, 0] = c
-                w.packed[m, 1] = s if (rk < rc) & (m < new) else np.inf
-                w.packed[m, 2] = product
-                w.packed[m, 3] = fj * f[k]
-            begin = n
-            for m in range(padded(new)):
-                q.k[unsigned(n)] = m
-                n += w.packed[m, 1] < limit
-            for m in range(4):  # so that four can be copied at a time
-                q.k[unsigned(n + m)] = 0
-            for m in range((n - begin + 3) // 4 * 4):
-                to = unsigned(begin + m)
-                row = unsigned(q.k[to])
-                c, s, product, both = (
-                    w.packed[row, 0],
-                    w.packed[row, 1],
-                    w.packed[row, 2],
-                    w.packed[row, 3],
-                )
-                q.packed[to, 0], q.packed[to, 1], q.packed[to, 2], q.packed[to, 3] = (
-                    c,
-                    s,
-                    product,
-                    both,
-                )
+                w.cosine[m] = c
+                w.square[m] = s if (rk < rc) & (m < new) else np.inf
+                w.product[m] = product
+                w.bare[m] = fj * f[k]
+            to, begin = triples_at(blocks, block), n
+            for m in range(0, new, AT_ONCE):
+                near = below(new_square(work), m, limit)
+                move(near, new_cosine(work), m, cosine(to), n)
+                move(near, new_square(work), m, square(to), n)
+                move(near, new_product(work), m, product_row(to), n)
+                move(near, new_bare(work), m, bare_row(to), n)
+                move_range(near, low + m, k_row(to), n)
+                n += count(near)
+            q = carray(to, 1)[0]
             for m in range(padded(n - begin)):
-                to = unsigned(begin + m)
-                q.j[to] = j
-                q.k[to] += low
+                q.j[unsigned(begin + m)] = j
             low += new
     held[unsigned(block)] = n
     return block + (n > 0)
@@ -115,7 +110,7 @@ def pad(n, block):
     q = carray(block, 1)[0]
     for m in range(PAD):
         to = unsigned(n + m)
-        q.packed[to, 0], q.packed[to, 1], q.packed[to, 2], q.packed[to, 3] = 0.0, 1.0, 1.0, 0.0
+        q.cosine[to], q.square[to], q.product[to], q.bare[to] = 0.0, 1.0, 1.0, 0.0
         q.j[to] = q.k[to] = 0
 
 
@@ -145,7 +140,7 @@ def queue_triples(frame, plan, space):
             floats(s.F, max(channel.envelope, 0) * s.size),
             rc,
             rc * rc if channel.narrow else np.inf,
-            triples_at(s.blocks, block),
+            s.blocks + block * TRIPLES_SIZE,
             ints(s.filled, block),
             work_at(s.work, 0),
         )
@@ -155,15 +150,12 @@ def queue_triples(frame, plan, space):
 
 
 @leaf(INT, TRIPLES_AT, WORK_AT)
-def unpack(n, block, work):
-    """Cosine, sides and cutoff functions of each triple in rows of their own."""
+def fill_sides(n, block, work):
+    """Length of the third side of each triple, and the sum of all three squared."""
     q, w = carray(block, 1)[0], carray(work, 1)[0]
     for m in range(padded(n)):
-        c, s, product = q.packed[m, 0], q.packed[m, 1], q.packed[m, 2]
-        w.bare[m] = q.packed[m, 3]
-        w.cosine[m] = c
-        w.product[m] = product
-        w.squares[m] = 2.0 * (s + product * c)
+        s = q.square[m]
+        w.squares[m] = 2.0 * (s + q.product[m] * q.cosine[m])
         w.distance[m] = np.sqrt(s)
 
 
@@ -176,12 +168,12 @@ def no_third_factor(n, work):
         w.factor_slope[m] = 0.0
 
 
-@leaf(INT, WORK_AT)
-def multiply_envelope(n, work):
+@leaf(INT, TRIPLES_AT, WORK_AT)
+def multiply_envelope(n, block, work):
     """Product of the three cutoff functions of each triple."""
-    w = carray(work, 1)[0]
+    q, w = carray(block, 1)[0], carray(work, 1)[0]
     for m in range(padded(n)):
-        w.cutoffs[m] = w.bare[m] * w.cutoff[m]
+        w.cutoffs[m] = q.bare[m] * w.cutoff[m]
 
 
 @leaf(INT, FLOAT, FLOATS, WORK_AT)
@@ -246,8 +238,8 @@ def multiply_row(n, a, b):
         y[m] *= x[m]
 
 
-@leaf(PLAN_AT, INT, INT, INT, SPACE_AT, INT)
-def fill_angles(plan, ch, n, slopes, space, work):
+@leaf(PLAN_AT, INT, INT, INT, TRIPLES_AT, SPACE_AT, INT)
+def fill_angles(plan, ch, n, slopes, block, space, work):
     """Rows of `A`, `dA`: the channel's angular factors and their slopes in cos(theta)."""
     p, s, have_angle = plan_of(plan, 0), space_of(space, 0), False
     first, end = channel_of(p.channels, ch).angles
@@ -255,10 +247,10 @@ def fill_angles(plan, ch, n, slopes, space, work):
         angle = angle_of(p.angles, g)
         f, df = floats(s.A, g * ROW), floats(s.dA, g * ROW)
         if angle.kind == 0:
-            power_values(angle.a, angle.b, n, slopes, cosine(work), by_cosine(work), f, df)
+            power_values(angle.a, angle.b, n, slopes, cosine(block), by_cosine(work), f, df)
             continue
         if not have_angle:
-            angle_values(n, cosine(work), theta(work), theta_slope(work))
+            angle_values(n, cosine(block), theta(work), theta_slope(work))
             have_angle = True
         compact_values(angle.kind, angle.a, angle.b, n, theta(work), f, df)
         if slopes:
@@ -279,13 +271,13 @@ def cut_third_sides(plan, row, n, slopes, work):
 def prepare(plan, ch, b, slopes, space, work):
     """What all radial factors of a channel need of block b; returns the envelope's row."""
     p, s, w = plan_of(plan, 0), space_of(space, 0), work_at(work, 0)
-    n = carray(ints(s.filled, b), 1)[0]
-    unpack(n, triples_at(s.blocks, b), w)
-    fill_angles(plan, ch, padded(n), slopes, space, work)
+    n, block = carray(ints(s.filled, b), 1)[0], triples_at(s.blocks, b)
+    fill_sides(n, block, w)
+    fill_angles(plan, ch, padded(n), slopes, block, space, work)
     base = channel_of(p.channels, ch).envelope
     if base >= 0:
         cut_third_sides(plan, base, padded(n), slopes, work)
-        multiply_envelope(n, w)
+        multiply_envelope(n, block, w)
     else:
         no_third_factor(n, w)
     return base

@@ -9,7 +9,7 @@ import numpy as np
 from numba import from_dtype, types
 from numba.extending import intrinsic
 
-from ..._compiled import FLOATS, INT, PAD, pointer_to, record_of
+from ..._compiled import INT, PAD, pointer_to, record_of
 from .tables import ANGLE, CHANNEL, CUTOFF, MEMBER, PAIR, RADIAL, Frame, Net, Plan
 
 # A part of every record type, so that kept machine code is dropped when any kernel changes.
@@ -29,10 +29,14 @@ def _rows(kind, *names):
 # Triples (i, j, k) of one centre i and one channel.
 TRIPLES = np.dtype(
     [
-        (VERSION, "u8"),
-        # Cosine, r_jk^2, r_ij r_ik, product of the cutoff functions of r_ij and r_ik; later the
-        # terms that `slopes.scatter` adds up.
-        ("packed", "f8", (BLOCK + PAD, 4)),
+        (VERSION, "u8", (8,)),  # so that rows begin at multiples of 64 bytes
+        *_rows(
+            "f8",
+            "cosine",  # of the angle at i
+            "square",  # r_jk^2
+            "product",  # r_ij r_ik
+            "bare",  # product of the cutoff functions of r_ij and r_ik, with an envelope
+        ),
         *_rows("i4", "j", "k"),
     ]
 )
@@ -40,15 +44,16 @@ TRIPLES = np.dtype(
 # Work arrays of one block of triples.
 WORK = np.dtype(
     [
-        (VERSION, "u8"),
-        ("packed", "f8", (BLOCK + PAD, 4)),  # of triples that may be queued
+        (VERSION, "u8", (8,)),  # so that rows begin at multiples of 64 bytes
+        ("packed", "f8", (BLOCK + PAD, 4)),  # the terms that `slopes.scatter` adds up
         *_rows(
             "f8",
-            "cosine",  # of the angle at i
+            "cosine",
+            "square",
+            "product",
+            "bare",  # of triples that may be queued
             "distance",  # r_jk
-            "product",  # r_ij r_ik
             "squares",  # r_ij^2 + r_ik^2 + r_jk^2
-            "bare",  # product of the cutoff functions of r_ij and r_ik, with an envelope
             "cutoff",
             "cutoff_slope",  # of r_jk
             "factor",
@@ -71,7 +76,7 @@ WORK = np.dtype(
 
 TRIPLES_AT = types.CPointer(from_dtype(TRIPLES))
 WORK_AT = types.CPointer(from_dtype(WORK))
-WORK_SIZE = WORK.itemsize
+WORK_SIZE, TRIPLES_SIZE = WORK.itemsize, TRIPLES.itemsize
 
 
 def _layout(addresses, **numbers):
@@ -116,17 +121,21 @@ channel_of, angle_of, member_of = map(record_of, (CHANNEL, ANGLE, MEMBER))
 triples_at, work_at = pointer_to(TRIPLES_AT), pointer_to(WORK_AT)
 
 
-def row_of(name: str) -> Any:
-    """For compiled functions: address of a WORK to a pointer to its row of this name."""
-    offset = WORK.fields[name][1]
+def row_of(name: str, layout: np.dtype = WORK) -> Any:
+    """For compiled functions: address of a record, or pointer, to its row of this name."""
+    kind, offset = layout.fields[name]
+    pointer = types.CPointer(types.int32 if kind.base == "i4" else types.float64)
 
     @intrinsic
-    def row(typingctx, work):
+    def row(typingctx, record):
         def code(context, builder, signature, args):
-            place = builder.add(args[0], context.get_constant(INT, offset))
-            return builder.inttoptr(place, context.get_value_type(FLOATS))
+            bytes_at = context.get_value_type(types.voidptr)
+            known = isinstance(record, types.CPointer)
+            first = (builder.bitcast if known else builder.inttoptr)(args[0], bytes_at)
+            place = builder.gep(first, [context.get_constant(INT, offset)])
+            return builder.bitcast(place, context.get_value_type(pointer))
 
-        return FLOATS(INT), code
+        return pointer(record), code
 
     return row
 
@@ -164,7 +173,7 @@ def make_space(
     """
     n_channels, n_angles = len(plan.channels), len(plan.angles)
     most = n_channels * (size * (size - 1) // (2 * BLOCK) + 1)
-    size += PAD
+    size = -(-size // 8) * 8 + PAD
     nodes = (len(net.kinds) + 1) * net.biases.shape[1] if net else 0
     of_forces = size if net else 0
     n_work = max(n_channels, 1) if net else 1
@@ -177,8 +186,9 @@ def make_space(
             *(of_forces, 8 * of_forces, 8 * of_forces, of_forces, nodes, nodes, n_columns),
         ]
     )
-    ends = np.cumsum(-(-length // 8) * 8)  # each begins a multiple of 64 bytes from the first
-    memory = np.empty(ends[-1])
+    ends = np.cumsum(-(-length // 8) * 8)  # each begins at a multiple of 64 bytes
+    memory = np.empty(ends[-1] + 8)
+    memory = memory[-memory.ctypes.data % 64 // 8 :][: ends[-1]]
     begins = ends - -(-length // 8) * 8
     memory[begins[13] : ends[13]] = 0.0
     made = np.zeros(1, SPACE)

@@ -81,16 +81,16 @@ def add_envelope(n, eta, gaussian, first, work):
 
 @leaf(INT, TRIPLES_AT, WORK_AT)
 def finish_envelope(n, block, work):
-    """Terms of a channel with an envelope, in place of what the queue packed."""
+    """Terms of a channel with an envelope."""
     q, w = carray(block, 1)[0], carray(work, 1)[0]
     for m in range(padded(n)):
         e, h = 2.0 * w.cutoffs[m] * w.by_square[m], w.cutoffs[m] * w.by_cosine[m]
-        u, inverse = w.by_radius[m], 1.0 / (w.product[m] * w.distance[m])
-        t = w.bare[m] * w.cutoff_slope[m] * u * w.product[m] * inverse - e
-        q.packed[m, 0] = u * w.cutoff[m]
-        q.packed[m, 1] = h * w.cosine[m]
-        q.packed[m, 2] = t - e
-        q.packed[m, 3] = h * w.distance[m] * inverse - t
+        u, inverse = w.by_radius[m], 1.0 / (q.product[m] * w.distance[m])
+        t = q.bare[m] * w.cutoff_slope[m] * u * q.product[m] * inverse - e
+        w.packed[m, 0] = u * w.cutoff[m]
+        w.packed[m, 1] = h * q.cosine[m]
+        w.packed[m, 2] = t - e
+        w.packed[m, 3] = h * w.distance[m] * inverse - t
 
 
 @leaf(INT, TRIPLES_AT, FLOATS, FLOATS, INT, WORK_AT)
@@ -114,10 +114,10 @@ def finish_factors(n, block, work):
     for m in range(padded(n)):
         h, t = w.by_cosine[m], w.along_jk[m] / w.distance[m]
         w.along_ij[m] -= w.along_ik[m]
-        q.packed[m, 0] = w.along_ik[m]
-        q.packed[m, 1] = h * w.cosine[m]
-        q.packed[m, 2] = t
-        q.packed[m, 3] = h / w.product[m] - t
+        w.packed[m, 0] = w.along_ik[m]
+        w.packed[m, 1] = h * q.cosine[m]
+        w.packed[m, 2] = t
+        w.packed[m, 3] = h / q.product[m] - t
 
 
 @leaf(INT, TRIPLES_AT, INT, FLOATS, WORK_AT)
@@ -128,22 +128,22 @@ def add_rest(n, block, size, slopes, work):
         D[unsigned(q.j[m])] += w.along_ij[m]
 
 
-@leaf(INT, TRIPLES_AT, FLOATS, INT, FLOATS)
-def scatter(n, block, places, size, sums):
+@leaf(INT, TRIPLES_AT, WORK_AT, FLOATS, INT, FLOATS)
+def scatter(n, block, work, places, size, sums):
     """Adds the terms of a block to the sums of both neighbours of each triple.
 
     places  (size, 8) of each neighbour: its factor in the other's first sum, 1, 1, 0; its
             vector, 0
     """
-    q, X, S = carray(block, 1)[0], carray(places, (size, 8)), carray(sums, (size, 8))
-    m = 0
+    q, w, m = carray(block, 1)[0], carray(work, 1)[0], 0
+    X, S = carray(places, (size, 8)), carray(sums, (size, 8))
     while m < n:
         j = unsigned(q.j[unsigned(m)])
         x, to = X[j], S[j]
         f0, f1, f2, f3, x0, x1, x2, x3 = x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
         s0 = s1 = s2 = s3 = v0 = v1 = v2 = v3 = 0.0
         while m < n and unsigned(q.j[unsigned(m)]) == j:
-            k, t = unsigned(q.k[unsigned(m)]), q.packed[unsigned(m)]
+            k, t = unsigned(q.k[unsigned(m)]), w.packed[unsigned(m)]
             y, s = X[k], S[k]
             t0, t1, t2, t3 = t[0], t[1], t[2], t[3]
             s0, s1, s2, s3 = s0 + y[0] * t0, s1 + y[1] * t1, s2 + y[2] * t2, s3 + y[3] * t3
@@ -219,4 +219,4 @@ def add_slopes(plan, ch, b, ready, space):
     else:
         finish_factors(n, block, w)
         add_rest(n, block, s.size, floats(s.D, 0), w)
-    scatter(n, block, floats(s.places, 0), s.size, floats(s.sums, 0))
+    scatter(n, block, w, floats(s.places, 0), s.size, floats(s.sums, 0))
