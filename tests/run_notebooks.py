@@ -47,6 +47,14 @@ OWN = sorted(
     }
 )
 PNG = re.compile(r"(data:image/png;base64,)([A-Za-z0-9+/=]+)")
+#: How pictures are stored, the first that is small enough: colours, whether the points of maps
+#: lose the blends at their rims, and size, which stays that of 200 dpi while another way is left.
+WAYS = [
+    *((colours, False, 1) for colours in (256, 128, 64)),
+    *((colours, True, 1) for colours in (128, 64, 40)),
+    *((64, True, scale) for scale in (0.75, 0.5)),
+]
+FLAT = 0.3  # of the coloured pixels of a picture have the very colour of points: it is a map
 
 
 def differences(new, kept):
@@ -133,25 +141,48 @@ def compare(folder):
     return wrong
 
 
-def compact(output, colours=256, scale=1.0):
+def compact(output, colours=256, rims=False, scale=1.0):
     """Stores pictures of an output with few colours, those of the project's palette as they are.
 
     The picture that a widget leaves in its style sheet is the same as the one beside it.
     """
     data = output.get("data", {})
     if "image/png" in data:
-        data["image/png"] = few_colours(data["image/png"], colours, scale)
+        data["image/png"] = few_colours(data["image/png"], colours, rims, scale)
     if "data:image/png;base64," in "".join(data.get("text/html", "")):
         page = PNG.sub(
-            lambda found: found[1] + few_colours(found[2], colours, scale),
+            lambda found: found[1] + few_colours(found[2], colours, rims, scale),
             "".join(data["text/html"]),
         )
         data["text/html"] = page.splitlines(keepends=True)
 
 
-def few_colours(encoded, colours, scale):
+def without_rims(picture):
+    """A map whose points have one colour each; any other picture as it is.
+
+    Half covered pixels at the rims of thousands of points are most of what a PNG of a map stores.
+    Each takes the nearest of the points' colours or white; grey ones, of the lettering, stay.
+    """
+    rgb = np.asarray(picture)
+    seen, where, often = np.unique(
+        rgb.reshape(-1, 3) @ [65536, 256, 1], return_inverse=True, return_counts=True
+    )
+    seen = np.stack([seen >> 16, seen >> 8 & 255, seen & 255], axis=1)
+    coloured = np.ptp(seen, axis=1) > 12
+    flat = coloured & (often > 3e-4 * where.size)
+    if often[flat].sum() <= FLAT * often[coloured].sum():
+        return picture
+    allowed = np.concatenate([seen[flat], [[255, 255, 255]]])
+    off = np.abs(seen[coloured, None] - allowed).sum(axis=2)
+    seen[coloured] = allowed[off.argmin(axis=1)]
+    return Image.fromarray(seen[where].astype(np.uint8).reshape(rgb.shape))
+
+
+def few_colours(encoded, colours, rims, scale):
     """A PNG, as base64 text, with so many colours or fewer, so much smaller along each edge."""
     picture = Image.open(io.BytesIO(base64.b64decode("".join(encoded)))).convert("RGB")
+    if rims:
+        picture = without_rims(picture)
     if scale < 1:
         size = [round(scale * length) for length in picture.size]
         picture = picture.resize(size, Image.Resampling.LANCZOS)
@@ -172,11 +203,11 @@ def renew(folder, stems):
         notebook["metadata"].pop("widgets", None)
         for cell in notebook["cells"]:
             cell["metadata"].pop("execution", None)
-        for colours, scale in ((256, 1), (128, 1), (64, 1), (64, 0.75), (64, 0.5)):
+        for way in WAYS:
             stored = copy.deepcopy(notebook)
             for cell in stored["cells"]:
                 for output in cell.get("outputs", []):
-                    compact(output, colours, scale)
+                    compact(output, *way)
             text = json.dumps(stored, indent=1, ensure_ascii=False) + "\n"
             if len(text.encode()) < LARGEST:
                 break
