@@ -51,7 +51,7 @@ PNG = re.compile(r"(data:image/png;base64,)([A-Za-z0-9+/=]+)")
 #: lose the blends at their rims, and size, which stays that of 200 dpi while another way is left.
 WAYS = [
     *((colours, False, 1) for colours in (256, 128, 64)),
-    *((colours, True, 1) for colours in (128, 64, 40)),
+    *((colours, True, 1) for colours in (128, 64)),
     *((64, True, scale) for scale in (0.75, 0.5)),
 ]
 FLAT = 0.3  # of the coloured pixels of a picture have the very colour of points: it is a map
@@ -186,14 +186,19 @@ def few_colours(encoded, colours, rims, scale):
     if scale < 1:
         size = [round(scale * length) for length in picture.size]
         picture = picture.resize(size, Image.Resampling.LANCZOS)
-    rest = picture.quantize(colours - len(OWN), dither=Image.Dither.NONE).getpalette("RGB")
+    own = np.array([colour for colour in OWN if _occurs(picture, colour)]).reshape(-1, 3)
+    rest = picture.quantize(colours - len(own), dither=Image.Dither.NONE).getpalette("RGB")
     rest = np.reshape(rest, (-1, 3))
-    apart = np.abs(rest[:, None] - np.array(OWN)).max(axis=2).min(axis=1) > 8  # white stays white
+    apart = np.abs(rest[:, None] - own).max(axis=2).min(axis=1, initial=255) > 8  # white stays so
     table = Image.new("P", (1, 1))
-    table.putpalette(np.concatenate([OWN, rest[apart]]).ravel().tolist())
+    table.putpalette(np.concatenate([own, rest[apart]]).astype(int).ravel().tolist())
     png = io.BytesIO()
     picture.quantize(palette=table, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
     return base64.b64encode(png.getvalue()).decode()
+
+
+def _occurs(picture, colour):
+    return (np.asarray(picture) == colour).all(axis=-1).any()
 
 
 def renew(folder, stems):
