@@ -322,12 +322,22 @@ def _look(view, points, rotation):
     width, height = 1.1 * np.array([width, height]) / (2 * np.tan(np.radians(20)))  # field: 40°
     # NGL looks along +z, with x to the left.
     x, y, z, w = Rotation.from_matrix(np.diag([-1, 1, -1]) @ turn.T).as_quat()
+    # NGL's zoom is that of the picture's size, which it learns late; hidden ones have none yet.
     view._js(f"""
-        const place = this.stage.viewer.container;
-        const aspect = place.offsetWidth / place.offsetHeight || 1.7;
-        this.stage.autoView(0);
-        this.stage.viewerControls.distance(Math.max({height}, {width} / aspect));
-        this.stage.viewerControls.rotate(new NGL.Quaternion({x}, {y}, {z}, {w}));""")
+        const stage = this.stage, place = stage.viewer.container;
+        const look = () => {{
+            if (!place.offsetWidth || !place.offsetHeight) return false;
+            const aspect = place.offsetWidth / place.offsetHeight;
+            stage.handleResize();
+            stage.autoView(0);
+            stage.viewerControls.distance(Math.max({height}, {width} / aspect));
+            stage.viewerControls.rotate(new NGL.Quaternion({x}, {y}, {z}, {w}));
+            return true;
+        }};
+        if (!look()) {{
+            const waiting = new ResizeObserver(() => look() && waiting.disconnect());
+            waiting.observe(place);
+        }}""")
 
 
 def _show_legend(box, labels, names):

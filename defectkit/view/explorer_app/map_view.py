@@ -24,13 +24,20 @@ let code;
 const file = text => URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
 export default {
     async render(context) {
-        const { model } = context;
-        model.on("change:asked", () => {
+        const { model, el } = context;
+        let gone = false;
+        const answer = () => {
+            if (gone) return;
+            const maps = [...el.querySelectorAll("div")].flatMap(e => e.api ?? []);
+            const drawn = maps.length && !maps.some(map => map.get("isDrawing"));
+            if (!drawn) return void setTimeout(answer, 20);
             model.set("heard", model.get("asked"));
             model.save_changes();
-        });
+        };
+        model.on("change:asked", answer);
         code ||= import(file(model.get("bundle")));
-        return (await code).default.render(context);
+        const remove = await (await code).default.render(context);
+        return () => { gone = true; model.off("change:asked", answer); remove?.(); };
     },
 };
 """
@@ -64,7 +71,13 @@ def lassoed(box: Any) -> None:
 
 
 def draw_map(box: Any) -> None:
-    """Points in the map's own proportions, in the present colours."""
+    """Points in the map's own proportions, in the present colours.
+
+    While the browser draws others, which takes no more meanwhile, they wait until it has.
+    """
+    if _drawing(box):
+        box.map_waits = True
+        return
     Y, state = box.state.map, box.state
     if state.key not in box.thinned:
         box.thinned[state.key] = env.thin(Y, state.labels, state.limits["points"], state.seed)
@@ -89,12 +102,13 @@ def draw_map(box: Any) -> None:
                 size=size,
             )
         else:
-            box.scatter.x(scale=x, skip_widget_update=True)
-            box.scatter.y(scale=y, skip_widget_update=True)
-            box.scatter.color(by="c", skip_widget_update=True)  # new data drop other codes
-            box.scatter.data(data, animate=False)
-            box.scatter.color(by="c", map=rgb)
-            box.scatter.size(default=size)
+            with _points_sent(box):
+                box.scatter.x(scale=x, skip_widget_update=True)
+                box.scatter.y(scale=y, skip_widget_update=True)
+                box.scatter.color(by="c", skip_widget_update=True)  # new data drop other codes
+                box.scatter.data(data, animate=False)
+                box.scatter.color(by="c", map=rgb)
+                box.scatter.size(default=size)
             filter_map(box, anew=True)
             mark_map(box)
     box.map_note.value = LINE.format(_note(box, Y))
@@ -128,7 +142,21 @@ def _by_neighbours(box):
 
 def _ready(box):
     """Whether the browser has drawn the map and hears of changes; else it would miss them."""
-    return box.scatter is not None and 0 < box.map_widget.asked == box.map_widget.heard
+    return box.scatter is not None and 0 < box.reported <= box.map_widget.heard
+
+
+def _drawing(box):
+    """Whether the browser has not yet said that the points it was sent are drawn."""
+    return box.scatter is not None and box.sent > box.map_widget.heard
+
+
+@contextmanager
+def _points_sent(box):
+    """Points reach the browser once, with all that is set; then it is asked whether they stand."""
+    with box.map_widget.hold_sync():
+        yield
+    box.map_widget.asked += 1
+    box.sent = box.map_widget.asked
 
 
 def _new_map(box, **settings):
@@ -152,21 +180,32 @@ def _new_map(box, **settings):
     filter_map(box, anew=True)
     box.scatter.selection(marked(box))
     box.map_widget = box.scatter.show()
+    box.reported = box.sent = 0
     box.map_widget.observe(lambda change: follows(box) or box.attempt(lassoed, box), "selection")
-    box.map_widget.observe(_ask, "dom_element_id")
-    box.map_widget.observe(lambda change: _close_old(box), "heard")
+    box.map_widget.observe(lambda change: _ask(box, change["owner"]), "dom_element_id")
+    box.map_widget.observe(lambda change: _answered(box), "heard")
     box.map_place.children = [box.map_widget]
 
 
-def _ask(change):
+def _ask(box, map_widget):
     """A map that is drawn is asked whether it hears Python: see `_LOADER`."""
-    change["owner"].asked += 1
+    map_widget.asked += 1
+    if map_widget is box.map_widget:
+        box.reported, box.sent = map_widget.asked, 0
 
 
-def _close_old(box):
-    """Maps that were replaced, not before: anywidget calls a model closed early an error."""
-    while box.old_maps:
-        box.old_maps.pop().close()
+def _answered(box):
+    """The map stands in the browser.
+
+    The maps it replaced are closed, not before: anywidget calls a model closed early an error.
+    Points that have waited are drawn.
+    """
+    with box.lock:
+        while box.old_maps:
+            box.old_maps.pop().close()
+        if box.map_waits and not _drawing(box):
+            box.map_waits = False
+            draw_map(box)
 
 
 def _load_when_shown():
@@ -243,11 +282,12 @@ def filter_map(box: Any, anew: bool = False) -> None:
 
 def colour_map(box: Any) -> None:
     """The same points in other colours."""
-    if not _ready(box):
+    if _drawing(box) or not _ready(box):
         return draw_map(box)
     codes, rgb = map_colours(box)
     with following(box):
-        box.scatter.color(by=codes, map=rgb)
+        with _points_sent(box):
+            box.scatter.color(by=codes, map=rgb)
         filter_map(box)
     box.map_widget.data = box.map_widget.data.assign(**_table(box))
 

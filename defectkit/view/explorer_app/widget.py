@@ -37,7 +37,7 @@ class Explorer(PictureBox):
         self.thinned: dict = {}  # points that are drawn, by map
         self.old_maps: list = []  # replaced, to be closed
         self.entries: list = []  # of the legend
-        self.filtered = False  # whether the map hides points
+        self.filtered = self.map_waits = False  # whether the map hides points; is to be drawn anew
         if sum(map(len, state.data.frames)) <= _AT_ONCE:
             state.quantity("coordination")
         self.children = layout(self, widgets)
