@@ -1,4 +1,4 @@
-"""Import time in fresh processes, and throughput of a parametric net.
+"""Time to import and to the first features in fresh processes, and throughput of a parametric net.
 
 python benchmarks/small.py
 """
@@ -6,6 +6,7 @@ python benchmarks/small.py
 import os
 import subprocess
 import sys
+import tempfile
 
 os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 
@@ -22,7 +23,14 @@ IMPORTS = {
     "defectkit.embed": "import defectkit; defectkit.embed",
     "defectkit.features": "import defectkit; defectkit.features",
 }
-CHILD = "import time; {}; print(time.process_time())"
+FIRST = """from ase import Atoms
+import defectkit
+atoms = Atoms("Si2", scaled_positions=[[0] * 3, [0.25] * 3], pbc=True,
+              cell=[[0, 2.7, 2.7], [2.7, 0, 2.7], [2.7, 2.7, 0]])
+defectkit.SymmetryFunctions.silicon()(atoms)
+"""
+COMPILE = "from defectkit.symmetry.compile import compile_kernels; compile_kernels()"
+CHILD = "{}\nimport time; print(time.process_time())"
 
 
 def imports():
@@ -30,14 +38,33 @@ def imports():
     times = {name: [] for name in IMPORTS}
     for _ in range(ROUNDS):
         for name, line in IMPORTS.items():
-            done = subprocess.run(
-                [sys.executable, "-c", CHILD.format(line)],
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            times[name].append(float(done.stdout))
+            times[name].append(processor_seconds(line))
     return {name: digits(np.median(t)) for name, t in times.items()}
+
+
+def first_features():
+    """Processor seconds of a fresh process up to its first features, all imports included, median.
+
+    Compiled before, to be compiled first, and with the kernels of forces compiled too.
+    """
+    times = {"compiled before": [], "compiling": [], "compiling, with forces": []}
+    for _ in range(ROUNDS):
+        times["compiled before"].append(processor_seconds(FIRST))
+        for name, code in (("compiling", FIRST), ("compiling, with forces", COMPILE)):
+            with tempfile.TemporaryDirectory() as folder:
+                times[name].append(processor_seconds(code, NUMBA_CACHE_DIR=folder))
+    return {name: digits(np.median(t)) for name, t in times.items()}
+
+
+def processor_seconds(code, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD.format(code)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+    return float(done.stdout)
 
 
 def net():
@@ -67,4 +94,5 @@ def net():
 
 
 if __name__ == "__main__":
-    keep("small", {"import_processor_s": imports()} | net())
+    processes = {"import_processor_s": imports(), "first_features_processor_s": first_features()}
+    keep("small", processes | net())

@@ -139,6 +139,13 @@ def _add_others(add):
                 f"{d['import_processor_s'][k]:g} s" for k in ("defectkit", "python alone", "numpy")
             ),
         )
+        first = d.get("first_features_processor_s", {})
+        if first:
+            add(
+                "a process to its first features (processor): " + ", ".join(first),
+                ", ".join(f"{s:g} s" for s in first.values()),
+                "0.5 s, 15 s",
+            )
     d = results("explorer")
     if d:
         add(

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from scipy.spatial import cKDTree
 
 __all__ = ["check_frame", "checked_elements", "whole_number"]
 
@@ -108,6 +107,8 @@ def _check_density(atoms, where):
 
 
 def _nearest(positions):
+    from scipy.spatial import cKDTree  # takes 0.15 s to import
+
     if len(positions) < 2:
         return np.inf
     tree = cKDTree(positions, balanced_tree=False, compact_nodes=False)

@@ -16,6 +16,7 @@ ORDER = (
     "_progress",
     "_checks",
     "_threads",
+    "_loading",
     "_compiled",
     "io",
     "neighbours",

@@ -11,6 +11,7 @@ import numpy as np
 from ase.cell import Cell
 from ase.data import atomic_numbers, chemical_symbols
 
+from .._loading import load
 from .._types import Centres
 
 if TYPE_CHECKING:
@@ -160,8 +161,7 @@ def _search(atoms, cutoff, with_vectors=False):
     Returns first, neighbour, shift, vector; all but the first are overwritten by the next search
     of this thread, and the last means nothing unless `with_vectors`.
     """
-    from .search import PAD, find_pairs
-
+    compiled = load("neighbours.search")
     box = search_box(atoms, cutoff)
     inverse = np.linalg.inv(box)
     scaled = atoms.positions @ inverse
@@ -177,13 +177,13 @@ def _search(atoms, cutoff, with_vectors=False):
     order = np.argsort(number, kind="stable")
     edges = np.zeros(counts.prod() + 1, np.int64)
     np.cumsum(np.bincount(number, minlength=counts.prod()), out=edges[1:])
-    points = np.zeros((3, len(atoms) + PAD))
+    points = np.zeros((3, len(atoms) + compiled.PAD))
     points[:, : len(atoms)] = ((scaled - turns) @ box)[order].T
     turns = turns.astype(np.int32)
     first = np.empty(len(atoms) + 1, np.int64)
 
     def search(room):
-        return find_pairs(
+        return compiled.find_pairs(
             first, *room, with_vectors, points, turns, order, box, edges, counts, reach, cutoff
         )
 

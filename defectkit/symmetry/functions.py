@@ -276,6 +276,7 @@ class SymmetryFunctions(Shown):
 
     def _in_slabs(self, atoms, index, names, progress=False):
         """Yields element, rows of `index` and their features, by slabs of a large frame."""
+        kernels.compiled("evaluate", "features_of")  # and with them, at once, all of numba
         numbers = atoms.numbers[index]
         for part, ids, own in tqdm(
             slabs(atoms, self.cutoff),

@@ -15,7 +15,6 @@ from ase import Atoms
 from .. import _threads
 from .._progress import tqdm
 from .._types import Centres, FilePath, Frames
-from ..io.trajectory import iter_frames
 from ..neighbours.slabs import MOST
 from .functions import SymmetryFunctions
 
@@ -55,6 +54,8 @@ def features(
     threads.  Descriptors of other libraries take one frame after the other.
     """
     if isinstance(frames, str | os.PathLike):
+        from ..io.trajectory import iter_frames  # ASE's readers take 0.2 s to import
+
         frames = iter_frames(frames)
     frames = [frames] if isinstance(frames, Atoms) else frames
     return features_of_each(zip(frames, repeat(centres)), symmetry, n_jobs, progress)

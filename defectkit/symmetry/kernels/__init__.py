@@ -6,8 +6,9 @@ The modules compile when they are imported, so they are imported where they are 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from ..._loading import load
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +21,8 @@ def compiled(module: str, name: str) -> Any:
 
     It releases the interpreter's lock.
     """
-    import_module(f".{module}", __name__)
-    return import_module("..._compiled", __name__).for_python(name)
+    load(f"symmetry.kernels.{module}")
+    return load("_compiled").for_python(name)
 
 
 def features_of(frame: Frame, plan: Plan, out: np.ndarray) -> Callable[[int, int], None]:
@@ -31,7 +32,7 @@ def features_of(frame: Frame, plan: Plan, out: np.ndarray) -> Callable[[int, int
 
     out  (n_centres, n_columns) of float64, C order
     """
-    records, run = import_module(".records", __name__), compiled("evaluate", "features_of")
+    records, run = load("symmetry.kernels.records"), compiled("evaluate", "features_of")
     given = records.frame_record(frame), records.plan_record(plan)
 
     def part(begin, end):
@@ -60,7 +61,7 @@ def forces_of(
     force   (chunks, n_atoms, 3) added to
     virial  (chunks, 3, 3) sum of r_ij (x) f_j, added to
     """
-    records, run = import_module(".records", __name__), compiled("forces", "forces_of")
+    records, run = load("symmetry.kernels.records"), compiled("forces", "forces_of")
     given = records.frame_record(frame), records.plan_record(plan), records.net_record(net)
     n = len(frame.centres)
 
