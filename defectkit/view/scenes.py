@@ -36,6 +36,19 @@ _NOT_METALS = set("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At R
 _FOLLOW = """
     const place = this.stage.viewer.container;
     new ResizeObserver(() => place.offsetWidth && this.stage.handleResize()).observe(place);"""
+#: The mouse tells what `this.tells` says of an atom, in place of NGL's "[MOL]1:A.SI".
+TELL = """
+    if (this.$pickingInfo) this.$pickingInfo.hide();
+    this.stage.mouseControls.remove("hoverPick");
+    this.stage.mouseControls.add("hoverPick", (stage, picked) => {
+        const tip = stage.tooltip;
+        const text = picked && picked.atom && this.tells && this.tells(picked.atom.index);
+        tip.style.display = text ? "block" : "none";
+        if (!text) return;
+        tip.innerText = text;
+        tip.style.bottom = `${window.innerHeight - picked.mouse.position.y + 3}px`;
+        tip.style.left = `${picked.mouse.position.x + 3}px`;
+    });"""
 _CODE = 0x100  # first character of the string that gives each atom's colour
 
 
@@ -118,6 +131,9 @@ def scene(
     )
     box.view, box.caption = box.children
     box.shown, box.left_out, box.faint, box.n_atoms = shown, left_out, tuple(faint), len(atoms)
+    box.symbols = part.get_chemical_symbols()
+    view._js(TELL)
+    _tell(box, of_atoms, names)
     colour = {} if of_atoms is None else {"color": _add_scheme(box, of_atoms, names)}
     pale = np.zeros(len(shown), bool) if of_atoms is None else np.isin(of_atoms[shown], faint)
     view.add_representation(style, **colour, **_sizes(style, radius, pale))
@@ -148,6 +164,7 @@ def recolour(box: VBox, labels: ArrayLike, names: Names = None) -> None:
     """
     labels = _check_labels(labels, names, box.n_atoms)
     box.view.update_representation(color_scheme=_add_scheme(box, labels, names))
+    _tell(box, labels, names)
     _show_legend(box, labels, names)
 
 
@@ -272,10 +289,9 @@ def _colour_of(labels, faint, names):
 def colour_function(rgb: np.ndarray) -> str:
     """JavaScript function of an atom's index that returns its colour, for colours (n, 3)."""
     palette, code = np.unique(rgb, axis=0, return_inverse=True)
-    text = "".join(chr(_CODE + c) for c in code.ravel())
     numbers = [int(to_hex(colour)[1:], 16) for colour in palette]
     return (
-        f"const colours = {numbers}, codes = {json.dumps(text, ensure_ascii=False)};\n"
+        f"const colours = {numbers}, codes = {_codes(code)};\n"
         f"const colourOf = i => colours[codes.charCodeAt(i) - {_CODE}];\n"
     )
 
@@ -295,6 +311,29 @@ def _add_scheme(box, labels, names):
         fire_embed=True,
     )
     return name
+
+
+def _tell(box, labels, names):
+    """What the mouse tells of an atom: its index in the frame, element, cluster."""
+    of = np.zeros(box.n_atoms, int) if labels is None else labels
+    elements, element = np.unique(box.symbols, return_inverse=True)
+    clusters, cluster = np.unique(of[box.shown], return_inverse=True)
+    called = [f", {plots.cluster_name(c, names)}" for c in clusters.tolist()]
+    called = [""] if labels is None else called
+    every = len(box.shown) == box.n_atoms
+    box.view._js(f"""
+        const element = {_codes(element)}, elements = {json.dumps(elements.tolist())};
+        const cluster = {_codes(cluster)}, called = {json.dumps(called)};
+        const atom = {"null" if every else json.dumps(box.shown.tolist())};
+        const of = (codes, i) => codes.charCodeAt(i) - {_CODE};
+        this.tells = i => i < element.length && `atom ${{atom ? atom[i] : i}} `
+            + `(${{elements[of(element, i)]}})${{called[of(cluster, i)]}}`;""")
+
+
+def _codes(numbers):
+    """Numbers as a JavaScript string, one letter each."""
+    text = "".join(chr(_CODE + c) for c in np.ravel(numbers))
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _sizes(style, radius, pale):

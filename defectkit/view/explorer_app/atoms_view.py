@@ -146,19 +146,7 @@ def _new_scene(box, atoms, room):
     if old is not None and len(old.view._camera_orientation) == 16:
         view._set_camera_orientation(old.view._camera_orientation)
     # A click chooses; NGL would also move its focus there, and the atoms behind into a fog.
-    view._js("""
-        const controls = this.stage.mouseControls;
-        controls.remove("clickPick-left");
-        controls.remove("hoverPick");
-        controls.add("hoverPick", (stage, picked) => {
-            const tip = stage.tooltip, text = picked && picked.atom && this.explorerTells
-                && this.explorerTells(picked.atom.index);
-            tip.style.display = text ? "block" : "none";
-            if (!text) return;
-            tip.innerText = text;
-            tip.style.bottom = `${window.innerHeight - picked.mouse.position.y + 3}px`;
-            tip.style.left = `${picked.mouse.position.x + 3}px`;
-        });""")
+    view._js("""this.stage.mouseControls.remove("clickPick-left");""")
     box.atoms_place.children = [view]
     view.observe(
         lambda change: change["new"] and box.attempt(clicked, box, change["new"]), "picked"
@@ -255,7 +243,7 @@ def _tell_code(box):
     return f"""
         const told = {json.dumps(told)}, symbols = {json.dumps(symbols)};
         const clusters = {json.dumps([*names, "no label"])};
-        this.explorerTells = i => i < told[0].length && `frame {state.choice["frame"]}, atom `
+        this.tells = i => i < told[0].length && `frame {state.choice["frame"]}, atom `
             + `${{told[0][i]}} (${{symbols[told[1][i]]}}), ${{clusters[told[2][i]]}}`
             + (told[3][i] < 0 ? "" : `, ${{told[3][i]}} neighbours`);"""
 
@@ -269,6 +257,16 @@ def look_at(box: Any, atom: int) -> None:
             f"this.stage.animationControls.move(new NGL.Vector3({x}, {y}, {z}), 300);",
             fire_once=True,
         )
+        box.looks_at = atom
+
+
+def look_back(box: Any) -> None:
+    """The middle of all is in the middle again, if an atom was."""
+    if box.looks_at is not None:
+        box.scene.view._js(
+            "this.stage.animationControls.move(this.stage.getCenter(), 300);", fire_once=True
+        )
+        box.looks_at = None
 
 
 def atom_colours(box: Any) -> np.ndarray:

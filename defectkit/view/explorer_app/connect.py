@@ -64,6 +64,9 @@ def say_again(box: Any) -> None:
     if len(selection):
         here = np.count_nonzero(selection.frame == choice["frame"])
         shown += f"; chosen: {count(len(selection))}, of which {count(here)} in this frame"
+    if len(selection) == 1:
+        cluster = cluster_name(int(box.labels[selection.index[0]]), box.names)
+        shown += f" (frame {selection.frame[0]}, atom {selection.atom[0]}, {cluster})"
     box.status.value = LINE.format(html.escape(shown) + box.message)
 
 

@@ -156,7 +156,7 @@ def from_arrays(
     rows, offered, names = _rows(features, frame, atom, len(frames), windows)
     if columns is not None and len(columns) != len(names):
         raise ValueError(f"{len(columns)} columns for {len(names)} features; name all or none.")
-    names = names if columns is None else list(columns)
+    names = names if columns is None else readable(list(columns))
     maps = _maps(maps, n, offered[0])
     if not maps and rows is None:
         raise ValueError("there is no map and nothing to make one from; give maps or features.")

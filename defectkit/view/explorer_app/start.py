@@ -69,7 +69,7 @@ def explorer(
     windows : sequence of int, optional
         Averages to choose from (frames).
     columns : sequence of str, optional
-        Names of the features.
+        Names of the features; those of `SymmetryFunctions.names` are shown in words.
     max_points, max_atoms, region : int
         Points and atoms drawn at most, and atoms of the choice "near the chosen"; a line below
         each picture says what is left out.

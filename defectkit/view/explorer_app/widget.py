@@ -14,7 +14,7 @@ from ..._types import FilePath
 from ...io.atomic_write import atomic_write, user_path
 from ..boxes import PictureBox, png
 from . import export, jobs
-from .atoms_view import draw_atoms, look_at
+from .atoms_view import draw_atoms, look_at, look_back
 from .connect import connect, draw_legend, say, say_again
 from .figure import static_figure
 from .layout import layout
@@ -33,7 +33,7 @@ class Explorer(PictureBox):
     def __init__(self, state: State, height: int):
         super().__init__(self._picture, f"explorer of {len(state.labels)} environments")
         self.state, self.height = state, height
-        self.following = self.job = self.error = self.scene = self.scatter = None
+        self.following = self.job = self.error = self.scene = self.scatter = self.looks_at = None
         self.thinned: dict = {}  # points that are drawn, by map
         self.old_maps: list = []  # replaced, to be closed
         self.entries: list = []  # of the legend
@@ -170,10 +170,12 @@ class Explorer(PictureBox):
             if mark:
                 mark_map(self)
             draw_atoms(self, moved=self.choice["atoms"] == "near the chosen")
+            if not len(self.selection):
+                look_back(self)
             self.say()
 
     def go_to(self, atom: int) -> None:
-        """Choose an atom of the frame, and look at it."""
+        """Choose an atom of the frame, and look at it, until none is chosen."""
         with self.lock:
             self.select(frame=self.choice["frame"], atoms=[atom])
             look_at(self, atom)
