@@ -46,7 +46,7 @@ OWN = sorted(
         for colour in (*plots.PALETTE, *plots.PHASES.values(), plots.NOISE, "white", "black")
     }
 )
-PNG = re.compile(r"(data:image/png;base64,)([A-Za-z0-9+/=]+)")
+PNG = re.compile(r"data:image/png;base64,([A-Za-z0-9+/=]+)")
 #: How pictures are stored, the first that is small enough: colours, whether the points of maps
 #: lose the blends at their rims, and size, which stays that of 200 dpi while another way is left.
 WAYS = [
@@ -54,7 +54,8 @@ WAYS = [
     *((colours, True, 1) for colours in (128, 64)),
     *((64, True, scale) for scale in (0.75, 0.5)),
 ]
-FLAT = 0.3  # of the coloured pixels of a picture have the very colour of points: it is a map
+#: Of the coloured pixels of a tile as large this share has the very colour of points: it is a map.
+TILE, FLAT = 48, 0.1
 
 
 def differences(new, kept):
@@ -144,57 +145,82 @@ def compare(folder):
 def compact(output, colours=256, rims=False, scale=1.0):
     """Stores pictures of an output with few colours, those of the project's palette as they are.
 
-    The picture that a widget leaves in its style sheet is the same as the one beside it.
+    The picture that a widget leaves in its style sheet is for browsers only: of shaded atoms a
+    WebP is a third as long.
     """
     data = output.get("data", {})
     if "image/png" in data:
         data["image/png"] = few_colours(data["image/png"], colours, rims, scale)
     if "data:image/png;base64," in "".join(data.get("text/html", "")):
         page = PNG.sub(
-            lambda found: found[1] + few_colours(found[2], colours, rims, scale),
+            lambda found: min(
+                f"data:image/png;base64,{few_colours(found[1], colours, rims, scale)}",
+                f"data:image/webp;base64,{webp(found[1])}",
+                key=len,
+            ),
             "".join(data["text/html"]),
         )
         data["text/html"] = page.splitlines(keepends=True)
 
 
+def webp(encoded):
+    """The same picture as a WebP, as base64 text."""
+    file = io.BytesIO()
+    _picture(encoded).save(file, "WEBP", quality=80, method=6)
+    return base64.b64encode(file.getvalue()).decode()
+
+
 def without_rims(picture):
-    """A map whose points have one colour each; any other picture as it is.
+    """A picture whose maps have points of one colour each; all else as it is.
 
     Half covered pixels at the rims of thousands of points are most of what a PNG of a map stores.
     Each takes the nearest of the points' colours or white; grey ones, of the lettering, stay.
     """
-    rgb = np.asarray(picture)
-    seen, where, often = np.unique(
-        rgb.reshape(-1, 3) @ [65536, 256, 1], return_inverse=True, return_counts=True
-    )
-    seen = np.stack([seen >> 16, seen >> 8 & 255, seen & 255], axis=1)
-    coloured = np.ptp(seen, axis=1) > 12
-    flat = coloured & (often > 3e-4 * where.size)
-    if often[flat].sum() <= FLAT * often[coloured].sum():
-        return picture
-    allowed = np.concatenate([seen[flat], [[255, 255, 255]]])
-    off = np.abs(seen[coloured, None] - allowed).sum(axis=2)
-    seen[coloured] = allowed[off.argmin(axis=1)]
-    return Image.fromarray(seen[where].astype(np.uint8).reshape(rgb.shape))
+    rgb = np.asarray(picture).astype(int)
+    points = [c for c in OWN if np.ptp(c) > 12 and _occurs(picture, c)]
+    coloured = np.ptp(rgb, axis=2) > 12
+    pure = sum((rgb == colour).all(axis=2) for colour in points) > 0
+    of_map = _tiles(pure) > FLAT * _tiles(coloured)
+    of_map = of_map.repeat(TILE, axis=0).repeat(TILE, axis=1)
+    rims = coloured & of_map[: len(rgb), : rgb.shape[1]]
+    allowed = np.array([*points, (255, 255, 255)])
+    rgb[rims] = allowed[np.abs(rgb[rims][:, None] - allowed).sum(axis=2).argmin(axis=1)]
+    return Image.fromarray(rgb.astype(np.uint8))
+
+
+def _tiles(flags):
+    """How many flags there are in each square of TILE pixels."""
+    rows = np.add.reduceat(flags, range(0, flags.shape[0], TILE), axis=0, dtype=int)
+    return np.add.reduceat(rows, range(0, flags.shape[1], TILE), axis=1)
 
 
 def few_colours(encoded, colours, rims, scale):
     """A PNG, as base64 text, with so many colours or fewer, so much smaller along each edge."""
-    picture = Image.open(io.BytesIO(base64.b64decode("".join(encoded)))).convert("RGB")
-    if rims:
-        picture = without_rims(picture)
+    picture = _picture(encoded)
     if scale < 1:
         size = [round(scale * length) for length in picture.size]
         picture = picture.resize(size, Image.Resampling.LANCZOS)
+    png = _palette_png(picture, colours)
+    if rims:  # where it helps, which for lines it does not
+        flat = _palette_png(without_rims(picture), colours)
+        png = flat if len(flat) < 0.8 * len(png) else png
+    return base64.b64encode(png).decode()
+
+
+def _palette_png(picture, colours):
     own = np.array([colour for colour in OWN if _occurs(picture, colour)]).reshape(-1, 3)
     rest = picture.quantize(colours - len(own), dither=Image.Dither.NONE).getpalette("RGB")
     rest = np.reshape(rest, (-1, 3))
     apart = np.abs(rest[:, None] - own).max(axis=2).min(axis=1, initial=255) > 8  # white stays so
     table = Image.new("P", (1, 1))
     table.putpalette(np.concatenate([own, rest[apart]]).astype(int).ravel().tolist())
-    png = io.BytesIO()
-    picture.quantize(palette=table, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
-    return base64.b64encode(png.getvalue()).decode()
+    file = io.BytesIO()
+    picture.quantize(palette=table, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _picture(encoded):
+    return Image.open(io.BytesIO(base64.b64decode("".join(encoded)))).convert("RGB")
 
 
 def _occurs(picture, colour):

@@ -96,7 +96,7 @@ def test_colours_of_the_palette_outlive_storing():
         seen = np.asarray(stored.convert("RGB"))[0, : len(dots)]
         assert np.abs(seen.astype(int) - dots).max() <= 1
         assert len(np.unique(np.asarray(stored))) <= colours
-        assert output["data"]["image/png"] in "".join(output["data"]["text/html"])
+        assert "data:image/webp;base64," in "".join(output["data"]["text/html"])
     run_notebooks.compact(output, 64, scale=0.5)
     assert Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"]))).size == (150, 150)
 
@@ -110,13 +110,15 @@ def test_a_map_is_stored_without_the_rims_of_its_points_other_pictures_as_they_a
     after = run_notebooks.without_rims(before)
     old, new = np.asarray(before, int), np.asarray(after, int)
     coloured = np.ptp(new, axis=-1) > 12
-    assert len(np.unique(new[coloured], axis=0)) == 3
+    _, often = np.unique(new[coloured], axis=0, return_counts=True)
+    assert np.sort(often)[-3:].sum() > 0.999 * coloured.sum()
     assert abs(coloured.mean() - (np.ptp(old, axis=-1) > 12).mean()) < 0.1
     grey = np.ptp(old, axis=-1) <= 12  # lettering
     np.testing.assert_array_equal(new[grey], old[grey])
     shaded = np.random.default_rng(0).integers(0, 255, (100, 100, 3)).astype(np.uint8)
     shaded[:5, :5] = 0, 114, 178
-    assert run_notebooks.without_rims(picture := Image.fromarray(shaded)) is picture
+    same = np.asarray(run_notebooks.without_rims(Image.fromarray(shaded)))
+    np.testing.assert_array_equal(same, shaded)
 
 
 def test_the_longest_notebooks_come_first_and_unknown_ones_are_refused():
