@@ -5,6 +5,7 @@ import io
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 from defectkit import plots, view
 
 nglview = pytest.importorskip("nglview", reason="nglview is not installed (extra 'lab')")
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 
 def sent(box, method):
@@ -271,6 +273,17 @@ view.scene(bulk("Si", cubic=True), [0, 0, 0, 0, 0, 0, 0, 1])"""
         assert unwanted not in page
     text = nbconvert.MarkdownExporter().from_notebook_node(notebook)[0]
     assert "![png]" in text and "VBox(" not in text
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_stored_notebook_is_exported_with_its_pictures(path):
+    nbconvert = pytest.importorskip("nbconvert")
+    notebook = nbformat.read(path, 4)
+    page = nbconvert.HTMLExporter().from_notebook_node(notebook)[0]
+    for unwanted in ("Error displaying widget", "VBox(", "model_id"):
+        assert unwanted not in page
+    stored = [o for c in notebook.cells for o in c.get("outputs", []) if "data" in o]
+    assert page.count('src="data:image/png') >= sum("image/png" in o.data for o in stored) > 0
 
 
 @pytest.fixture
