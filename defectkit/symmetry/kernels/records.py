@@ -1,6 +1,7 @@
 """What the compiled functions get by address: tables, work arrays, by name."""
 
 import hashlib
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ VERSION = (
         b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
     ).hexdigest()[:12]
 )
+MOST_KEPT = 2_000_000  # work numbers that each thread keeps from call to call
+_local = threading.local()
 BLOCK = 2048  # triples at a time: their work arrays stay in the second-level cache
 
 
@@ -164,12 +167,24 @@ def net_record(net: Net) -> np.ndarray:
     return filled_record(NET, net[:6], *net.biases.shape, net.low[0], net.unit[0])
 
 
+def _memory(size):
+    """Numbers from a multiple of 64 bytes on; the same each time, since new pages take long."""
+    kept = _local.__dict__.get("memory", ())
+    if len(kept) >= size:
+        return kept
+    raw = np.empty(size + 8)
+    made = raw[-raw.ctypes.data % 64 // 8 :][:size]
+    if size <= MOST_KEPT:
+        _local.memory = made
+    return made
+
+
 def make_space(
     plan: Plan, size: int, n_species: int, net: Net | None = None, n_columns: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Work arrays for centres of up to `size` neighbours: their SPACE, and the memory they are in.
 
-    With a net also those of forces.
+    With a net also those of forces.  The next call of this thread may give the same memory.
     """
     n_channels, n_angles = len(plan.channels), len(plan.angles)
     most = n_channels * (size * (size - 1) // (2 * BLOCK) + 1)
@@ -187,10 +202,8 @@ def make_space(
         ]
     )
     ends = np.cumsum(-(-length // 8) * 8)  # each begins at a multiple of 64 bytes
-    memory = np.empty(ends[-1] + 8)
-    memory = memory[-memory.ctypes.data % 64 // 8 :][: ends[-1]]
     begins = ends - -(-length // 8) * 8
-    memory[begins[13] : ends[13]] = 0.0
+    memory = _memory(ends[-1])
     made = np.zeros(1, SPACE)
     made[0] = (0, *(memory.ctypes.data + 8 * begins).tolist(), size)
     return made, memory
