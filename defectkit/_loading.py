@@ -22,4 +22,6 @@ def load(name: str) -> ModuleType:
         return import_module(name)
     finally:
         if search:
+            gc.freeze()
+            gc.unfreeze()  # what there is counts as old now: no search for garbage is due
             gc.enable()
