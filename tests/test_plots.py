@@ -98,6 +98,24 @@ def test_a_rare_cluster_is_drawn_large_and_last():
     assert set(plots.embedding(Y, labels, size=2).collections[0].get_sizes()) == {2}
 
 
+def test_specks_are_enlarged_in_corners_without_points():
+    rng = np.random.default_rng(0)
+    bulk_of_map = rng.normal(size=(2000, 2))
+    specks = [rng.normal(size=(20, 2)) * 0.2 + place for place in ([-16, 8], [-16, 9], [16, 9])]
+    Y, labels = np.vstack([bulk_of_map, *specks]), np.repeat([0, 1, 2, 3], [2000, 20, 20, 20])
+    ax = plots.embedding(Y, labels, insets=True)
+    ax.figure.canvas.draw()
+    near, alone = ax.child_axes
+    assert len(near.collections[0].get_offsets()) == 40  # two that are neighbours share one
+    assert len(alone.collections[0].get_offsets()) == 20
+    places = ax.transData.transform(Y)
+    for inset in (near, alone):
+        box = inset.get_window_extent()
+        assert not (((places > box.min) & (places < box.max)).all(axis=1)).any()
+    assert not plots.embedding(bulk_of_map, np.zeros(2000, int), insets=True).child_axes
+    assert not plots.embedding(Y, labels).child_axes
+
+
 def test_axes_of_pca_say_their_share_of_the_variance(some_map):
     Y, labels = some_map
     axes = plots.embeddings({"pca": Y, "umap": Y}, labels, variance=(0.614, 0.2))

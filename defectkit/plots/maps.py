@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from .colours import METHODS, PALETTE, Names, check_names, colours, legend_handles, styled
+from .insets import add_insets
 
 RARE = 0.05  # of all environments: clusters below are drawn larger
 
@@ -26,6 +27,7 @@ def embedding(
     size: float | None = None,
     legend: bool = True,
     variance: ArrayLike | None = None,
+    insets: bool = False,
 ) -> Axes:
     """One map, coloured by cluster or known phase, with the number of environments of each.
 
@@ -46,6 +48,8 @@ def embedding(
     variance : array (2,), optional
         Of a PCA map: the shares of the variance along its axes, from
         :func:`defectkit.embedding.variance_shares`; written beside the axes.
+    insets : bool
+        Enlarge rare clusters that are specks in the map, in corners that are free.
 
     Returns
     -------
@@ -56,10 +60,11 @@ def embedding(
     area = _areas(labels) if size is None else np.full(len(labels), size)
     order = np.random.default_rng(0).permutation(len(points))
     order = order[np.argsort(area[order], kind="stable")]
+    rgb = colours(labels, names)
     ax.scatter(
         points[order, 0],
         points[order, 1],
-        c=colours(labels, names)[order],
+        c=rgb[order],
         linewidths=0,
         rasterized=True,
         s=area[order],
@@ -72,6 +77,8 @@ def embedding(
     ax.spines[:].set(
         color=plt.rcParams["axes.edgecolor"], linewidth=plt.rcParams["axes.linewidth"]
     )
+    if insets:
+        add_insets(ax, points, labels, rgb, RARE)
     if legend and np.ptp(labels) > 0:
         handles = legend_handles(labels, names)
         ax.legend(
@@ -93,6 +100,7 @@ def embeddings(
     names: Names = None,
     axes: np.ndarray | None = None,
     variance: ArrayLike | dict | None = None,
+    insets: bool = False,
 ) -> np.ndarray:
     """Several maps of the same environments side by side, with one legend below.
 
@@ -104,6 +112,8 @@ def embeddings(
     axes : array of axes, optional
     variance : array (2,), or dict {title: array (2,)}, optional
         As in :func:`embedding`; one array is for the maps whose title begins with "pca".
+    insets : bool
+        As in :func:`embedding`.
 
     Returns
     -------
@@ -133,7 +143,14 @@ def embeddings(
     )
     for ax, (title, Y) in zip(axes.flat, maps.items(), strict=False):
         embedding(
-            Y, of.get(title), names, ax=ax, title=title, legend=False, variance=shares.get(title)
+            Y,
+            of.get(title),
+            names,
+            ax=ax,
+            title=title,
+            legend=False,
+            variance=shares.get(title),
+            insets=insets,
         )
     for ax in axes.flat[len(maps) :]:
         ax.set_axis_off()
