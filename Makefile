@@ -94,6 +94,7 @@ bench: install
 	$(BIN)/python benchmarks/maps.py overhead
 	$(BIN)/python benchmarks/maps.py together
 	$(BIN)/python benchmarks/maps.py large
+	$(BIN)/python benchmarks/maps.py million
 	$(BIN)/python benchmarks/identify.py
 	$(BIN)/python benchmarks/small.py
 	$(BIN)/python benchmarks/explorer.py

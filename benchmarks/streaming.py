@@ -1,17 +1,17 @@
 """Cost of labelling a streamed trajectory: per atom over its length, and on one and two workers.
 
 Diamond silicon of 512 atoms, rattled, as extended XYZ; classifier of four phases. Serial runs of
-10^4, 10^5 and 10^6 atom-frames in processor time; with --dask also wall time on a local cluster of
-one and of two workers, interleaved, where two idle cores are needed for the number to mean much.
+10^4, 10^5 and 10^6 atom-frames in processor time; with --dask also wall time serially and on a local
+cluster of one and of two workers, interleaved: two idle cores are needed for it to mean much.
 
     python benchmarks/streaming.py [--dask] [--largest 1000000]
 """
 
 import argparse
-import json
 import os
 import tempfile
 import time
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
 
 import ase.io  # noqa: E402
 import numpy as np  # noqa: E402
+from _timing import keep, ratio  # noqa: E402
 from ase.build import bulk  # noqa: E402
 
 import defectkit as dk  # noqa: E402
@@ -82,51 +83,51 @@ def serial(folder, fitted, largest):
 
 
 def shared(folder, fitted):
-    """Wall seconds on one and two workers, medians of interleaved rounds."""
-    from dask.distributed import Client, LocalCluster
-
+    """Wall seconds serially, on one worker and on two, medians of interleaved rounds."""
     path = folder / "shared.extxyz"
     write(path, 600)
-    times = {1: [], 2: []}
-    for rounds in range(ROUNDS):
-        for workers in times:
-            with (
-                LocalCluster(
-                    n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
-                ) as cluster,
-                Client(cluster) as client,
-            ):
-                client.gather(
-                    [
-                        client.submit(
-                            fitted.symmetry, bulk("Si", cubic=True), workers=[w], pure=False
-                        )
-                        for w in client.nthreads()
-                    ]
-                )  # compiled code is loaded
-                output = folder / f"{rounds}.{workers}.extxyz"
-                times[workers].append(
-                    timed(
-                        time.perf_counter,
-                        partial(
-                            classify_trajectory,
-                            path,
-                            fitted,
-                            progress=False,
-                            output=output,
-                            client=client,
-                        ),
-                    )
-                )
+    times = {0: [], 1: [], 2: []}
+    for number in range(ROUNDS):
+        for workers, taken in times.items():
+            label = partial(
+                classify_trajectory,
+                path,
+                fitted,
+                progress=False,
+                output=folder / f"{number}.{workers}.extxyz",
+            )
+            if workers:
+                with _cluster(workers, fitted) as client:
+                    taken.append(timed(time.perf_counter, partial(label, client=client)))
+            else:
+                taken.append(timed(time.perf_counter, label))
     seconds = {str(w): round(float(np.median(t)), 2) for w, t in times.items()}
-    ratio = [a / b for a, b in zip(times[1], times[2], strict=True)]
-    print("wall s by workers:", seconds, "speed-up", [round(r, 2) for r in ratio])
-    return {
-        "wall_s": seconds,
-        "speed_up_median": round(float(np.median(ratio)), 2),
-        "load_average": round(os.getloadavg()[0], 1),
-        "cores": os.cpu_count(),
-    }
+    numbers = {"wall_s_by_workers": seconds}
+    for name, (a, b) in {"one_over_two": (1, 2), "one_over_serial": (1, 0)}.items():
+        numbers[name] = ratio(times[a], times[b])
+    print("wall s by workers:", numbers)
+    return numbers
+
+
+@contextmanager
+def _cluster(workers, fitted):
+    """A client of that many workers, compiled code loaded in each."""
+    from dask.distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        one = bulk("Si", cubic=True)
+        client.gather(
+            [
+                client.submit(fitted.symmetry, one, workers=[worker], pure=False)
+                for worker in client.nthreads()
+            ]
+        )
+        yield client
 
 
 if __name__ == "__main__":
@@ -139,6 +140,4 @@ if __name__ == "__main__":
         numbers = {"serial_us_per_atom_frame": serial(Path(name), fitted, arguments.largest)}
         if arguments.dask:
             numbers["dask"] = shared(Path(name), fitted)
-    target = Path(__file__).parent / "results" / "streaming.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps(numbers, indent=1) + "\n")
+    keep("streaming", numbers)

@@ -110,6 +110,13 @@ def _add_maps(add):
                 f"{shape}: {m}, clusters, ARI with the phases",
                 f"{d[m]['clusters']}, {d[m]['ari_with_the_phases']:g}",
             )
+    d = results("maps_million")
+    if d:
+        add(
+            f"a million points of a map: {', '.join(d['processor_s'])} (processor)",
+            ", ".join(f"{s:g} s" for s in d["processor_s"].values()),
+            "60 s in all",
+        )
 
 
 def _add_others(add):
@@ -160,6 +167,9 @@ def _add_others(add):
             ", ".join(f"{n}: {v['all']:g}" for n, v in d["serial_us_per_atom_frame"].items()),
             "flat",
         )
+    for key, target in (("one_over_two", "1.85"), ("one_over_serial", "under 1.1")):
+        if key in d:
+            add(f"streaming: workers, {key.replace('_', ' ')}, wall time", shown(d[key]), target)
     d = results("notebooks")
     if d:
         add(f"all {d['notebooks']} notebooks, wall time", f"{d['all_wall_s'] / 60:.1f} min")
