@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 CLICKS = ("isolates", "hides", "chooses")
+_ENDINGS = "labels: .extxyz, .csv, .json; the two pictures: .png, .svg, .pdf"
 
 
 def layout(box: Any, widgets: Any) -> Any:
@@ -78,7 +79,7 @@ def _editing_row(edit, row, widgets):
     """The list of clusters beside what is done with them."""
     actions = ("rename", "merge", "choose", "split_off", "cluster_map", "undo", "redo")
     above = row([edit["name"], *(edit[k] for k in actions)])
-    below = row([edit["path"], edit["export"]])
+    below = row([edit["path"], edit["export"], widgets.HTML(_ENDINGS)])
     return row([edit["clusters"], widgets.VBox([above, below], layout={"flex": "1 1 340px"})])
 
 
