@@ -191,7 +191,8 @@ def large():
 def million():
     """Clusters of 10^6 points of a map, and their description: neighbours, q4, q6, open sides.
 
-    Copper of 100 frames of 10 000 atoms, rattled; the map is five normal distributions of 60 to 1 %.
+    Copper of 100 frames of 10 000 atoms, rattled; the map is five normal distributions of 60 to
+    1 %.
     """
     from ase.build import bulk
 
