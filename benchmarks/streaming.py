@@ -2,7 +2,8 @@
 
 Diamond silicon of 512 atoms, rattled, as extended XYZ; classifier of four phases. Serial runs of
 10^4, 10^5 and 10^6 atom-frames in processor time; with --dask also wall time serially and on a
-local cluster of one and of two workers, interleaved: two idle cores are needed for it to mean much.
+local cluster of one and of two workers, interleaved: two idle cores are needed for it to mean
+much.
 
     python benchmarks/streaming.py [--dask] [--largest 1000000]
 """
