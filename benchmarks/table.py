@@ -71,6 +71,7 @@ def rows():
     _add_others(add)
     _add_hot_crystals(add)
     _add_moving_defects(add)
+    _add_imbalance(add)
     return table
 
 
@@ -217,6 +218,26 @@ def _add_moving_defects(add):
             f"{100 * located['interstitial']:.1f} % of {frames['interstitial']}; "
             f"{alarms} of {frames['none']} perfect frames have a defect",
             "99 %, 97 %; under 1 %",
+        )
+
+
+def _add_imbalance(add):
+    """Recall and precision of the ice nucleus in the article's proportion to water."""
+    for case, of in results("nucleus_imbalance").items():
+        water = sum(n for origin, n in of["environments"].items() if origin != "nucleus")
+
+        def shown_of(way, what, of=of):
+            mean, std = of["ways"][way][f"{what}_ice_and_interface"]
+            return f"{mean:g}" + ("" if std is None else f" ± {std:g}")
+
+        add(
+            f"ice nucleus, {of['ice']} of ice to {water} of water, {case}, {len(of['seeds'])} "
+            "seeds: recall, precision (ice and interface, %)",
+            "; ".join(
+                f"{way} {shown_of(way, 'recall')}, {shown_of(way, 'precision')}"
+                for way in of["ways"]
+            ),
+            "balanced: 98, 97",
         )
 
 
