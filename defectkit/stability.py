@@ -5,6 +5,7 @@ The paper asks that a map be robust and shows figures (S1); here the same questi
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -235,5 +236,6 @@ def read_table(path: FilePath) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist or is not a file; check the path.")
     if path.suffix == ".json":
-        return pd.read_json(path, orient="records", precise_float=True, convert_dates=False)
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return pd.DataFrame(rows).fillna(np.nan)
     return pd.read_csv(path, float_precision="round_trip")
