@@ -238,4 +238,5 @@ def read_table(path: FilePath) -> pd.DataFrame:
     if path.suffix == ".json":
         rows = json.loads(path.read_text(encoding="utf-8"))
         return pd.DataFrame(rows).fillna(np.nan)
-    return pd.read_csv(path, float_precision="round_trip")
+    older = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)  # later ones always do that
+    return pd.read_csv(path, **({"float_precision": "round_trip"} if older else {}))
