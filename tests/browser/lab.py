@@ -167,7 +167,7 @@ class Lab:
             self.page.wait_for_timeout(8)
         mouse.up()
 
-    def wait(self, condition, seconds=30):
+    def wait(self, condition, seconds=120):
         """What `condition()` returns once that is neither None nor False."""
         end = time.monotonic() + seconds
         while True:

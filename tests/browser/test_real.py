@@ -35,7 +35,7 @@ class Person:
         self.output.locator("button:visible", has_text=text).first.click()
         self.hears(answer)
 
-    def hears(self, answer, seconds=30):
+    def hears(self, answer, seconds=120):
         self.lab.wait(lambda: re.search(answer, self.output.inner_text()), seconds)
 
     def menu(self, offered):
