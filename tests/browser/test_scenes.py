@@ -1,5 +1,7 @@
 """Scenes and menus in JupyterLab, seen by a real browser: pixels, not only widgets."""
 
+import re
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -77,6 +79,41 @@ box""",
     lab.cell("view.recolour(box, upper + 2)")
     seen = canvas(lab, "large_recoloured", [2, 3])
     assert np.mean(seen[seen != -1] == -2) < 0.03
+
+
+def test_the_mouse_tells_atom_element_and_cluster(lab):
+    lab.notebook(
+        "told.ipynb",
+        """
+import numpy as np
+from ase.build import bulk
+from defectkit import view
+atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True) * 2
+box = view.scene(atoms, np.zeros(64, int), names=["salt"], style="spacefill", radius=1.3)
+box""",
+    )
+    picture = shown(lab).locator("canvas").first
+    lab.wait(lambda: (hues(lab.picture(picture, "told"), [0]) == 0).sum() > 1000)
+
+    def told(cluster):
+        """What the mouse tells somewhere over the picture."""
+        box = picture.bounding_box()
+        for shift in np.linspace(-0.15, 0.15, 20):
+            lab.page.mouse.move(
+                box["x"] + (0.5 + shift) * box["width"], box["y"] + 0.5 * box["height"]
+            )
+            lab.page.wait_for_timeout(300)
+            text = lab.page.evaluate("() => document.body.innerText")
+            if match := re.search(rf"atom (\d+) \((Na|Cl)\), {cluster}\b", text):
+                return match
+        return None
+
+    match = told("salt")
+    assert match and (int(match[1]) % 2 == 0) == (match[2] == "Na")
+    assert "[MOL]" not in lab.page.evaluate("() => document.body.innerText")
+    lab.cell("view.recolour(box, np.ones(64, int), names={1: 'rock'})")
+    picture.scroll_into_view_if_needed()
+    assert told("rock")
 
 
 def test_a_long_crystal_is_seen_whole_in_a_narrow_page(lab):
