@@ -18,10 +18,10 @@ from matplotlib.figure import Figure
 #: then the second output of the cell shows: the picture and a line, or the line. The picture is
 #: part of the style, so that pages that drop styles don't show it beside that of the first output.
 _GONE = ".jp-OutputArea-child:has(> .jp-OutputArea-output.jupyter-widgets)"
-_CUT_OFF = ".jp-OutputArea-child:has(.jupyter-widgets-disconnected)"
+_CUT_OFF = ".jp-OutputArea:has(.jupyter-widgets-disconnected)"
 _STILL = """<style>
 {gone}:has(+ .jp-OutputArea-child #{id}) {{display: none}}
-{gone} + .jp-OutputArea-child #{id}, {cut_off} + .jp-OutputArea-child #{id} {{display: block}}
+{gone} + .jp-OutputArea-child #{id}, {cut_off} #{id} {{display: block}}
 {gone} + .jp-OutputArea-child #{id}::before {{content: ""; display: block; max-width: {width}px;
   aspect-ratio: {width} / {height}; background: white url(data:image/png;base64,{png});
   background-size: 100% 100%}}
