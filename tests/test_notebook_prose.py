@@ -173,7 +173,7 @@ def test_a_notebook_was_executed_in_order_without_errors_or_warnings(name):
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
-def test_pictures_are_stored_small(name):
+def test_pictures_are_stored_small_and_figures_at_200_dpi(name):
     pngs = [
         base64.b64decode("".join(output["data"]["image/png"]))
         for cell in cells(NOTEBOOKS[name], "code")
@@ -181,4 +181,9 @@ def test_pictures_are_stored_small(name):
         if "image/png" in output.get("data", {})
     ]
     assert pngs and all(Image.open(io.BytesIO(png)).mode == "P" for png in pngs)
+    for cell in cells(NOTEBOOKS[name], "code"):  # figures, of 100 dpi on the page: 200 stored
+        for output in cell["outputs"]:
+            if shown_as := output.get("metadata", {}).get("image/png"):
+                png = base64.b64decode("".join(output["data"]["image/png"]))
+                assert Image.open(io.BytesIO(png)).width >= 2 * shown_as["width"]
     assert (ROOT / "notebooks" / f"{name}.ipynb").stat().st_size < 700_000
