@@ -163,7 +163,7 @@ def test_memory_does_not_grow_with_the_trajectory(tmp_path, saved):
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_without_losing_or_repeating_a_frame(tmp_path, saved, model):
-    movie = trajectory(tmp_path / "movie.extxyz", 300)
+    movie = trajectory(tmp_path / "movie.extxyz", 600)
     whole = classify_trajectory(movie, model, output=tmp_path / "whole.extxyz", progress=False)
     output = tmp_path / "killed.extxyz"
     progress = output.with_name(output.name + ".progress")
@@ -564,20 +564,22 @@ def test_two_calls_do_not_write_one_output(tmp_path, movie, model):
 
 @pytest.mark.slow
 def test_the_lock_of_a_killed_process_is_gone(tmp_path, saved):
-    movie = trajectory(tmp_path / "movie.extxyz", 200)
+    movie = trajectory(tmp_path / "movie.extxyz", 600)
     output = tmp_path / "out.extxyz"
     run = start(movie, saved, output)
     end = time.monotonic() + 100
     while not output.with_name(output.name + ".progress").exists():
         assert time.monotonic() < end and run.poll() is None
         time.sleep(0.002)
+    os.kill(run.pid, signal.SIGSTOP)  # it neither ends nor gives the output up
+    assert run.poll() is None
     other = start(movie, saved, output)
     assert other.wait(timeout=100) == 1
     other.stdout.close()
     os.kill(run.pid, signal.SIGKILL)
     run.wait()
     run.stdout.close()
-    assert len(classify_trajectory(movie, saved, output=output, progress=False)) == 198
+    assert len(classify_trajectory(movie, saved, output=output, progress=False)) == 598
 
 
 def test_two_observers_do_not_write_one_output(tmp_path, movie, model):
