@@ -280,8 +280,8 @@ def imbalance():
         )
 
     return (
-        "With water of separate runs (`ice-nucleus`, `water-liquid`: running averages, whose windows "
-        "overlap or do not) added up to the article's proportion, 2000 : 75 000 "
+        "With water of separate runs (`ice-nucleus`, `water-liquid`: running averages, windows "
+        "that overlap or do not) added up to the article's proportion, 2000 : 75 000 "
         "(`benchmarks/results/nucleus_imbalance.json`), recall / precision of the nucleus, "
         "ice and interface by CHILL+, molecule by molecule: "
         + "; ".join(f"{told(case)} ({name})" for name, case in cases.items())
