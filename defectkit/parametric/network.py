@@ -57,7 +57,7 @@ def apply_layers(
     # The scale goes into the first layer; the mean is taken off in double precision.
     layers = [(layers[0][0] * factor[:, None].astype(np.float32), layers[0][1]), *layers[1:]]
     sizes = (X.shape[1], *(len(bias) for _, bias in layers))
-    rows = [np.empty((ROWS, n), np.float32) for n in sizes]
+    rows = [np.empty((min(len(X), ROWS), n), np.float32) for n in sizes]
     out = np.empty((len(X), sizes[-1]))
     with _PRODUCTS, _blas().limit(limits=1, user_api="blas"):  # products too small to share
         for start in range(0, len(X), ROWS):

@@ -15,10 +15,9 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.model_selection import StratifiedGroupKFold
 
-from .network import ROWS
-
 __all__ = ["Space", "find_novel", "fit_novelty"]
 
+_AT_ONCE = 15_000  # numbers of an array: larger ones are had from the system, page by page
 _FOLDS = 10
 _RIDGE = 1e-4  # added to variances, in units of that of all environments
 _SMALL = 1e-3  # of the largest feature: below, the logarithm becomes linear
@@ -48,14 +47,13 @@ class Space:
         n_classes, n_parts, d = self.mean.shape
         shift = np.einsum("ckd,ckde->cke", self.mean, self.whiten).ravel()
         whiten = self.whiten.transpose(2, 0, 1, 3).reshape(d, -1)  # one product serves all
-        out = np.empty((len(X), n_classes))
-        for start in range(0, len(X), ROWS):
-            z = ((_bent(X[start : start + ROWS], self.scale) - self.centre) * self.factor) @ whiten
+        parts, rows = np.empty((len(X), n_classes, n_parts)), max(64, _AT_ONCE // whiten.shape[1])
+        for start in range(0, len(X), rows):
+            z = ((_bent(X[start : start + rows], self.scale) - self.centre) * self.factor) @ whiten
             z -= shift
             z = z.reshape(-1, n_classes, n_parts, d)
-            parts = self.constant - 0.5 * np.einsum("nckd,nckd->nck", z, z)
-            out[start : start + ROWS] = logsumexp(parts, axis=2)
-        return out
+            np.einsum("nckd,nckd->nck", z, z, out=parts[start : start + rows])
+        return logsumexp(self.constant - 0.5 * parts, axis=2)
 
 
 def find_novel(X: np.ndarray, spaces: list[Space]) -> np.ndarray:

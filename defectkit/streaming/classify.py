@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from collections import deque
 from collections.abc import Callable
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["classify_trajectory", "label_observer"]
 
 NOT_A_CENTRE = -2
+_TASK_BYTES = 8_000_000
 
 
 def classify_trajectory(
@@ -72,6 +74,8 @@ def classify_trajectory(
     client : dask.distributed.Client, optional
         Its workers share the frames, in chunks of `chunk`; this process reads and writes. A chunk
         whose worker dies is computed again.
+    chunk : int, optional
+        Default: 16 frames, or 8 to 16 for each that two chunks share, fewer of large ones.
     progress : bool, optional
         A bar; by default where it takes more than 2 s.
     trust_order : bool
@@ -106,9 +110,7 @@ def classify_trajectory(
             push = _labeller(*task, writer.done)
             done = (made for raw in read if (made := push(parse(raw))) is not None)
         else:
-            done = _distributed(
-                client, read, task, writer.done, chunk or max(16, 8 * (window - 1))
-            )
+            done = _distributed(client, read, task, writer.done, chunk)
         for frame in tqdm(
             done,
             desc="classify",
@@ -283,12 +285,21 @@ def _label_chunk(raws, task, first):
     return made, None
 
 
+def _chunk(frames, window):
+    """Frames of a task: 8 to 16 for each that two tasks share, as many as make some megabytes."""
+    fit = _TASK_BYTES // max(map(len, map(pickle.dumps, frames)), default=1)
+    return max(16, min(max(8, fit // max(1, window - 1)), 16) * (window - 1))
+
+
 def _distributed(client, raws, task, first, chunk):
     """Labelled frames in order; no more chunks are under way than the workers need.
 
     Chunks travel with their task, so that a dead worker takes nothing with it.
     """
-    window = task[1]
+    window, raws = task[1], iter(raws)
+    if chunk is None:
+        some = list(islice(raws, 1))
+        chunk, raws = _chunk(some, window), chain(some, raws)
     pending, held = deque(), deque(maxlen=chunk + window - 1)
     stopped = None
     limit = 2 * max(1, sum(client.nthreads().values()))
