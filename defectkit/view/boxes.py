@@ -14,17 +14,19 @@ from IPython.display import display
 from ipywidgets import VBox
 from matplotlib.figure import Figure
 
-#: JupyterLab marks a view whose kernel is gone, and one cut off from it, by these classes. Only
-#: then the second output of the cell shows: the picture and a line, or the line. The picture is
-#: part of the style, so that pages that drop styles don't show it beside that of the first output.
+#: JupyterLab marks a view whose kernel is gone by a class: then the second output of the cell
+#: shows, the picture and a line. The picture is part of the style, so that pages that drop styles
+#: don't show it beside that of the first output. A view that is cut off from its kernel has
+#: another class, and shows the line itself.
 _GONE = ".jp-OutputArea-child:has(> .jp-OutputArea-output.jupyter-widgets)"
-_CUT_OFF = ".jp-OutputArea:has(.jupyter-widgets-disconnected)"
+_BOX = "defectkit-box"
 _STILL = """<style>
 {gone}:has(+ .jp-OutputArea-child #{id}) {{display: none}}
-{gone} + .jp-OutputArea-child #{id}, {cut_off} #{id} {{display: block}}
+{gone} + .jp-OutputArea-child #{id} {{display: block}}
 {gone} + .jp-OutputArea-child #{id}::before {{content: ""; display: block; max-width: {width}px;
   aspect-ratio: {width} / {height}; background: white url(data:image/png;base64,{png});
   background-size: 100% 100%}}
+.{box}.jupyter-widgets-disconnected::after {{content: "{line}"}}
 </style><div id="{id}" class="defectkit-still" hidden>{line}</div>"""
 _RUN = "The kernel of this view is gone: run the cell to use it again."
 
@@ -39,6 +41,7 @@ class PictureBox(VBox):
     def __init__(self, picture: Callable[[], bytes], what: str, **traits: Any) -> None:
         super().__init__(**traits)
         self.picture, self.what = picture, what
+        self.add_class(_BOX)
 
     def __repr__(self):
         return f"{self.what}; run the cell to use it"
@@ -54,7 +57,7 @@ class PictureBox(VBox):
         width, height = struct.unpack(">II", base64.b64decode(bundle["image/png"][:32])[16:24])
         still = _STILL.format(
             gone=_GONE,
-            cut_off=_CUT_OFF,
+            box=_BOX,
             id=f"still{uuid.uuid4().hex}",
             width=width,
             height=height,

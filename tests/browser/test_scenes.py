@@ -205,6 +205,12 @@ box""",
     assert lab.text("drawn") == "['pca', 'umap', 'umap']"  # a figure drawn before is kept
 
 
+def lines_below(lab):
+    """What stands below each view that was displayed, in the style sheet's words."""
+    return lab.page.evaluate("""() => [...document.querySelectorAll(".defectkit-box")]
+        .map(box => getComputedStyle(box, "::after").content)""")
+
+
 def test_pictures_take_the_place_of_widgets_when_reopened(lab):
     lab.notebook(
         "reopened.ipynb",
@@ -224,16 +230,15 @@ view.chooser({"method": ["pca", "umap"]}, lambda method: (np.random.rand(64, 2),
     lab.page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()"
     )
-    lab.wait(lambda: all(one.is_visible() for one in still.all()), 120)
-    assert still.first.inner_text() == (
-        "The kernel of this view is gone: run the cell to use it again."
-    )
+    line = "The kernel of this view is gone: run the cell to use it again."
+    lab.wait(lambda: lines_below(lab) == 2 * [f'"{line}"'])
     lab.picture(lab.page.locator(".jp-Notebook"), "reopened_restarted")
     reopen(lab, "reopened.ipynb")
     lab.wait(lambda: still.count() == 2 and all(one.is_visible() for one in still.all()), 60)
     for number in range(2):
         seen = hues(lab.picture(still.nth(number), f"reopened_{number}"), [0, 1])
         assert min((seen == c).sum() for c in (0, 1)) > 300
+    assert still.first.inner_text() == line
     text = lab.page.locator(".jp-Notebook").inner_text()
     assert "Error displaying widget" not in text and "VBox(" not in text
 
