@@ -118,8 +118,9 @@ class Explorer(PictureBox):
         job = self.job
         if job is not None:
             job["thread"].join(timeout)
-        if self.error is not None:
-            raise self.error
+        with self.lock:  # the last thing that is done is to show it
+            if self.error is not None:
+                raise self.error
 
     def apply(self, wanted: Any, redraw: bool = False, keep: bool = False) -> None:
         """Show a choice all of which is ready; only what changes is drawn.
