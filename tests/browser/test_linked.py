@@ -197,8 +197,8 @@ explorer = view.explorer([crystal, crystal], labels=labels, maps={"umap": Y, "ma
 explorer""",
     )
     plot, atoms, output = explorer_parts(lab)
-    lab.wait(lambda: min(shares(lab, plot, "many_map", [0, 1]).values()) > 300, 120)
-    lab.wait(lambda: shares(lab, atoms, "many_atoms", [0, 1])[0] > 300, 120)
+    lab.wait(lambda: min(shares(lab, plot, "many_map", [0, 1]).values()) > 300)
+    lab.wait(lambda: shares(lab, atoms, "many_atoms", [0, 1])[0] > 300)
     assert "40\u2009000 of 78\u2009608 points are drawn" in output.inner_text()
     start = time.perf_counter()
     lab.cell("explorer.select(cluster=1); explorer.choose(method='map')")
@@ -224,7 +224,7 @@ explorer = view.explorer(4 * [crystal], labels=labels, maps={"umap": Y, "map": -
 explorer""",
     )
     plot, atoms, output = explorer_parts(lab)
-    lab.wait(lambda: min(shares(lab, atoms, "twenty_atoms", [0, 1, 2]).values()) > 300, 120)
+    lab.wait(lambda: min(shares(lab, atoms, "twenty_atoms", [0, 1, 2]).values()) > 300)
     took = {"map": [], "frame": []}
     for method in ("map", "umap", "map", "umap"):
         start = time.perf_counter()

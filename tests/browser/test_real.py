@@ -35,8 +35,8 @@ class Person:
         self.output.locator("button:visible", has_text=text).first.click()
         self.hears(answer)
 
-    def hears(self, answer, seconds=120):
-        self.lab.wait(lambda: re.search(answer, self.output.inner_text()), seconds)
+    def hears(self, answer):
+        self.lab.wait(lambda: re.search(answer, self.output.inner_text()))
 
     def menu(self, offered):
         """The menu that offers something."""
