@@ -19,6 +19,7 @@ from numpy.lib.format import open_memmap
 from numpy.typing import DTypeLike
 
 from . import _threads
+from ._loading import load
 from ._shown import Shown
 from ._types import FilePath
 from .io.atomic_write import user_path
@@ -52,6 +53,9 @@ class NeuralNetworkPotential(Shown, Calculator):
         an atom beyond the old list could have come inside the cutoff
     n_jobs
         threads; default all of this machine
+    device
+        of torch ("cuda", "cuda:1", "cpu") that computes everything but neighbours, equal to the
+        compiled kernels to rounding; None, the default: those, on the processor
 
     Results hold energy, free_energy, energies (n_atoms,), forces (n_atoms, 3) and, where the cell
     is periodic along all axes, stress (6,) in ASE's order and sign.  After a calculation,
@@ -75,6 +79,7 @@ class NeuralNetworkPotential(Shown, Calculator):
         energy_unit: float = Hartree,
         skin: float = 0.6,
         n_jobs: int | None = None,
+        device: str | None = None,
     ) -> None:
         super().__init__()
         _threads.check(n_jobs)
@@ -95,6 +100,7 @@ class NeuralNetworkPotential(Shown, Calculator):
                 "it: copy it from where the potential comes from."
             )
         self.symmetry = SymmetryFunctions.from_n2p2(folder, length_unit, scaling)
+        self.symmetry = self.symmetry.using(device=device)
         self.skin, self.n_jobs = skin, n_jobs
         self.features, self.extrapolations, self.extrapolations_total = {}, 0, 0
         self._mean, unit = _normalisation(folder / "input.nn", keywords, energy_unit)
@@ -113,10 +119,12 @@ class NeuralNetworkPotential(Shown, Calculator):
     def _summary(self):
         nets = ", ".join(f"{e} {'-'.join(map(str, net.sizes))}" for e, net in self._nets.items())
         seen = f"{self.extrapolations_total} outside the training data's range so far"
+        device = self.symmetry.device
+        computed = [("computed", f"by torch on {device}")] if device else []
         return (
             f"NeuralNetworkPotential of {', '.join(self.symmetry.elements)}, cutoff "
             f"{self.symmetry.cutoff:.4g} Å, skin {self.skin:g} Å",
-            [("nets", nets), ("features", seen)],
+            [("nets", nets), ("features", seen), *computed],
         )
 
     def calculate(
@@ -144,8 +152,13 @@ class NeuralNetworkPotential(Shown, Calculator):
             frame, plan, net = sf.geometry(atoms, centres, *pairs), sf.plan(e), self._nets[e]
             raw = np.zeros((len(centres), len(sf.functions[e])))
             output = np.empty(len(centres))
-            given = frame, plan, net, slopes, raw, output, force, virial
-            _threads.run_parts(kernels.forces_of(N_CHUNKS, *given), N_CHUNKS)
+            given = frame, plan, net, slopes, raw, output
+            if sf.device:
+                add_forces = load("symmetry.by_torch.forces").add_forces
+                add_forces(sf.device, False, *given, force[0], virial[0])
+            else:
+                parts = kernels.forces_of(N_CHUNKS, *given, force, virial)
+                _threads.run_parts(parts, N_CHUNKS)
             sf.check_finite(e, raw, centres)
             s = sf.scaling[e]
             found += np.count_nonzero((raw < s.minimum) | (raw > s.maximum))

@@ -7,6 +7,7 @@ features of each centre.  `features` does the same for a trajectory.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +16,21 @@ from ase.data import atomic_numbers, chemical_symbols
 from ase.units import Bohr
 
 from .. import _threads
+from .._loading import load
 from .._progress import tqdm
 from .._shown import Shown
 from .._types import Centres, FilePath
 from ..neighbours.lists import centre_index, check_atoms, neighbour_list
 from ..neighbours.slabs import MOST, slabs
-from . import grids, kernels
+from . import frames, grids, kernels
 from .kernel_tables import RADIAL_KINDS, make_plan
-from .kernels.tables import Frame
 from .n2p2_files import read_cutoff, read_elements, read_function, read_input_nn, read_scaling
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from .kernel_tables import Function
+    from .kernels.tables import Frame
     from .n2p2_files import Scaling
 
 
@@ -40,6 +42,7 @@ class SymmetryFunctions(Shown):
     """
 
     sensitive_to = "elements, distances and angles of the neighbours, not their handedness"
+    device: str | None = None  # of torch; None: the compiled kernels, on the processor
 
     def __init__(
         self,
@@ -200,6 +203,22 @@ class SymmetryFunctions(Shown):
             functions[f.centre].append(f)
         return cls(functions, 2, 0.0, elements)
 
+    def using(self, device: str | None = None) -> SymmetryFunctions:
+        """The same functions, computed by torch on a device; `device` says which.
+
+        device  "cuda", "cuda:1", "cpu" or another one with double precision; None changes nothing
+
+        Values agree with those of the compiled kernels to rounding, 1e-9 of a column's largest.
+        Neighbours are still found on the processor; what a file keeps of these functions does not
+        name the device.  Raises ValueError where torch has no such device, ImportError without
+        torch.
+        """
+        made = copy(self)
+        if device is not None:
+            load("symmetry.by_torch.devices").check_device(device)
+            made.device = str(device)
+        return made
+
     def _summary(self):
         kinds = {}
         for e in self.elements:
@@ -211,6 +230,7 @@ class SymmetryFunctions(Shown):
         title = (
             f"SymmetryFunctions of {', '.join(self.elements)}, cutoff {self.cutoff:.4g} Å, "
             f"cutoff function {self.cutoff_type}"
+            + (f", by torch on {self.device}" if self.device else "")
         )
         return title, [(", ".join(names), text) for text, names in kinds.items()]
 
@@ -276,7 +296,8 @@ class SymmetryFunctions(Shown):
 
     def _in_slabs(self, atoms, index, names, progress=False):
         """Yields element, rows of `index` and their features, by slabs of a large frame."""
-        kernels.compiled("evaluate", "features_of")  # and with them, at once, all of numba
+        if not self.device:
+            kernels.compiled("evaluate", "features_of")  # and with them, at once, all of numba
         numbers = atoms.numbers[index]
         for part, ids, own in tqdm(
             slabs(atoms, self.cutoff),
@@ -315,7 +336,10 @@ class SymmetryFunctions(Shown):
         """
         out = np.zeros((len(centres), len(self.functions[element])))
         frame, plan = self.geometry(atoms, centres, first, neigh, shift), self.plan(element)
-        _threads.run_parts(kernels.features_of(frame, plan, out), len(centres))
+        if self.device:
+            load("symmetry.by_torch.functions").add_features(self.device, False, frame, plan, out)
+        else:
+            _threads.run_parts(kernels.features_of(frame, plan, out), len(centres))
         self.check_finite(element, out, centres, ids)
         return self.scaled(element, out) if element in self.scaling else out
 
@@ -327,18 +351,8 @@ class SymmetryFunctions(Shown):
         values   (n_centres, n_features) of `raw`; the kernel fills the row of an atom that
                  coincides with another one with NaN
         """
-        bad = ~np.isfinite(values)
-        if not bad.any():
-            return
-        row = int(np.flatnonzero(bad.any(axis=1))[0])
-        atom = int(centres[row]) if ids is None else int(ids[centres[row]])
-        if np.isnan(values[row]).all():
-            raise ValueError(f"atom {atom} coincides with another atom; remove one of them.")
-        name = self.names(element)[int(np.flatnonzero(bad[row])[0])]
-        raise ValueError(
-            f"function {name} is not finite at atom {atom}; its parameters are "
-            "outside what double precision holds: change or drop that function."
-        )
+        atoms = centres if ids is None else ids[centres]
+        frames.check_finite(values, self.names(element), atoms)
 
     def geometry(
         self,
@@ -349,18 +363,7 @@ class SymmetryFunctions(Shown):
         shift: np.ndarray,
     ) -> Frame:
         """What the compiled loops take before the plan."""
-        lookup = np.full(119, -1)
-        lookup[[atomic_numbers[e] for e in self.elements]] = np.arange(len(self.elements))
-        return Frame(
-            np.ascontiguousarray(centres, np.int64),
-            np.ascontiguousarray(first, np.int64),
-            np.ascontiguousarray(neigh, np.int64),
-            np.ascontiguousarray(shift, np.int32),
-            np.ascontiguousarray(atoms.positions, float),
-            np.ascontiguousarray(atoms.cell.array, float),
-            lookup[atoms.numbers],
-            np.array([float(atomic_numbers[e]) for e in self.elements]),
-        )
+        return frames.make_frame(self.elements, atoms, centres, first, neigh, shift)
 
     def scaled(self, element: str, raw: np.ndarray) -> np.ndarray:
         """Raw features (columns of input.nn) scaled and centred as `scaling.data` says."""

@@ -50,8 +50,9 @@ def features(
     -----
     Each thread works on a frame of its own, or all on the same
     where there are fewer frames than threads or as many like the first hold over 100 000 atoms;
-    the neighbours of no more frames are in memory at a time.  The bits do not depend on the
-    threads.  Descriptors of other libraries take one frame after the other.
+    the neighbours of no more frames are in memory at a time.  Functions that torch computes on a
+    device (`SymmetryFunctions.using`) and descriptors of other libraries take one frame after the
+    other.  The bits do not depend on the threads.
     """
     if isinstance(frames, str | os.PathLike):
         from ..io.trajectory import iter_frames  # ASE's readers take 0.2 s to import
@@ -73,7 +74,9 @@ def features_of_each(
     pairs = iter(pairs)
     begun = list(islice(pairs, n_jobs))
     ours = isinstance(symmetry, SymmetryFunctions)
-    apart = n_jobs if ours and len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST else 1
+    compiled = isinstance(symmetry, SymmetryFunctions) and not symmetry.device
+    few = compiled and len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST
+    apart = n_jobs if few else 1
 
     def one(numbered):
         n, (atoms, centres) = numbered

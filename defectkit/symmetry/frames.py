@@ -1,0 +1,58 @@
+"""What the kernels take of a frame, and whether what they give is finite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.data import atomic_numbers
+
+from .kernels.tables import Frame
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+
+def make_frame(
+    elements: Sequence[str],
+    atoms: Atoms,
+    centres: np.ndarray,
+    first: np.ndarray,
+    neigh: np.ndarray,
+    shift: np.ndarray,
+) -> Frame:
+    """The `Frame` of atoms, some of them centres, and their neighbours (see `neighbour_list`)."""
+    lookup = np.full(119, -1)
+    lookup[[atomic_numbers[e] for e in elements]] = np.arange(len(elements))
+    return Frame(
+        np.ascontiguousarray(centres, np.int64),
+        np.ascontiguousarray(first, np.int64),
+        np.ascontiguousarray(neigh, np.int64),
+        np.ascontiguousarray(shift, np.int32),
+        np.ascontiguousarray(atoms.positions, float),
+        np.ascontiguousarray(atoms.cell.array, float),
+        lookup[atoms.numbers],
+        np.array([float(atomic_numbers[e]) for e in elements]),
+    )
+
+
+def check_finite(values: np.ndarray, names: Sequence[str], atoms: np.ndarray) -> None:
+    """Raises ValueError that says which atom or function gave no finite value.
+
+    values  (n, n_features); the kernels fill the row of an atom that coincides with another one
+            with NaN
+    names   of the columns
+    atoms   (n,) by what number errors call each
+    """
+    bad = ~np.isfinite(values)
+    if not bad.any():
+        return
+    row = int(np.flatnonzero(bad.any(axis=1))[0])
+    if np.isnan(values[row]).all():
+        raise ValueError(f"atom {atoms[row]} coincides with another atom; remove one of them.")
+    name = names[int(np.flatnonzero(bad[row])[0])]
+    raise ValueError(
+        f"function {name} is not finite at atom {atoms[row]}; its parameters are "
+        "outside what double precision holds: change or drop that function."
+    )
