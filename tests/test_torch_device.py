@@ -195,6 +195,13 @@ def test_one_value_each_time(device, diamond):
     np.testing.assert_array_equal(sf(diamond), sf(diamond))
 
 
+def test_every_tensor_is_made_on_the_device(device, ice):
+    """Those made elsewhere would be on a device without memory, which goes with no other."""
+    with torch().device("meta"):
+        same_by_element(ice, SymmetryFunctions.from_n2p2(RANDOM), device)
+        same_calculation(ice, RANDOM, device)
+
+
 # Energies and forces
 
 
@@ -223,6 +230,7 @@ def test_a_random_net_gives_the_same_energies_forces_and_stress(device, ice, mon
     monkeypatch.setattr(_functions(), "TRIPLES", {device: 30_000})
     open_ice = ice.copy()
     open_ice.pbc = False
+    open_ice += Atoms("OH2", [(60, 60, 60), (90, 0, 0), (91, 0, 0)])
     assert "stress" not in same_calculation(open_ice, RANDOM, device).calc.results
 
 

@@ -209,9 +209,9 @@ class SymmetryFunctions(Shown):
         device  "cuda", "cuda:1", "cpu" or another one with double precision; None changes nothing
 
         Values agree with those of the compiled kernels to rounding, 1e-9 of a column's largest.
-        Neighbours are still found on the processor; what a file keeps of these functions does not
-        name the device.  Raises ValueError where torch has no such device, ImportError without
-        torch.
+        Neighbours are still found on the processor; some 2 GB of the device's memory are used,
+        less where there is less.  What a file keeps of these functions does not name the device.
+        Raises ValueError where torch has no such device, ImportError without torch.
         """
         made = copy(self)
         if device is not None:

@@ -48,7 +48,7 @@ def cutoff_values(kind: int, inner: float, rc: float, r: Tensor) -> Tensor:
         return (r < rc).to(r.dtype)
     if kind in (2, 3):
         t = torch.tanh(torch.clamp(1.0 - r / rc, min=0.0))
-        return t * t * t * (TANH_NORM if kind == 3 else 1.0)
+        return torch.pow(t, 3) * TANH_NORM if kind == 3 else torch.pow(t, 3)
     x = torch.clamp((r - inner * rc) / (rc - inner * rc), 0.0, 1.0)
     if kind == 1:
         return 0.5 + 0.5 * torch.cos(pi * x)
@@ -70,7 +70,7 @@ def compact_values(kind: int, left: float, right: float, x: Tensor) -> Tensor:
 def gaussian_values(eta: float, centre: float, r: Tensor, cutoff: Tensor) -> Tensor:
     """Gaussians times their cutoff function."""
     d = r - centre if centre else r
-    return torch.exp(-eta * d * d) * cutoff
+    return torch.exp(-eta * torch.square(d)) * cutoff
 
 
 def radial_values(plan: Any, row: int, r: Tensor, cutoffs: dict[int, Tensor]) -> Tensor:
@@ -96,12 +96,10 @@ def angle_values(cosine: Tensor) -> Tensor:
 
 def power_values(lam: float, zeta: float, cosine: Tensor) -> Tensor:
     """(1 + lam cos(theta))^zeta, zero where the base is negative."""
-    x = 1.0 + lam * cosine
-    positive = x > 0.0
-    x = torch.where(positive, x, 1.0)
+    x = lam * cosine + 1.0
     if zeta in (1.0, 2.0, 4.0):
-        power = x if zeta == 1.0 else x * x
-        power = power * power if zeta == 4.0 else power
-    else:
-        power = torch.pow(x, zeta)
-    return torch.where(positive, power, 0.0)
+        x = torch.clamp(x, min=0.0)
+        x = x if zeta == 1.0 else torch.square(x)
+        return torch.square(x) if zeta == 4.0 else x
+    positive = x > 0.0
+    return torch.where(positive, torch.pow(torch.where(positive, x, 1.0), zeta), 0.0)

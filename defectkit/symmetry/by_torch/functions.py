@@ -16,27 +16,62 @@ from .triples import Neighbours, neighbours, triples
 if TYPE_CHECKING:
     from ..kernels.tables import Frame, Plan
 
-TRIPLES = {"cpu": 2**17}  # of a batch, before those beyond the cutoffs are dropped
-MOST_TRIPLES = 2**22  # elsewhere
+# Of a batch, before those beyond the cutoffs are dropped: some 50 to 120 bytes each with tens of
+# functions, on a card up to 2 GB beside the neighbour list (20 bytes a pair).
+TRIPLES = {"cpu": 2**17}
+MOST_TRIPLES = 2**24  # elsewhere
+
+
+def sums(values: Tensor, lengths: Tensor) -> Tensor:
+    """Sums of numbers sorted by row, always in the same order."""
+    if len(values) == 0:  # which not every device takes
+        return values.new_zeros(len(lengths))
+    return torch.segment_reduce(values.contiguous(), "sum", lengths=lengths, unsafe=True)
+
+
+class _SumOfProducts(torch.autograd.Function):
+    """Sums by row (n_rows, n_members) of products of a factor of one kind and one of another.
+
+    members  (n_members) of (number of the first, number of the second among all, norm)
+    """
+
+    @staticmethod
+    def forward(ctx, row, lengths, members, *factors):
+        ctx.save_for_backward(row, *factors)
+        ctx.members = members
+        found = [norm * sums(factors[f] * factors[g], lengths) for f, g, norm in members]
+        return torch.stack(found, dim=1)
+
+    @staticmethod
+    def backward(ctx, slope):
+        row, *factors = ctx.saved_tensors
+        slopes: list[Any] = [None] * len(factors)
+        for (f, g, norm), column in zip(ctx.members, slope.unbind(1), strict=True):
+            of_row = (norm * column).index_select(0, row)
+            for one, other in ((f, g), (g, f)):
+                if slopes[one] is None:
+                    slopes[one] = of_row * factors[other]
+                else:
+                    slopes[one].addcmul_(of_row, factors[other])
+        return None, None, None, *slopes
 
 
 class _SumOfRows(torch.autograd.Function):
-    """Sums of numbers sorted by row, always in the same order."""
+    """`sums` with slopes."""
 
     @staticmethod
     def forward(ctx, values, row, lengths):
         ctx.save_for_backward(row)
-        return torch.segment_reduce(values.contiguous(), "sum", lengths=lengths, unsafe=True)
+        return sums(values, lengths)
 
     @staticmethod
     def backward(ctx, slope):
-        return slope[ctx.saved_tensors[0]], None, None
+        return slope.index_select(0, ctx.saved_tensors[0]), None, None
 
 
 def functions(near: Neighbours, plan: Plan, weight: Tensor) -> Tensor:
     """Symmetry functions (n_rows, n_functions) of a batch of centres."""
-    r = torch.sqrt((near.vector * near.vector).sum(1))
-    unit = near.vector / r[:, None]
+    r = torch.sqrt(torch.square(near.vector).sum(1))
     of_neighbour = _radial_factors(near, plan, weight, r)
     columns: dict[int, Tensor] = {}
     for radial, species, column in plan.pairs.tolist():
@@ -45,7 +80,7 @@ def functions(near: Neighbours, plan: Plan, weight: Tensor) -> Tensor:
             values = torch.where(near.species == species, values, 0.0)
         columns[column] = _SumOfRows.apply(values, near.row, near.lengths)
     for channel in plan.channels:
-        _add_channel(near, plan, channel, r, unit, of_neighbour, columns)
+        _add_channel(near, plan, channel, r, of_neighbour, columns)
     return torch.stack([columns[n] for n in range(len(columns))], dim=1)
 
 
@@ -60,46 +95,55 @@ def _radial_factors(near, plan, weight, r):
     return found
 
 
-def _add_channel(near, plan, channel, r, unit, of_neighbour, columns):
+def _add_channel(near, plan, channel, r, of_neighbour, columns):
     """Adds the angular functions of one channel to the columns."""
-    at = triples(near, r, unit, channel)
-    a, b = r[at.j], r[at.k]
-    cosine = (unit[at.j] * unit[at.k]).sum(1)
-    product = a * b
-    angles = _angles(plan, channel, cosine)
-    base = int(channel["envelope"])
-    if channel["narrow"]:
-        square = a * a + b * b - 2.0 * product * cosine
-        side = torch.sqrt(square)
+    at = triples(near, r, channel)
+    a, b = r.index_select(0, at.j), r.index_select(0, at.k)
+    dot = (near.vector.index_select(0, at.j) * near.vector.index_select(0, at.k)).sum(1)
+    two = torch.square(a) + torch.square(b)
+    square = torch.sub(two, dot, alpha=2.0) if channel["narrow"] else None
+    radials = _radials_of_triples(near, plan, channel, of_neighbour, at, two, square)
+    angles = _angles(plan, channel, dot / (a * b))
+    first, g0 = channel["factors"][0], channel["angles"][0] - len(radials)
+    members = plan.members[slice(*channel["members"])].tolist()
+    pairs = [(factor - first, angle - g0, norm) for factor, angle, _, norm in members]
+    found = _SumOfProducts.apply(at.row, at.lengths, pairs, *radials, *angles)
+    for (_, _, column, _), values in zip(members, found.unbind(1), strict=True):
+        columns[column] = values
+
+
+def _radials_of_triples(near, plan, channel, of_neighbour, at, two, square):
+    """Product of the radial factors of a channel's triples, one for each of its factors.
+
+    two     sum of the squared distances of j and k
+    square  squared third side, None where it does not count
+    """
+    rows, base = plan.factors[slice(*channel["factors"])], int(channel["envelope"])
+
+    def of_two(row):
+        values = of_neighbour[row]
+        return values.index_select(0, at.j) * values.index_select(0, at.k)
+
+    if square is None:
+        return [of_two(row) for row in rows.tolist()]
+    side = torch.sqrt(square)
     if base >= 0:
-        bare = of_neighbour[base]
-        envelope = bare[at.j] * bare[at.k] * cutoff_of(plan, plan.radials["cutoff"][base], side)
-        squares = 2.0 * (square + product * cosine)
-    members = plan.members[slice(*channel["members"])]
+        envelope = of_two(base) * cutoff_of(plan, plan.radials["cutoff"][base], side)
+        two = two + square
+        return [envelope * torch.exp(-eta * two) for eta in plan.radials["a"][rows].tolist()]
     cutoffs: dict[int, Tensor] = {}
-    for f in range(*channel["factors"]):
-        row = int(plan.factors[f])
-        if base >= 0:
-            radial = envelope * torch.exp(-float(plan.radials["a"][row]) * squares)
-        else:
-            radial = of_neighbour[row][at.j] * of_neighbour[row][at.k]
-            if channel["narrow"]:
-                radial = radial * radial_values(plan, row, side, cutoffs)
-        for _, angle, column, norm in members[members["factor"] == f].tolist():
-            values = radial * angles[angle]
-            columns[column] = norm * _SumOfRows.apply(values, at.row, at.lengths)
+    return [of_two(row) * radial_values(plan, row, side, cutoffs) for row in rows.tolist()]
 
 
 def _angles(plan, channel, cosine):
-    """Angular factors of a channel's triples, by their row."""
-    found, theta = {}, None
-    for g in range(*channel["angles"]):
-        kind, a, b = plan.angles[g].item()
+    """Angular factors of a channel's triples."""
+    found, theta = [], None
+    for kind, a, b in plan.angles[slice(*channel["angles"])].tolist():
         if kind == 0:
-            found[g] = power_values(a, b, cosine)
+            found.append(power_values(a, b, cosine))
             continue
         theta = angle_values(cosine) if theta is None else theta
-        found[g] = compact_values(kind, a, b, theta)
+        found.append(compact_values(kind, a, b, theta))
     return found
 
 

@@ -74,7 +74,7 @@ def neighbours(
 
 
 @torch.no_grad()
-def triples(near: Neighbours, r: Tensor, unit: Tensor, channel: Any) -> Triples:
+def triples(near: Neighbours, r: Tensor, channel: Any) -> Triples:
     """Triples of a channel whose sides lie inside its cutoffs, each once."""
     rc, e1, e2 = float(channel["rc"]), int(channel["first"]), int(channel["second"])
     inside = r < rc
@@ -88,9 +88,8 @@ def triples(near: Neighbours, r: Tensor, unit: Tensor, channel: Any) -> Triples:
     which, k = expanded(first, ends[row + 1] - first)
     j, k = own[which], other[k]
     if channel["narrow"]:
-        cosine = (unit[j] * unit[k]).sum(1)
-        a, b = r[j], r[k]
-        near_enough = torch.nonzero(a * a + b * b - 2.0 * a * b * cosine < rc * rc).squeeze(1)
+        side = torch.linalg.vector_norm(near.vector[j] - near.vector[k], dim=1)
+        near_enough = torch.nonzero(side < rc).squeeze(1)
         j, k = j[near_enough], k[near_enough]
     row = near.row[j]
     return Triples(row, lengths_of(row, near.n_rows), j, k)
