@@ -24,7 +24,7 @@ from pandas.testing import assert_frame_equal
 
 import defectkit as dk
 from defectkit.parametric import EnvironmentClassifier
-from defectkit.streaming import classify_trajectory, label_observer, read_table
+from defectkit.streaming import classify, classify_trajectory, label_observer, read_table
 from defectkit.streaming.table import class_columns
 
 WINDOW = 3
@@ -598,3 +598,39 @@ def test_a_table_has_the_columns_of_its_classes():
         "class class frame",
         "3",
     ]
+
+
+def test_a_worker_that_is_told_to_give_memory_back_keeps_what_it_asks_for_again(tmp_path):
+    """Dask's workers are; then each large array is mapped anew, page by page."""
+    program = tmp_path / "count.py"
+    program.write_text(
+        "import resource, sys\n"
+        "import numpy as np\n"
+        "from defectkit.streaming import classify\n"
+        "if sys.argv[1] == 'kept':\n"
+        "    classify._keep_memory()\n"
+        "pages = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "np.ones(100_000)\n"
+        "before = pages()\n"
+        "for _ in range(100):\n"
+        "    np.ones(100_000)\n"
+        "print(pages() - before)\n"
+    )
+    told = os.environ | {"MALLOC_TRIM_THRESHOLD_": "65536"}
+    faults = {
+        how: int(
+            subprocess.run(
+                [sys.executable, program, how], env=told, check=True, capture_output=True
+            ).stdout
+        )
+        for how in ("plain", "kept")
+    }
+    if faults["plain"] < 10_000:
+        pytest.skip("this C library keeps memory by itself")
+    assert faults["kept"] < 0.05 * faults["plain"]
+
+
+def test_a_c_library_that_cannot_be_told_to_keep_memory_is_left_alone(monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+    monkeypatch.setattr(classify.ctypes, "CDLL", lambda _: object())
+    classify._keep_memory.__wrapped__()
