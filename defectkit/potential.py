@@ -155,7 +155,7 @@ class NeuralNetworkPotential(Shown, Calculator):
             given = frame, plan, net, slopes, raw, output
             if sf.device:
                 add_forces = load("symmetry.by_torch.forces").add_forces
-                add_forces(sf.device, False, *given, force[0], virial[0])
+                add_forces(sf.device, *given, force[0], virial[0])
             else:
                 parts = kernels.forces_of(N_CHUNKS, *given, force, virial)
                 _threads.run_parts(parts, N_CHUNKS)

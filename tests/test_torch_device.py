@@ -135,6 +135,18 @@ def test_straight_and_right_angles_of_a_perfect_crystal(device, all_types):
     same_by_element(bulk("Cu", a=3.61), SymmetryFunctions.for_elements(["Cu"]), device)
 
 
+def test_single_precision_of_every_type_with_every_cutoff_function(device, all_types):
+    atoms = carbide() * (2, 1, 1)
+    for kind in range(9):
+        sf = all_types(kind, 0.2)
+        centres = np.flatnonzero(atoms.numbers == 14)
+        frame = sf.geometry(atoms, centres, *neighbour_list(atoms, sf.cutoff))
+        found, expected = np.zeros((len(centres), 23)), sf(atoms, centres)
+        _functions().add_features(device, True, frame, sf.plan("Si"), found)
+        far = np.abs(found - expected) / np.abs(expected).max(axis=0)
+        assert 1e-9 < far.max() < 1e-5, kind
+
+
 def test_shipped_sets(device, diamond):
     same_by_element(diamond, SymmetryFunctions.silicon(), device)
     water = molecule("H2O", cell=[9, 9, 9], pbc=True) * (2, 1, 1)
@@ -266,7 +278,7 @@ def test_slopes_of_every_type_and_cutoff_function(device, all_types, kind):
             if compiled:
                 kernels.forces_of(1, *given, force, virial)(0, 1)
             else:
-                _forces().add_forces(device, False, *given, force[0], virial[0])
+                _forces().add_forces(device, *given, force[0], virial[0])
             results.append((energy, force, virial))
         for found, expected in zip(*results[::-1], strict=True):
             size = np.abs(expected).max()
@@ -279,7 +291,7 @@ def test_activation_functions(device, letter):
     torch()
     x = np.linspace(-40.0, 40.0, 81)
     net = make_net([(np.ones((1, 1)), np.zeros(1), letter)])
-    of_net = _forces().AtomNet(net, devices.import_torch("").device(device), torch().float64)
+    of_net = _forces().AtomNet(net, torch().device(device))
     values = of_net(torch().from_numpy(x[:, None]).to(device)).cpu().numpy()
     logistic = 1 / (1 + np.exp(-x))
     expected = {

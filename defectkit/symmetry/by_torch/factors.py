@@ -15,22 +15,24 @@ from torch import Tensor
 TANH_NORM = 1.0 / tanh(1.0) ** 3
 
 
-def _poly1(x):
-    return (2.0 * x - 3.0) * x * x + 1.0
+def _rise(coefficients, y):
+    """Polynomial step 0 -> 1 of n2p2 at 0 <= y <= 1/2, lowest coefficient first."""
+    power = torch.pow(y, len(coefficients))
+    value = torch.full_like(y, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        value = value * y + c
+    return power * value
 
 
-def _poly2(x):
-    return ((15.0 - 6.0 * x) * x - 10.0) * x * x * x + 1.0
+def _polynomial(*coefficients):
+    """Step 1 -> 0, from its smaller half: the other would cancel digits near its end."""
 
+    def step(x):
+        late = x > 0.5
+        value = _rise(coefficients, torch.where(late, 1.0 - x, x))
+        return torch.where(late, value, 1.0 - value)
 
-def _poly3(x):
-    q = x * x
-    return (((20.0 * x - 70.0) * x + 84.0) * x - 35.0) * q * q + 1.0
-
-
-def _poly4(x):
-    q = x * x
-    return ((((315.0 - 70.0 * x) * x - 540.0) * x + 420.0) * x - 126.0) * q * q * x + 1.0
+    return step
 
 
 def _bump(x):
@@ -39,7 +41,13 @@ def _bump(x):
     return torch.where(inside, torch.exp(1.0 - 1.0 / torch.where(inside, d, 1.0)), 0.0)
 
 
-STEPS = {1: _poly1, 2: _poly2, 3: _poly3, 4: _poly4, 5: _bump}
+STEPS = {
+    1: _polynomial(3.0, -2.0),
+    2: _polynomial(10.0, -15.0, 6.0),
+    3: _polynomial(35.0, -84.0, 70.0, -20.0),
+    4: _polynomial(126.0, -420.0, 540.0, -315.0, 70.0),
+    5: _bump,
+}
 
 
 def cutoff_values(kind: int, inner: float, rc: float, r: Tensor) -> Tensor:

@@ -33,9 +33,9 @@ _ACTIVATIONS = {
 class AtomNet:
     """The net of one element: energies (n,) of raw features (n, n_functions)."""
 
-    def __init__(self, net: Net, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(self, net: Net, device: torch.device) -> None:
         def send(array):
-            return torch.from_numpy(np.ascontiguousarray(array)).to(device, dtype)
+            return torch.from_numpy(np.ascontiguousarray(array)).to(device)
 
         self.offset, self.factor = send(net.offset), send(net.factor)
         self.low, self.unit = float(net.low[0]), float(net.unit[0])
@@ -57,7 +57,6 @@ class AtomNet:
 
 def add_forces(
     device: str,
-    single: bool,
     frame: Frame,
     plan: Plan,
     net: Net,
@@ -69,28 +68,26 @@ def add_forces(
 ) -> None:
     """Fills features and energies of the centres and (slopes) adds their forces.
 
-    single  True computes with single precision
     out     (n_centres, n_functions); NaN where atoms coincide
     energy  (n_centres,) output of the net
     force   (n_atoms, 3) added to
     virial  (3, 3) sum of r_ij (x) f_j, added to
     """
-    placed, dtype = place(frame, device), torch.float32 if single else torch.float64
-    weight = placed.weight.to(dtype)
-    of_net = AtomNet(net, placed.pos.device, dtype)
+    placed = place(frame, device)
+    of_net = AtomNet(net, placed.pos.device)
     forces, virials = torch.zeros_like(placed.pos), torch.zeros_like(placed.cell)
 
     def work(begin, end):
-        near = neighbours(placed, begin, end, float(plan.rc[0]), dtype, slopes)
-        values = functions(near, plan, weight)
+        near = neighbours(placed, begin, end, float(plan.rc[0]), torch.float64, slopes)
+        values = functions(near, plan, placed.weight)
         energies = of_net(values)
         out[begin:end] = finished(near, values)
         energy[begin:end] = energies.detach().cpu().numpy()
         if not slopes:
             return
-        on = -torch.autograd.grad(energies.sum(), near.vector)[0].double()
+        on = -torch.autograd.grad(energies.sum(), near.vector)[0]
         centre, back = placed.centres[begin:end][near.row], -on
-        virials.add_(near.vector.detach().double().T @ on)
+        virials.add_(near.vector.detach().T @ on)
         forces.index_add_(0, near.atom, on).index_add_(0, centre, back)
 
     with torch.set_grad_enabled(slopes):
