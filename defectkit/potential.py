@@ -55,7 +55,8 @@ class NeuralNetworkPotential(Shown, Calculator):
         threads; default all of this machine
     device
         of torch ("cuda", "cuda:1", "cpu") that computes everything but neighbours, equal to the
-        compiled kernels to rounding; None, the default: those, on the processor
+        compiled kernels to rounding (the last digits of forces may differ from one call to the
+        next); None, the default: those, on the processor
 
     Results hold energy, free_energy, energies (n_atoms,), forces (n_atoms, 3) and, where the cell
     is periodic along all axes, stress (6,) in ASE's order and sign.  After a calculation,

@@ -209,7 +209,7 @@ class SymmetryFunctions(Shown):
         device  "cuda", "cuda:1", "cpu" or another one with double precision; None changes nothing
 
         Values agree with those of the compiled kernels to rounding, 1e-9 of a column's largest.
-        Neighbours are still found on the processor; some 2 GB of the device's memory are used,
+        Neighbours are still found on the processor; up to 4 GB of the device's memory are used,
         less where there is less.  What a file keeps of these functions does not name the device.
         Raises ValueError where torch has no such device, ImportError without torch.
         """

@@ -16,8 +16,8 @@ from .triples import Neighbours, neighbours, triples
 if TYPE_CHECKING:
     from ..kernels.tables import Frame, Plan
 
-# Of a batch, before those beyond the cutoffs are dropped: some 50 to 120 bytes each with tens of
-# functions, on a card up to 2 GB beside the neighbour list (20 bytes a pair).
+# Of a batch, before those beyond the cutoffs are dropped: 50 to 220 bytes each with tens of
+# functions, on a card up to 4 GB beside the neighbour list (20 bytes a pair).
 TRIPLES = {"cpu": 2**17}
 MOST_TRIPLES = 2**24  # elsewhere
 
