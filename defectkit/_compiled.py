@@ -26,11 +26,12 @@ FAST = {"reassoc", "contract", "arcp", "nsz"}  # sums may be reordered; NaN and 
 _INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 FLOATS, INT, FLOAT = types.CPointer(types.float64), types.int64, types.float64
 INTS, SHORTS = types.CPointer(types.int64), types.CPointer(types.int32)
+SINGLE, SINGLES = types.float32, types.CPointer(types.float32)
 NOTHING = types.void
 PAD = 16  # rows are that much longer, so that loops run over whole vectors; see `padded`
 
 compiled = {}  # name -> the compiled function, whose machine code has to stay in memory
-_signatures: dict[str, Any] = {}
+signatures: dict[str, Any] = {}
 _state = {"keep": True, "said": False}
 
 
@@ -97,7 +98,7 @@ def leaf(*arguments: Any, returns: Any = NOTHING) -> Callable[[Callable], Any]:
             made = kept(lambda cache: cfunc(signature, cache=cache, **options)(function))
         if not made.cache_hits:
             _say()
-        compiled[function.__name__], _signatures[function.__name__] = made, signature
+        compiled[function.__name__], signatures[function.__name__] = made, signature
         llvm.add_symbol(name, made.address)
         return types.ExternalFunction(name, signature)
 
@@ -108,8 +109,8 @@ def leaf(*arguments: Any, returns: Any = NOTHING) -> Callable[[Callable], Any]:
 def for_python(name: str) -> Any:
     """A function made by `leaf`, for Python: pointers are addresses, the lock is released."""
     plain: dict[Any, Any] = {FLOAT: ctypes.c_double, INT: ctypes.c_int64, NOTHING: None}
-    given: list[Any] = [plain.get(kind, ctypes.c_void_p) for kind in _signatures[name].args]
-    kind = ctypes.CFUNCTYPE(plain[_signatures[name].return_type], *given)
+    given: list[Any] = [plain.get(kind, ctypes.c_void_p) for kind in signatures[name].args]
+    kind = ctypes.CFUNCTYPE(plain[signatures[name].return_type], *given)
     return kind(compiled[name].address)
 
 

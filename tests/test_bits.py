@@ -31,6 +31,7 @@ X = symmetry(large)
 made["features"] = bits(X)
 made["features of frames"] = bits(*dk.features([large, large], symmetry, n_jobs=THREADS,
                                                progress=False))
+made["features in single precision"] = bits(symmetry.using(precision="single")(large))
 water = molecule("H2O", cell=[3.1] * 3, pbc=True) * (5, 5, 5)
 water.rattle(0.1, seed=1)
 made["features of water"] = bits(dk.SymmetryFunctions.water()(water, "O"))
@@ -74,4 +75,4 @@ def test_another_process_with_other_threads_gives_the_same_bits():
     with threadpool_limits(1):
         exec(WORK, here)
     one, two = here["made"], other_process()
-    assert len(one) == 14 and [name for name in one if two[name] != one[name]] == []
+    assert len(one) == 15 and [name for name in one if two[name] != one[name]] == []

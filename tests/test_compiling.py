@@ -129,7 +129,7 @@ from defectkit._compiled import compiled
 from defectkit.neighbours.search import find_pairs
 from defectkit.symmetry.compile import compile_kernels
 compile_kernels()
-assert {"features_of", "forces_of", "near_points"} <= set(compiled)
+assert {"features_of", "features_of_single", "forces_of", "near_points"} <= set(compiled)
 for name, function in compiled.items():
     assert function.cache_hits == 1, name
 assert sum(find_pairs.stats.cache_misses.values()) == 0
@@ -159,7 +159,9 @@ def test_a_processor_without_wide_instructions_gives_the_same_features(tmp_path)
         FEATURES
         + """
 import numpy as np
-np.save("values.npy", dk.SymmetryFunctions.silicon()(atoms))
+symmetry = dk.SymmetryFunctions.silicon()
+np.save("values.npy", symmetry(atoms))
+np.save("single.npy", symmetry.using(precision="single")(atoms))
 """
     )
     plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
@@ -169,3 +171,4 @@ np.save("values.npy", dk.SymmetryFunctions.silicon()(atoms))
     exec(FEATURES, here)
     G = dk.SymmetryFunctions.silicon()(here["atoms"])
     np.testing.assert_allclose(np.load(tmp_path / "values.npy"), G, rtol=1e-11, atol=1e-13)
+    np.testing.assert_allclose(np.load(tmp_path / "single.npy"), G, rtol=0, atol=1e-5)

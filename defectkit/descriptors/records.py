@@ -134,6 +134,9 @@ def difference(one: dict | None, other: dict | None) -> str | None:
     if one is None or other is None or ("functions" in one) != ("functions" in other):
         return None if one == other else "another kind of descriptor"
     if "functions" in one:
+        mine, theirs = (record.get("precision", "double") for record in (one, other))
+        if mine != theirs:
+            return f"precision {theirs!r}, not {mine!r}"
         return None if one == other else "other symmetry functions"
     for what in ("descriptor", "parameters", "cutoff"):
         if one[what] != other[what]:
@@ -184,7 +187,9 @@ def _check_record(record):
 
 
 def _functions_as_dict(symmetry):
-    return {
+    # Files of earlier versions, all in double precision, do not name it.
+    precision = {"precision": symmetry.precision} if symmetry.precision != "double" else {}
+    return precision | {
         "functions": {e: [asdict(f) for f in fs] for e, fs in symmetry.functions.items()},
         "cutoff_type": symmetry.cutoff_type,
         "inner": symmetry.inner,
@@ -211,7 +216,8 @@ def _functions_from_dict(given):
     inner, kind = number(given["inner"]), given["cutoff_type"]
     if type(kind) is not int or not 0 <= kind <= 8 or not 0 <= inner < 1:
         raise ValueError("cutoff function")
-    return SymmetryFunctions(functions, kind, inner, elements, scaling)
+    made = SymmetryFunctions(functions, kind, inner, elements, scaling)
+    return made.using(precision=given.get("precision", "double"))
 
 
 def _function(given, elements):

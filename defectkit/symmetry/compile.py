@@ -22,6 +22,7 @@ def compile_kernels() -> None:
     plan, force, virial = symmetry.plan("Si"), np.zeros((1, 2, 3)), np.zeros((1, 3, 3))
     given = plan, net, True, np.zeros_like(out), np.zeros(2), force, virial
     kernels.forces_of(1, frame, *given)(0, 1)
+    symmetry.using(precision="single")(atoms)
 
 
 if __name__ == "__main__":

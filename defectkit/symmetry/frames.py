@@ -1,8 +1,8 @@
-"""What the kernels take of a frame, and whether what they give is finite."""
+"""What the kernels take of a frame, and what may be asked of them and what they give."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,10 @@ from .kernels.tables import Frame
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+    from .kernel_tables import Function
+
+MOST_ZETA = 64.0  # single precision: the power multiplies the rounding of its base
 
 
 def make_frame(
@@ -56,3 +60,15 @@ def check_finite(values: np.ndarray, names: Sequence[str], atoms: np.ndarray) ->
         f"function {name} is not finite at atom {atoms[row]}; its parameters are "
         "outside what double precision holds: change or drop that function."
     )
+
+
+def check_precision(precision: str, functions: Iterable[Function]) -> None:
+    """Raises ValueError where functions cannot be computed with a precision."""
+    if precision not in ("double", "single"):
+        raise ValueError(f"precision={precision!r} is not known; use 'double' or 'single'.")
+    for f in functions if precision == "single" else ():
+        if f.zeta > MOST_ZETA:
+            raise ValueError(
+                f"function {f.describe()} is too steep for precision='single', which takes zeta "
+                f"up to {MOST_ZETA:g}; use 'double'."
+            )

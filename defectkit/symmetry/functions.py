@@ -43,6 +43,7 @@ class SymmetryFunctions(Shown):
 
     sensitive_to = "elements, distances and angles of the neighbours, not their handedness"
     device: str | None = None  # of torch; None: the compiled kernels, on the processor
+    precision: str = "double"  # of the triples
 
     def __init__(
         self,
@@ -203,20 +204,29 @@ class SymmetryFunctions(Shown):
             functions[f.centre].append(f)
         return cls(functions, 2, 0.0, elements)
 
-    def using(self, device: str | None = None) -> SymmetryFunctions:
-        """The same functions, computed by torch on a device; `device` says which.
+    def using(self, precision: str | None = None, device: str | None = None) -> SymmetryFunctions:
+        """The same functions computed otherwise; None leaves a setting, an attribute, as it is.
 
-        device  "cuda", "cuda:1", "cpu" or another one with double precision; None changes nothing
+        precision  "double", or "single" for the triples, the costly part: each column agrees with
+                   double to 1e-5 of its largest value (to 1e-7 of what one triple can add, where
+                   all its values are next to nothing); forces are always in double
+        device     "cuda", "cuda:1", "cpu" or another one with double precision: by torch, to 1e-9
+                   of a column's largest; neighbours are still found on the processor; up to 4 GB
+                   of the device's memory are used, less where there is less
 
-        Values agree with those of the compiled kernels to rounding, 1e-9 of a column's largest.
-        Neighbours are still found on the processor; up to 4 GB of the device's memory are used,
-        less where there is less.  What a file keeps of these functions does not name the device.
-        Raises ValueError where torch has no such device, ImportError without torch.
+        Features stay float64.  A file keeps the precision, not the device.  Raises ValueError for
+        another precision, single with a zeta above 64, and where torch has no such device;
+        ImportError without torch.
+
+        >>> SymmetryFunctions.silicon().using(precision="single").precision
+        'single'
         """
         made = copy(self)
+        made.precision = self.precision if precision is None else precision
+        made.device = self.device if device is None else str(device)
+        frames.check_precision(made.precision, (f for fs in self.functions.values() for f in fs))
         if device is not None:
             load("symmetry.by_torch.devices").check_device(device)
-            made.device = str(device)
         return made
 
     def _summary(self):
@@ -231,6 +241,7 @@ class SymmetryFunctions(Shown):
             f"SymmetryFunctions of {', '.join(self.elements)}, cutoff {self.cutoff:.4g} Å, "
             f"cutoff function {self.cutoff_type}"
             + (f", by torch on {self.device}" if self.device else "")
+            + (f", {self.precision} precision" if self.precision != "double" else "")
         )
         return title, [(", ".join(names), text) for text, names in kinds.items()]
 
@@ -297,7 +308,9 @@ class SymmetryFunctions(Shown):
     def _in_slabs(self, atoms, index, names, progress=False):
         """Yields element, rows of `index` and their features, by slabs of a large frame."""
         if not self.device:
-            kernels.compiled("evaluate", "features_of")  # and with them, at once, all of numba
+            kernels.compiled(
+                *kernels.FEATURES[self.precision]
+            )  # and with them, at once, all of numba
         numbers = atoms.numbers[index]
         for part, ids, own in tqdm(
             slabs(atoms, self.cutoff),
@@ -337,9 +350,10 @@ class SymmetryFunctions(Shown):
         out = np.zeros((len(centres), len(self.functions[element])))
         frame, plan = self.geometry(atoms, centres, first, neigh, shift), self.plan(element)
         if self.device:
-            load("symmetry.by_torch.functions").add_features(self.device, False, frame, plan, out)
+            single = self.precision == "single"
+            load("symmetry.by_torch.functions").add_features(self.device, single, frame, plan, out)
         else:
-            _threads.run_parts(kernels.features_of(frame, plan, out), len(centres))
+            _threads.run_parts(kernels.features_of(frame, plan, out, self.precision), len(centres))
         self.check_finite(element, out, centres, ids)
         return self.scaled(element, out) if element in self.scaling else out
 

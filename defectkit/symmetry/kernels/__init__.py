@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from .tables import Frame, Net, Plan
 
 
+#: Module and name of what computes features.
+FEATURES = {"double": ("evaluate", "features_of"), "single": ("single", "features_of_single")}
+
+
 def compiled(module: str, name: str) -> Any:
     """A compiled function of a module here, or loaded from disk; it takes numbers and addresses.
 
@@ -25,18 +29,22 @@ def compiled(module: str, name: str) -> Any:
     return load("_compiled").for_python(name)
 
 
-def features_of(frame: Frame, plan: Plan, out: np.ndarray) -> Callable[[int, int], None]:
+def features_of(
+    frame: Frame, plan: Plan, out: np.ndarray, precision: str = "double"
+) -> Callable[[int, int], None]:
     """A function (begin, end) that adds the functions of some of the centres to rows of `out`.
 
     NaN where atoms coincide.
 
-    out  (n_centres, n_columns) of float64, C order
+    out        (n_centres, n_columns) of float64, C order
+    precision  "single": of the triples; other parts and the sums are in double all the same
     """
-    records, run = load("symmetry.kernels.records"), compiled("evaluate", "features_of")
+    records, run = load("symmetry.kernels.records"), compiled(*FEATURES[precision])
     given = records.frame_record(frame), records.plan_record(plan)
 
     def part(begin, end):
-        space, _memory = records.make_space(plan, frame.most(begin, end), len(frame.weight))
+        size, single = frame.most(begin, end), precision == "single"
+        space, _memory = records.make_space(plan, size, len(frame.weight), single=single)
         at = [array.ctypes.data for array in (*given, space, out)]
         run(begin, end, *at[:3], out.shape[1], at[3])
 

@@ -13,6 +13,7 @@ from ..._compiled import FLOAT, FLOATS, INT, fast, leaf
 
 _ROUND = 6755399441055744.0  # 1.5 * 2**52: adding it leaves the nearest integer in the low bits
 _TANH_NORM = 1.0 / np.tanh(1.0) ** 3
+SLOPES = True  # False where the same source is compiled for features alone, see `single`
 
 
 @intrinsic
@@ -35,7 +36,13 @@ def _from_bits(typingctx, x):
     return types.float64(types.int64), code
 
 
-@njit(fastmath={"contract"}, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# Becomes part of leaves; sums stay in the order in which they are written.
+exact = njit(
+    fastmath={"contract"}, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
+
+
+@exact
 def exponential(x):
     """exp(x) for x <= 0 to 1 ulp; arguments below -708 count as -708."""
     x = x if x > -708.0 else -708.0
@@ -125,7 +132,8 @@ def _poly4(x):
 
 
 @fast
-def _bump(x):
+def bump(x):
+    """The exponential step."""
     d = 1.0 - x * x
     inverse = 1.0 / (d if d > 1e-3 else 1e-3)
     f = exponential(1.0 - inverse)
@@ -133,7 +141,7 @@ def _bump(x):
     return f, -2.0 * x * f * inverse * inverse
 
 
-def _step(core):
+def step_filler(core):
     """`core` stretched over inner to inner + 1 / scale."""
 
     @fast
@@ -142,12 +150,13 @@ def _step(core):
             x = (r[m] - inner) * scale
             x = x if x > 0.0 else 0.0
             f[m], slope = core(x if x < 1.0 else 1.0)
-            df[m] = slope * scale
+            if SLOPES:
+                df[m] = slope * scale
 
     return fill
 
 
-def _window(core):
+def window_filler(core):
     """`core` on both sides of a centre; `bend` 1 for the asymmetric variants, else 0."""
 
     @fast
@@ -158,15 +167,16 @@ def _window(core):
             u = abs(u)
             u = u if u < 1.0 else 1.0
             f[m], step = core(u + bend * u * (1.0 - u))
-            df[m] = step * sign * (1.0 + bend * (1.0 - 2.0 * u))
+            if SLOPES:
+                df[m] = step * sign * (1.0 + bend * (1.0 - 2.0 * u))
 
     return fill
 
 
 # One loop for each core: a choice within the loop would keep it from being vectorised.
-_CORES = _poly1, _poly2, _poly3, _poly4, _bump
-_step1, _step2, _step3, _step4, _step5 = map(_step, _CORES)
-_window1, _window2, _window3, _window4, _window5 = map(_window, _CORES)
+_CORES = _poly1, _poly2, _poly3, _poly4, bump
+_step1, _step2, _step3, _step4, _step5 = map(step_filler, _CORES)
+_window1, _window2, _window3, _window4, _window5 = map(window_filler, _CORES)
 
 
 @leaf(INT, FLOAT, FLOAT, INT, FLOATS, INT, FLOATS, FLOATS)
@@ -188,8 +198,9 @@ def cutoff_values(kind, alpha, rc, n, distance, slopes, value, slope):
             x = x if x > 0.0 else 0.0
             x = x if x < 1.0 else 1.0
             f[m] = 0.5 - 0.5 * _sin_pi(x - 0.5)
-            q = 1.0 - x if x > 0.5 else x
-            df[m] = -1.5707963267948966 * scale * _sin_pi(q)
+            if SLOPES:
+                q = 1.0 - x if x > 0.5 else x
+                df[m] = -1.5707963267948966 * scale * _sin_pi(q)
     elif kind == 2 or kind == 3:
         norm = _TANH_NORM if kind == 3 else 1.0
         scale = 1.0 / rc
@@ -255,8 +266,9 @@ def angle_values(n, cosine, angle, slope):
     c, t, dt = carray(cosine, n), carray(angle, n), carray(slope, n)
     for m in range(n):
         t[m] = arccos(c[m])
-        q = 1.0 - c[m] * c[m]
-        dt[m] = -1.0 / np.sqrt(q) if q > 1e-30 else 0.0
+        if SLOPES:
+            q = 1.0 - c[m] * c[m]
+            dt[m] = -1.0 / np.sqrt(q) if q > 1e-30 else 0.0
 
 
 @leaf(FLOAT, FLOAT, INT, INT, FLOATS, FLOATS, FLOATS, FLOATS)

@@ -110,10 +110,14 @@ SPACE = _layout(
     "polar index start F dF bare bare_slope blocks filled bounds A dA E work "
     # Of forces: D (size,) dE/dr_ij; sums, places (size, 8), see `slopes`; row (size,); node, slope
     # (n_layers + 1, width), see `propagate`; coef (n_columns,) the energy's slopes in functions
-    "D sums places row node slope coef",
+    "D sums places row node slope coef "
+    # Of `single`, in float32: near (8, size) is polar rounded; each of its blocks is (rows, ROW)
+    "near",
     size="i8",
+    rows="i8",
 )
 ROW = BLOCK + PAD
+COSINE, SQUARE, PRODUCT, FACTORS = range(4)  # rows of a block in single precision
 
 # Their types hold VERSION, so every function that depends on a layout has to take one of them.
 FRAME_AT, PLAN_AT = types.CPointer(from_dtype(FRAME)), types.CPointer(from_dtype(PLAN))
@@ -127,7 +131,7 @@ triples_at, work_at = pointer_to(TRIPLES_AT), pointer_to(WORK_AT)
 def row_of(name: str, layout: np.dtype = WORK) -> Any:
     """For compiled functions: address of a record, or pointer, to its row of this name."""
     kind, offset = layout.fields[name]
-    pointer = types.CPointer(types.int32 if kind.base == "i4" else types.float64)
+    pointer = types.CPointer(from_dtype(kind.base))
 
     @intrinsic
     def row(typingctx, record):
@@ -180,11 +184,17 @@ def _memory(size):
 
 
 def make_space(
-    plan: Plan, size: int, n_species: int, net: Net | None = None, n_columns: int = 0
+    plan: Plan,
+    size: int,
+    n_species: int,
+    net: Net | None = None,
+    n_columns: int = 0,
+    single: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Work arrays for centres of up to `size` neighbours: their SPACE, and the memory they are in.
 
-    With a net also those of forces.  The next call of this thread may give the same memory.
+    With a net also those of forces; `single`: those of `single`, not of forces.  The next call of
+    this thread may give the same memory.
     """
     n_channels, n_angles = len(plan.channels), len(plan.angles)
     most = n_channels * (size * (size - 1) // (2 * BLOCK) + 1)
@@ -192,18 +202,21 @@ def make_space(
     nodes = (len(net.kinds) + 1) * net.biases.shape[1] if net else 0
     of_forces = size if net else 0
     n_work = max(n_channels, 1) if net else 1
+    rows = FACTORS + int(np.diff(plan.channels["factors"]).max(initial=1)) if single else 0
+    block = rows * ROW // 2 if single else TRIPLES_SIZE // 8
     length = np.array(
         [
             *(8 * size, size, n_species + 1),
             *(len(plan.radials) * size,) * 2,
-            *(size, size, most * (TRIPLES.itemsize // 8), most, n_channels + 1),
+            *(size, size, most * block, most, n_channels + 1),
             *(n_angles * ROW, n_angles * ROW, len(plan.factors) * ROW, n_work * WORK_SIZE // 8),
             *(of_forces, 8 * of_forces, 8 * of_forces, of_forces, nodes, nodes, n_columns),
+            4 * size if single else 0,
         ]
     )
     ends = np.cumsum(-(-length // 8) * 8)  # each begins at a multiple of 64 bytes
     begins = ends - -(-length // 8) * 8
     memory = _memory(ends[-1])
     made = np.zeros(1, SPACE)
-    made[0] = (0, *(memory.ctypes.data + 8 * begins).tolist(), size)
+    made[0] = (0, *(memory.ctypes.data + 8 * begins).tolist(), size, rows)
     return made, memory
