@@ -9,7 +9,12 @@ counted on both sides. Ratios are medians and ranges over interleaved rounds in 
 that other work on the machine does not count; the speed-up on two cores is in wall time, and kept
 as it was with --one-core, where the second core is not free.
 
-    python benchmarks/symmetry_functions.py [rounds] [--one-core]
+Single precision (`using(precision="single")`) is timed against double, and its labels are compared
+with those of double on three of the notebooks' data sets. So are those of double after a
+disturbance of 1e-10 of each column's standard deviation, since UMAP and PaCMAP give the few
+environments between two clusters to another one after any change at all.
+
+    python benchmarks/symmetry_functions.py [rounds] [--one-core | --single]
 """
 
 import argparse
@@ -24,12 +29,14 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "NUMBA_NUM_T
 import numpy as np  # noqa: E402
 from _timing import RESULTS, digits, interleaved, keep, ratio  # noqa: E402
 from ase import Atoms  # noqa: E402
-from ase.build import molecule  # noqa: E402
+from ase.build import bulk, molecule  # noqa: E402
 from ase.units import Bohr  # noqa: E402
 from dscribe.descriptors import ACSF, SOAP  # noqa: E402
 from scipy.spatial.transform import Rotation  # noqa: E402
+from sklearn.metrics import adjusted_rand_score  # noqa: E402
 
-from defectkit import SymmetryFunctions, features  # noqa: E402
+import defectkit as dk  # noqa: E402
+from defectkit import SymmetryFunctions, averaging, features  # noqa: E402
 from defectkit._threads import limited  # noqa: E402
 from defectkit.symmetry import neighbour_list  # noqa: E402
 
@@ -140,6 +147,81 @@ def by_size(box, sf):
     return {"us_per_atom_by_number_of_atoms": cost, "exponent_of_time_over_atoms": digits(slope)}
 
 
+def single_over(box, sf, rounds):
+    """How many times longer double precision takes than single, one core."""
+    crystals = {
+        "silicon": (bulk("Si", cubic=True) * 5, SymmetryFunctions.silicon()),
+        "copper": (bulk("Cu", cubic=True) * 6, SymmetryFunctions.for_elements(["Cu"])),
+    }
+    for atoms, _ in crystals.values():
+        atoms.rattle(0.05, seed=1)
+    systems = {"water": (box, sf)} | crystals
+    found = {}
+    for name, (atoms, symmetry) in systems.items():
+        single = symmetry.using(precision="single")
+        tasks = {
+            "double": lambda: symmetry.by_element(atoms),  # noqa: B023
+            "single": lambda: single.by_element(atoms),  # noqa: B023
+        }
+        with limited(1):
+            for task in tasks.values():
+                task()
+            seconds = interleaved(tasks, rounds)
+        found[f"double over single precision, {name}"] = ratio(
+            seconds["double"], seconds["single"]
+        )
+    return found
+
+
+def single_labels(seed=0):
+    """ARI of labels from single and from disturbed double features with those from double."""
+    found = {}
+    for name, make in (("si-phases", phases), ("si-vacancy", vacancies), ("water, ice", water)):
+        double, single = make("double"), make("single")
+        noise = np.random.default_rng(seed).normal(size=double.shape)
+        disturbed = double + 1e-10 * double.std(axis=0) * noise
+        scale = np.abs(double).max(axis=0)
+        differ = np.abs(single - double).max(axis=0) / np.where(scale > 0, scale, 1.0)
+        found[name] = {"environments": len(double), "largest_difference": digits(differ.max())}
+        for method in ("pca", "umap", "pacmap"):
+            labels = [
+                dk.cluster(dk.embed(X, method, seed=seed)) for X in (double, single, disturbed)
+            ]
+            found[name][method] = {
+                "ARI": round(adjusted_rand_score(labels[0], labels[1]), 5),
+                "ARI_disturbed": round(adjusted_rand_score(labels[0], labels[2]), 5),
+                "others": int((labels[0] != labels[1]).sum()),
+            }
+    return {"labels of single precision with those of double": found}
+
+
+def phases(precision):
+    """Features of notebook 01."""
+    frames = dk.load("si-phases").frames
+    chosen = np.sort(np.random.default_rng(0).permutation(len(frames))[:170])
+    symmetry = SymmetryFunctions.silicon().using(precision=precision)
+    return np.concatenate(features([frames[n] for n in chosen], symmetry, progress=False))
+
+
+def vacancies(precision):
+    """Features of notebook 02."""
+    symmetry = SymmetryFunctions.silicon().using(precision=precision)
+    frames = dk.load("si-vacancy", every=2).frames
+    return np.concatenate(features(frames, symmetry, progress=False))
+
+
+def water(precision):
+    """Features of notebook 05, averaged over 0.75 ps."""
+    symmetry, means = SymmetryFunctions.water().using(precision=precision), []
+    for name in ("water-liquid", "water-ice"):
+        data = dk.load(name)
+        frames = data.frames[-averaging.window_from_ps(10.0, data.dt) :]
+        G = features(frames, symmetry, "O", progress=False)
+        mean = dk.moving_average(G, averaging.window_from_ps(0.75, data.dt))
+        means += [mean[np.linspace(0, len(mean) - 1, 6).astype(int)].reshape(-1, 30)]
+    return np.concatenate(means)
+
+
 def acsf():
     return ACSF(
         r_cut=CUTOFF,
@@ -154,26 +236,32 @@ def soap(cutoff):
     return SOAP(species=["H", "O"], periodic=True, r_cut=cutoff, n_max=6, l_max=4, sigma=0.4)
 
 
-def two_cores_before():
-    """The rows of `two_cores` that were measured last."""
+def before(chosen=lambda name: True):
+    """The rows that were measured last."""
     path = RESULTS / "symmetry_functions.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
-    return {name: row for name, row in kept.items() if name.endswith("wall time")}
+    return {name: row for name, row in kept.items() if name != "machine" and chosen(name)}
 
 
-def main(rounds, one_core_only):
+def main(rounds, one_core_only, single_only):
     atoms = water_box()
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "water.nn"
         settings.write_text("\n".join(ours()) + "\n")
         sf = SymmetryFunctions.from_n2p2(settings)
-    both = two_cores_before() if one_core_only else two_cores(atoms, sf, rounds)
-    keep("symmetry_functions", one_core(atoms, sf, rounds) | both | by_size(atoms, sf))
+    single = single_over(atoms, sf, rounds) | single_labels()
+    if single_only:
+        keep("symmetry_functions", before() | single)
+        return
+    wall = before(lambda name: name.endswith("wall time"))
+    both = wall if one_core_only else two_cores(atoms, sf, rounds)
+    keep("symmetry_functions", one_core(atoms, sf, rounds) | both | single | by_size(atoms, sf))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("rounds", type=int, nargs="?", default=7)
     parser.add_argument("--one-core", action="store_true")
+    parser.add_argument("--single", action="store_true", help="only single precision")
     given = parser.parse_args()
-    main(given.rounds, given.one_core)
+    main(given.rounds, given.one_core, given.single)

@@ -59,6 +59,7 @@ def rows():
             f"{d['exponent_of_time_over_atoms']:g}",
             "1",
         )
+        _add_single(add, d)
     d = results("forces")
     for key, target in (
         ("forces over features", ""),
@@ -73,6 +74,23 @@ def rows():
     _add_moving_defects(add)
     _add_imbalance(add)
     return table
+
+
+def _add_single(add, d):
+    """Rows of single precision."""
+    for key in (key for key in d if key.startswith("double over single precision")):
+        add(f"symmetry functions: {key}", shown(d[key]), "over 1.2")
+    for name, of in d.get("labels of single precision with those of double", {}).items():
+        methods = [of[m] for m in ("pca", "umap", "pacmap")]
+        for key, what in (
+            ("ARI", "those of single precision"),
+            ("ARI_disturbed", "those after a disturbance of 1e-10"),
+        ):
+            add(
+                f"labels of double precision and {what}: {name}, pca, umap, pacmap, ARI",
+                ", ".join(f"{m[key]:.4g}" for m in methods),
+                "0.999",
+            )
 
 
 def _add_maps(add):
