@@ -139,10 +139,7 @@ def test_single_precision_of_every_type_with_every_cutoff_function(device, all_t
     atoms = carbide() * (2, 1, 1)
     for kind in range(9):
         sf = all_types(kind, 0.2)
-        centres = np.flatnonzero(atoms.numbers == 14)
-        frame = sf.geometry(atoms, centres, *neighbour_list(atoms, sf.cutoff))
-        found, expected = np.zeros((len(centres), 23)), sf(atoms, centres)
-        _functions().add_features(device, True, frame, sf.plan("Si"), found)
+        found, expected = sf.using("single", device)(atoms, "Si"), sf(atoms, "Si")
         far = np.abs(found - expected) / np.abs(expected).max(axis=0)
         assert 1e-9 < far.max() < 1e-5, kind
 
@@ -347,6 +344,15 @@ def test_batches_are_halved_where_memory_is_short(device, diamond, ice, monkeypa
     same_by_element(diamond, SymmetryFunctions.silicon(), device)
     assert tried[0] == 64 and tried[1] in (31, 32, 33) and max(tried[5:]) <= 5
     same_calculation(ice, RANDOM, device)
+
+
+@pytest.mark.parametrize(("free", "triples"), [(8e9, 9.1e6), (140e9, 2**26), (1e8, 2**20)])
+def test_a_batch_takes_a_quarter_of_the_free_memory_of_a_card(monkeypatch, free, triples):
+    cuda = torch().cuda
+    monkeypatch.setattr(cuda, "mem_get_info", lambda device: (int(free) - 10**7, int(1e12)))
+    monkeypatch.setattr(cuda, "memory_reserved", lambda device: 3 * 10**7)
+    monkeypatch.setattr(cuda, "memory_allocated", lambda device: 2 * 10**7)
+    assert _functions().most_triples(torch().device("cuda", 0)) == pytest.approx(triples, rel=0.01)
 
 
 def test_memory_that_does_not_hold_one_atom_is_told(device, diamond, monkeypatch):

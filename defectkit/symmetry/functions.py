@@ -211,8 +211,8 @@ class SymmetryFunctions(Shown):
                    double to 1e-5 of its largest value (to 1e-7 of what one triple can add, where
                    all its values are next to nothing); forces are always in double
         device     "cuda", "cuda:1", "cpu" or another one with double precision: by torch, to 1e-9
-                   of a column's largest; neighbours are still found on the processor; up to 4 GB
-                   of the device's memory are used, less where there is less
+                   of a column's largest; neighbours are still found on the processor; a quarter
+                   of a card's free memory is used, 15 GB at most
 
         Features stay float64.  A file keeps the precision, not the device.  Raises ValueError for
         another precision, single with a zeta above 64, and where torch has no such device;

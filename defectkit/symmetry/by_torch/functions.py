@@ -16,10 +16,10 @@ from .triples import Neighbours, neighbours, triples
 if TYPE_CHECKING:
     from ..kernels.tables import Frame, Plan
 
-# Of a batch, before those beyond the cutoffs are dropped: 50 to 220 bytes each with tens of
-# functions, on a card up to 4 GB beside the neighbour list (20 bytes a pair).
-TRIPLES = {"cpu": 2**17}
-MOST_TRIPLES = 2**24  # elsewhere
+# Of a batch, before those beyond the cutoffs are dropped.
+TRIPLES = {"cpu": 2**17}  # whose arrays stay in the caches
+BYTES = 220  # of each at most, with tens of functions
+BOUNDS = 2**20, 2**26  # on a card: fewer do not fill it, more no longer help; at most 15 GB
 
 
 def sums(values: Tensor, lengths: Tensor) -> Tensor:
@@ -175,8 +175,12 @@ def in_batches(frame: Frame, most: int, work: Callable[[int, int], Any]) -> None
 
 
 def most_triples(device: torch.device) -> int:
-    """Triples of a batch, before those beyond the cutoffs are dropped."""
-    return TRIPLES.get(device.type, MOST_TRIPLES)
+    """Triples of a batch before those beyond the cutoffs are dropped, by free memory of a card."""
+    if device.type != "cuda" or device.type in TRIPLES:
+        return TRIPLES.get(device.type, 2**22)
+    free = torch.cuda.mem_get_info(device)[0]
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(np.clip(free // (4 * BYTES), *BOUNDS))
 
 
 def add_features(device: str, single: bool, frame: Frame, plan: Plan, out: np.ndarray) -> None:
