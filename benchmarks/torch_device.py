@@ -58,6 +58,7 @@ def difference(one, other):
 def features(atoms, sf, centres, given, clock):
     """Seconds, their ratio and what neighbours take of them."""
     on_device, lists = sf.using(device=given.device), neighbour_list(atoms, sf.cutoff)
+    in_single = on_device.using(precision="single")
     frame = sf.geometry(atoms, np.arange(len(atoms)), *lists)
 
     def send():
@@ -66,17 +67,21 @@ def features(atoms, sf, centres, given, clock):
     tasks = {
         "one core": lambda: sf(atoms, centres),
         "device": lambda: on_device(atoms, centres),
+        "device, single precision": lambda: in_single(atoms, centres),
         "neighbours": lambda: neighbour_list(atoms, sf.cutoff),
         "sending": send,
     }
-    send()
+    send(), in_single(atoms, centres)
     both = sf(atoms, centres), on_device(atoms, centres)
     seconds = interleaved(tasks, given.rounds, clock)
     return {
         "atoms": len(atoms),
         "centres": len(both[0]),
         "s": {name: digits(np.median(s)) for name, s in seconds.items()},
-        "one core over device": ratio(seconds["one core"], seconds["device"]),
+        **{
+            f"one core over {name}": ratio(seconds["one core"], seconds[name])
+            for name in ("device", "device, single precision")
+        },
         "largest difference": difference(*both),
     }
 
