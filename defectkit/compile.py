@@ -19,7 +19,7 @@ from .workflow import identify
 
 def compile_all() -> None:
     """Uses each of them once, on a few atoms: what is on disk already is loaded."""
-    compile_kernels()
+    compile_kernels(single=True)
     points = np.random.default_rng(0).normal(size=(200, 4))
     for method in ("umap", "pacmap"):
         embed(points, method)

@@ -128,7 +128,7 @@ def test_kernels_are_compiled_beforehand_and_loaded_afterwards(tmp_path):
 from defectkit._compiled import compiled
 from defectkit.neighbours.search import find_pairs
 from defectkit.symmetry.compile import compile_kernels
-compile_kernels()
+compile_kernels(single=True)
 assert {"features_of", "features_of_single", "forces_of", "near_points"} <= set(compiled)
 for name, function in compiled.items():
     assert function.cache_hits == 1, name

@@ -13,8 +13,11 @@ from .functions import SymmetryFunctions
 from .kernels.tables import make_net
 
 
-def compile_kernels() -> None:
-    """Compiles what features and potentials need, unless that is on disk already."""
+def compile_kernels(single: bool = False) -> None:
+    """Compiles what features and potentials need, unless that is on disk already.
+
+    single  also features in single precision
+    """
     atoms, symmetry = bulk("Si"), SymmetryFunctions.silicon()
     out = symmetry(atoms)
     net = make_net([(np.ones((out.shape[1], 1)), np.zeros(1), "l")])
@@ -22,10 +25,11 @@ def compile_kernels() -> None:
     plan, force, virial = symmetry.plan("Si"), np.zeros((1, 2, 3)), np.zeros((1, 3, 3))
     given = plan, net, True, np.zeros_like(out), np.zeros(2), force, virial
     kernels.forces_of(1, frame, *given)(0, 1)
-    symmetry.using(precision="single")(atoms)
+    if single:
+        symmetry.using(precision="single")(atoms)
 
 
 if __name__ == "__main__":
     began = time.perf_counter()
-    compile_kernels()
+    compile_kernels(single=True)
     print(f"the kernels are compiled ({time.perf_counter() - began:.1f} s)")
