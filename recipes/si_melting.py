@@ -19,7 +19,8 @@ TEMPERATURE = 2050  # K; superheated: it melts within 10 ps
 LENGTH, EVERY = 20.0, 0.1  # ps
 
 
-def make_set(name):
+def melt(name, seed):
+    """Frames of a crystal that melts, and what `lammps_md` says of the run."""
     start = bulk("Si", cubic=True, a=(8 * VOLUME) ** (1 / 3)) * (2, 2, 8)
     held = np.flatnonzero(start.get_scaled_positions()[:, 2] < 0.5)
     half = start.copy()
@@ -27,14 +28,14 @@ def make_set(name):
         {"name": f"{name} half"},
         start,
         [{"thermostat": "langevin", "temperature": 4500, "ps": 3.0, "every": 3.0}],
-        SEED,
+        seed,
         held,
     )["positions"][-1]
     run = md.stored_run(
         {"name": name},
         half,
         [{"thermostat": "langevin", "temperature": TEMPERATURE, "ps": LENGTH, "every": EVERY}],
-        SEED + 10,
+        seed + 10,
     )
     positions = md.without_drift(run["positions"], half.positions)
     frames = []
@@ -44,6 +45,11 @@ def make_set(name):
         atoms.info = {"phase": "melting", "time_ps": round(float(time), 3)}
         atoms.info["diamond_fraction"] = round(float(np.mean(diamond_labels(atoms) > 0)), 4)
         frames.append(atoms)
+    return frames, run
+
+
+def make_set(name):
+    frames, run = melt(name, SEED)
     share = [frames[n].info["diamond_fraction"] for n in (0, len(frames) // 2, -1)]
     if not (0.3 < share[0] < 0.6 and share[-1] < 0.05):
         raise SystemExit(f"{name}: diamond in first, middle, last frame: {share}; not written.")

@@ -3,8 +3,8 @@
 ``from_function`` wraps a function. The adapters import their library when they are called:
 ``soap``, ``acsf``, ``lmbtr`` (DScribe), ``power_spectrum``, ``spherical_expansion`` (featomic),
 ``ace`` (python-ace), ``snap`` (LAMMPS), ``nep`` (calorine), and the networks ``chgnet``,
-``sevennet``, ``mace``, ``mattersim_from_file``. `Features` makes any of them a step of a
-scikit-learn pipeline.
+``sevennet``, ``mace``, ``mattersim_from_file``. ``neighbour_averaged`` smooths any of them in
+space; `Features` makes any of them a step of a scikit-learn pipeline.
 """
 
 from importlib import import_module
@@ -29,6 +29,7 @@ _HOME = {
     "snap": "by_lammps",
     "ace": "by_pyace",
     "ace_from_file": "by_pyace",
+    "neighbour_averaged": "by_neighbours",
     "Features": "transformer",
 }
 

@@ -35,6 +35,7 @@ ADAPTERS = {
     "sevennet": "by_sevenn",
     "snap": "by_lammps",
     "ace": "by_pyace",
+    "neighbour_averaged": "by_neighbours",
 }
 
 
@@ -167,6 +168,8 @@ def same_numbers(one: Any, other: Any) -> bool:
 
 def _first_difference(one, other):
     name = next(n for n in [*one, *other] if one.get(n) != other.get(n))
+    if isinstance(one.get(name), dict) and isinstance(other.get(name), dict):  # a descriptor
+        return difference(one[name], other[name])
     return f"{name}={other.get(name)!r}, not {one.get(name)!r}"
 
 
