@@ -50,8 +50,8 @@ _N2P2 = (
     "61daa0dfd065c842eaabc40ab283658510e066a5/examples/"
 )
 _WATER = "interface-LAMMPS/H2O_RPBE-D3/"
-#: Features of the large ice nucleus, see `nucleus_features`.
-NUCLEUS_BLOCKS = "ice-nucleus-large.npz"
+#: Sets whose features are embedded, see `nucleus_features`.
+_NUCLEI = ("ice-nucleus-large", "ice-nucleus-article")
 _POTENTIALS: dict[str, Any] = {
     "h2o-rpbe-d3": {
         "folder": "h2o_rpbe_d3",
@@ -229,18 +229,21 @@ def described_sets() -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     }
 
 
-def nucleus_features() -> np.ndarray:
-    """Symmetry functions of the oxygens of "ice-nucleus-large" (n_frames + 1, n, n_features).
+def nucleus_features(name: str = "ice-nucleus-large") -> np.ndarray:
+    """Symmetry functions of the oxygens of an ice nucleus in water (n_means, n, n_features).
 
-    Means over the time of each of the set's frames, then those of the run's last instant alone,
-    by `SymmetryFunctions.water`, quantised to 1/65535 of each function's range. Made by
-    `recipes/ice_nucleus_pack.py`.
+    Of "ice-nucleus-large" means over the time of each of the set's frames, then those of the
+    run's last instant alone; of "ice-nucleus-article" the one mean. By `SymmetryFunctions.water`,
+    quantised to 1/65535 of each function's range (1/16383 in the article's box). Made by
+    `recipes/ice_nucleus_pack.py`. ValueError for another name.
 
     >>> blocks = nucleus_features()
     >>> len(blocks) == len(load("ice-nucleus-large").frames) + 1
     True
     """
-    _, arrays = read_archive(_file(NUCLEUS_BLOCKS), "set of features")
+    if name not in _NUCLEI:
+        raise ValueError(f"there are no features of {name!r}; choose {' or '.join(_NUCLEI)}.")
+    _, arrays = read_archive(_file(f"{name}.npz"), "set of features")
     return arrays["levels"] * arrays["step"] + arrays["low"]
 
 

@@ -1,11 +1,12 @@
-"""A round piece of ice Ih in supercooled water at 255 K: 10 368 molecules, or 21 120.
+"""A round piece of ice Ih in supercooled water at 255 K: 10 368, 21 120 or 78 880 molecules.
 
     python recipes/ice_nucleus.py build   # TIP4P/Ice in LAMMPS, half an hour; can be stopped
     python recipes/ice_nucleus.py run     # neural network potential, two hours; can be stopped
     python recipes/ice_nucleus_pack.py    # checks, then defectkit/data/NAME.*
 
-With ``--size large`` the ball is the article's, and hydrogens weigh 4 u, also with the neural
-network potential: where atoms are found does not depend on it, and a step may be 1.25 fs.
+With ``--size large`` the ball is the article's, with ``--size article`` the box too (three hours),
+and hydrogens weigh 4 u, also with the neural network potential: where atoms are found does not
+depend on it, and a step may be 1.25 fs.
 ``keep`` puts that size's newest state with TIP4P/Ice into recipes/stages/, where ``build`` finds
 it on a machine that has none of its own.
 
@@ -108,7 +109,8 @@ LARGE = Size(
     50,
     1.25,
 )
-SIZES = {"small": SMALL, "large": LARGE}
+ARTICLE = LARGE._replace(name="ice-nucleus-article", seed=20311, repeat=(29, 17, 20))
+SIZES = {"small": SMALL, "large": LARGE, "article": ARTICLE}
 
 
 def crystal(size):

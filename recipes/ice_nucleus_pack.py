@@ -2,6 +2,7 @@
 
     python recipes/ice_nucleus_pack.py                # XTC, topology and metadata
     python recipes/ice_nucleus_pack.py --size large   # means of BLOCK ps: oxygens and features
+    python recipes/ice_nucleus_pack.py --size article   # one mean over AVERAGE ps
 
 Needs chemfiles (XTC) and mdapy (CHILL+, independent of this project).
 """
@@ -19,12 +20,11 @@ from ase import Atoms
 from ase.io import write
 
 from defectkit import SymmetryFunctions, averaging
-from defectkit.datasets import NUCLEUS_BLOCKS
 from defectkit.io.archive import write_archive
 
 AVERAGE = 0.75  # ps, the article's
 BLOCK = 0.25  # ps, of the means that are kept of the large run
-LEVELS = 2**16 - 1  # of a quantised feature
+LEVELS, FEWER = 2**16 - 1, 2**14 - 1  # of a quantised feature; fewer in the largest box
 LEAST_MOLECULES = 700
 
 
@@ -43,9 +43,12 @@ def pack(size):
     accept(results)
     info = metadata(size, start, len(frames), before, results, chill)
     stem = ice_nucleus.DATA / size.name
-    info |= (
-        whole(stem, atoms, frames) if size is ice_nucleus.SMALL else means(stem, atoms, stored, dt)
-    )
+    if size is ice_nucleus.SMALL:
+        info |= whole(stem, atoms, frames)
+    elif size is ice_nucleus.LARGE:
+        info |= means(stem, atoms, stored, dt)
+    else:
+        info |= one_mean(stem, atoms, frames, chill)
     stem.with_suffix(".json").write_text(json.dumps(info, ensure_ascii=False) + "\n")
 
 
@@ -64,30 +67,17 @@ def whole(stem, atoms, frames):
 def means(stem, atoms, frames, dt):
     """Writes oxygens and features as means over BLOCK ps; what the metadata say of them."""
     sf, width = SymmetryFunctions.water(), averaging.window_from_ps(BLOCK, dt)
-    oxygen = atoms.numbers == 8
     blocks = frames[-(len(frames) // width * width) :].reshape(-1, width, *frames.shape[1:])
-    features, places, chill = [], [], []
-    for block in blocks:
-        total = 0.0
-        for positions in block:
-            atoms.positions = positions
-            last = sf(atoms, centres="O")
-            total = total + last
-        features.append(total / width)
-        places.append(block[:, oxygen].astype(float).mean(axis=0))
-        chill.append(water_pack.chill_plus_classes(places[-1], atoms.cell.lengths()))
-    text = io.StringIO()
-    for n, (place, kind) in enumerate(zip(places, chill, strict=True)):
-        mean = Atoms(f"O{len(place)}", place.round(3), cell=atoms.cell, pbc=True)
-        mean.arrays["chill_plus"] = kind
-        mean.info |= {"phase": "ice nucleus in water", "time_ps": (n + 1) * BLOCK}
-        write(text, mean, format="extxyz", columns=["symbols", "positions", "chill_plus"])
-    stem.with_suffix(".extxyz.gz").write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
-    quantised(ice_nucleus.DATA / NUCLEUS_BLOCKS, np.array([*features, last]), sf)
-    n, ps = len(places[0]), len(blocks) * BLOCK
+    features, text = [], io.StringIO()
+    for n, block in enumerate(blocks, 1):
+        features.append(mean_features(sf, atoms, block))
+        mean = mean_oxygens(atoms, block, n * BLOCK)
+        write_oxygens(text, mean, chill_plus=chill_of(mean))
+    keep(stem, text, np.array([*features, mean_features(sf, atoms, block[-1:])]), sf, LEVELS)
+    ps = len(blocks) * BLOCK
     return {
-        "description": f"A round piece of ice Ih in supercooled water, {n} molecules, at 255 K: "
-        f"means of oxygens and features over {BLOCK} ps each, the last {ps:g} ps.",
+        "description": f"A round piece of ice Ih in supercooled water, {len(mean)} molecules, at "
+        f"255 K: means of oxygens and features over {BLOCK} ps each, the last {ps:g} ps.",
         "atoms": f"oxygens at their mean positions over {BLOCK} ps, to 0.001 Å",
         "truth": ["chill_plus"],
         "dt_ps": BLOCK,
@@ -95,14 +85,61 @@ def means(stem, atoms, frames, dt):
     }
 
 
-def quantised(path, features, sf):
-    """Writes features (blocks and one frame, n, n_features) in steps of their range / LEVELS."""
+def one_mean(stem, atoms, frames, chill):
+    """Writes oxygens and features as one mean over all frames; what the metadata say of it."""
+    sf, text = SymmetryFunctions.water(), io.StringIO()
+    mean, thirds = mean_oxygens(atoms, frames, AVERAGE), np.array_split(frames, 3)
+    of_thirds = {
+        f"chill_plus_{n}": chill_of(mean_oxygens(atoms, part, 0))
+        for n, part in enumerate(thirds, 1)
+    }
+    write_oxygens(text, mean, chill_plus=chill, **of_thirds)
+    keep(stem, text, mean_features(sf, atoms, frames)[None], sf, FEWER)
+    return {
+        "description": f"A round piece of ice Ih in supercooled water, {len(mean)} molecules, at "
+        f"255 K: means of oxygens and features over {AVERAGE} ps.",
+        "atoms": f"oxygens at their mean positions over {AVERAGE} ps, to 0.001 Å",
+        "truth": ["chill_plus", *of_thirds],
+        "dt_ps": AVERAGE,
+        "n_frames": 1,
+    }
+
+
+def mean_features(sf, atoms, frames):
+    """Of the oxygens, over some frames."""
+    total = 0.0
+    for positions in frames:
+        atoms.positions = positions
+        total = total + sf(atoms, centres="O")
+    return total / len(frames)
+
+
+def mean_oxygens(atoms, frames, time):
+    places = frames[:, atoms.numbers == 8].astype(float).mean(axis=0)
+    mean = Atoms(f"O{len(places)}", places, cell=atoms.cell, pbc=True)
+    mean.info |= {"phase": "ice nucleus in water", "time_ps": time}
+    return mean
+
+
+def chill_of(oxygens):
+    return water_pack.chill_plus_classes(oxygens.positions, oxygens.cell.lengths())
+
+
+def write_oxygens(text, oxygens, **columns):
+    oxygens.positions = oxygens.positions.round(3)
+    oxygens.arrays |= columns
+    write(text, oxygens, format="extxyz", columns=["symbols", "positions", *columns])
+
+
+def keep(stem, text, features, sf, most):
+    """Writes oxygens, and their features (blocks, n, n_features) in steps of range / most."""
+    stem.with_suffix(".extxyz.gz").write_bytes(gzip.compress(text.getvalue().encode(), mtime=0))
     low, high = features.min(axis=(0, 1)), features.max(axis=(0, 1))
-    step = np.where(high > low, (high - low) / LEVELS, 1.0)
+    step = np.where(high > low, (high - low) / most, 1.0)
     about = {"mark": "defectkit features", "recipe": "recipes/ice_nucleus_pack.py"}
     about["symmetry_functions"] = sf.names("O")
     levels = np.rint((features - low) / step).astype(np.uint16)
-    write_archive(path, about, {"levels": levels, "low": low, "step": step})
+    write_archive(stem.with_suffix(".npz"), about, {"levels": levels, "low": low, "step": step})
 
 
 def checks(size, atoms, frames, log):
@@ -166,6 +203,7 @@ def metadata(size, start, n_frames, steps, results, chill):
     ps = size.step * 1e-3
     heavy = "" if size is ice_nucleus.SMALL else f", hydrogens of {size.classical.hydrogen} u"
     n = len(start["numbers"]) // 3
+    share = "" if n > 78_000 else ", so a larger share of ice"
     return {
         "name": size.name,
         "description": f"A round piece of ice Ih in supercooled water, {n} molecules; the last "
@@ -183,7 +221,7 @@ def metadata(size, start, n_frames, steps, results, chill):
         "units": "Å, ps, K",
         "ensemble": "NVT: stochastic velocity rescaling, fixed cell, with room for ice and water "
         "at the densities of water-ice and water-liquid (250 K, 0 bar)",
-        "difference_from_paper": f"{n} molecules instead of 78 856, so a larger share of ice, and "
+        "difference_from_paper": f"{n} molecules instead of 78 856{share}, and "
         f"{steps * ps:.2f} ps with the neural network potential{heavy}.",
         "software": {
             "start": "GenIce2",

@@ -159,7 +159,7 @@ print(pd.crosstab(labels, phase, rownames=["cluster"], colnames=[""]))
 RUNS = {"loop": LOOP}
 # page: its parts
 PAGES = {
-    "README.md": ("loop", "field", "others", "moving", "results", "imbalance", "speed"),
+    "README.md": ("loop", "field", "others", "moving", "results", "nucleus", "speed"),
     "docs/gallery.md": ("pictures",),
 }
 MARKS = {
@@ -260,32 +260,23 @@ def moving():
     )
 
 
-def imbalance():
-    """The ice nucleus among as much water as in the article, case by case."""
-    cases = json.loads((BENCHMARKS / "nucleus_imbalance.json").read_text())
+def nucleus():
+    """The ice nucleus in a box of the article's size, way by way."""
+    of = json.loads((BENCHMARKS / "nucleus.json").read_text())
 
-    def told(case):
-        def pair(way):
-            recall, precision = (
-                case["ways"][way][f"{what}_ice_and_interface"][0]
-                for what in ("recall", "precision")
-            )
-            return f"{recall:.0f} / {precision:.0f} %"
-
-        water = sum(n for origin, n in case["environments"].items() if origin != "nucleus")
-        return (
-            f"{case['ice']} of ice and {water} of water: UMAP {pair('UMAP')}, PaCMAP "
-            f"{pair('PaCMAP')}, PaCMAP with bulk ice added {pair('PaCMAP + bulk ice')}, PaCMAP "
-            f"from a density-balanced subsample {pair('PaCMAP, balanced, halfway')}"
+    def pair(way):
+        recall, precision = (
+            of["ways"][way][f"{what}_ice_and_interface"][0] for what in ("recall", "precision")
         )
+        return f"{recall:.0f} / {precision:.0f} %"
 
+    ways = ", ".join(f"{way} {pair(way)}" for way in of["ways"])
+    parted = round((of["ways"]["PaCMAP + bulk ice"]["clusters"][0] - 1) * len(of["seeds"]))
     return (
-        "With water of separate runs (`ice-nucleus`, `water-liquid`: running averages, windows "
-        "that overlap or do not) added up to the article's proportion, 2000 : 75 000 "
-        "(`benchmarks/results/nucleus_imbalance.json`), recall / precision of the nucleus, "
-        "ice and interface by CHILL+, molecule by molecule: "
-        + "; ".join(f"{told(case)} ({name})" for name, case in cases.items())
-        + "."
+        f"In a box of the article's size, {of['molecules']} molecules, {of['member']} of them the "
+        f"nucleus with its interface (`benchmarks/results/nucleus.json`, {len(of['seeds'])} "
+        "seeds), recall / precision of the nucleus by CHILL+, molecule by molecule: "
+        f"{ways}; with bulk ice the map has two clusters for {parted} of the seeds."
     )
 
 
@@ -362,7 +353,7 @@ def content(name):
     made = {
         "pictures": pictures,
         "results": results,
-        "imbalance": imbalance,
+        "nucleus": nucleus,
         "field": field,
         "moving": moving,
         "others": cells_of_others,

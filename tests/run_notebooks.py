@@ -179,7 +179,9 @@ def without_rims(picture):
     rgb = np.asarray(picture).astype(int)
     points = [c for c in OWN if np.ptp(c) > 12 and _occurs(picture, c)]
     coloured = np.ptp(rgb, axis=2) > 12
-    pure = sum((rgb == colour).all(axis=2) for colour in points) > 0
+    pure = np.zeros(coloured.shape, bool)
+    for colour in points:
+        pure |= (rgb == colour).all(axis=2)
     of_map = _tiles(pure) > FLAT * _tiles(coloured)
     of_map = of_map.repeat(TILE, axis=0).repeat(TILE, axis=1)
     rims = coloured & of_map[: len(rgb), : rgb.shape[1]]

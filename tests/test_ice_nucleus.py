@@ -126,3 +126,58 @@ def test_the_large_nucleus_is_found_in_a_density_balanced_map(large, seed, metho
     more = found_and_true(data, water, halfway)[0]
     assert more[true & ice].mean() > 0.99 and more[true].mean() > 0.95
     assert (more & true).sum() / more.sum() > 0.93
+
+
+@pytest.fixture(scope="module")
+def article():
+    """(Dataset, features averaged over 0.75 ps, oxygens, flags of ice, of the nucleus)"""
+    data = dk.load("ice-nucleus-article")
+    features = dk.datasets.nucleus_features("ice-nucleus-article")[0]
+    kind, classes = data.truth["chill_plus"], data.info["chill_plus_classes"]
+    ice = np.isin(kind, [classes.index(name) for name in ("hexagonal", "cubic")])
+    rim = kind == classes.index("interfacial")
+    group = nucleus.connected(data.frames[0], ice | rim, SHELL)[0]
+    return data, features, data.frames[0], ice, np.isin(np.arange(len(kind)), group)
+
+
+def test_the_articles_box_has_its_proportion_of_ice_to_water(article):
+    data, features, water, ice, member = article
+    assert 78_000 < len(water) < 80_000 and features.shape == (len(water), 30)
+    assert data.dt == pytest.approx(0.75) and len(data.frames) == 1
+    assert 1800 < (ice & member).sum() < 2300
+    made = nucleus.shape(water, np.flatnonzero(member))
+    assert made["asphericity"] < 0.01 and 26 < made["radius_A"] < 29
+    assert np.linalg.norm(made["centre_A"] - data.info["centre_A"]) < 1
+
+
+def test_water_of_both_boxes_of_one_recipe_is_the_same(article, large):
+    """Features of the water away from the nucleus, mean and spread."""
+    data, features, water, _, _ = article
+    other, more, less_water = large
+
+    def far(data, features, water):
+        away = water.get_positions() - np.asarray(data.info["centre_A"])
+        return features[np.linalg.norm(away, axis=1) > 35]
+
+    one, two = far(data, features, water), far(other, more, less_water)
+    spread = two.std(axis=0)
+    assert np.all(np.abs(one.mean(axis=0) - two.mean(axis=0)) < 0.1 * spread)
+    assert np.all(np.abs(one.std(axis=0) - spread) < 0.1 * spread)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [31, 32])
+def test_the_nucleus_is_found_in_the_articles_box(article, seed):
+    data, features, water, ice, member = article
+    smooth = averaging.neighbour_average(features, water, SHELL)
+    labels = dk.embed_density_balanced(smooth, 1000, seed=seed)[1]
+    found = dk.imbalance.halfway_borders(smooth, labels) > 0
+    assert found[ice & member].mean() > 0.95 and found[member].mean() > 0.85
+    assert (found & member).sum() / found.sum() > 0.9
+
+
+def test_features_of_a_set_that_has_none_are_refused():
+    with pytest.raises(
+        ValueError, match="no features of 'water-ice'; choose ice-nucleus-large or"
+    ):
+        dk.datasets.nucleus_features("water-ice")

@@ -127,3 +127,8 @@ def test_the_longest_notebooks_come_first_and_unknown_ones_are_refused():
     assert run_notebooks.names(["05", "04"])[0].startswith("05")
     with pytest.raises(SystemExit, match="no notebook begins with 99"):
         run_notebooks.names(["99"])
+
+
+def test_a_picture_without_colours_of_the_project_stays_as_it_is():
+    grey = Image.fromarray(np.full((30, 40, 3), 200, np.uint8))
+    assert np.array_equal(np.asarray(run_notebooks.without_rims(grey)), np.asarray(grey))

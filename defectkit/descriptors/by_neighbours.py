@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..averaging.means import neighbour_average
+from ..neighbours.average import neighbour_average
 from .protocol import AtomDescriptor, check_descriptor
 from .records import as_dict, from_dict
 
