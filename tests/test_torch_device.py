@@ -13,7 +13,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.units import Bohr
-from reference_data import REFERENCE, read_n2p2_structure
+from reference_data import EVERY_TYPE, REFERENCE, read_n2p2_structure
 
 import defectkit as dk
 from defectkit import NeuralNetworkPotential, SymmetryFunctions
@@ -26,34 +26,6 @@ from defectkit.symmetry.kernels.tables import ACTIVATIONS, make_net
 
 torch = partial(pytest.importorskip, "torch")  # called where it is needed: it takes seconds
 RANDOM = REFERENCE / "hdnnp_random"
-# Every type, radial and angular factor; two elements, some functions beside others of one channel.
-LINES = """
-Si 2 Si 0.1 0.0 5.0
-Si 2 C 2.0 2.4 4.0
-Si 3 Si Si 0.01 1 1 5.0
-Si 3 Si Si 0.02 -1 4 5.0
-Si 3 Si C 0.05 -1 16 5.0
-Si 3 Si C 0.03 1 3.5 4.0
-Si 3 C C 0.2 1 2 4.5 1.1
-Si 3 C C 0.0 1 0 4.5
-Si 3 C C 0.1 1 0.5 4.5
-Si 9 Si Si 0.03 0.5 1 5.0
-Si 9 Si C 0.03 -1 6 4.0
-Si 12 0.05 0.5 5.0
-Si 13 0.02 0.3 1.0 2.0 4.0
-Si 20 Si 0.0 5.0 p1
-Si 20 C 1.0 4.0 e
-Si 21 Si C 0.5 4.8 40.0 140.0 p2
-Si 21 Si Si 0.0 5.0 90.0 270.0 p3a
-Si 21 Si Si 0.0 5.0 -60.0 60.0 e
-Si 22 Si Si 0.5 4.8 40.0 140.0 p4
-Si 22 C C 0.0 4.0 30.0 100.0 p1a
-Si 23 0.0 5.0 p2a
-Si 24 0.0 4.0 60.0 170.0 p2
-Si 25 1.0 4.5 90.0 270.0 p4a
-C 2 Si 0.4 0.0 5.0
-C 22 Si Si 0.0 4.0 0.0 180.0 p2
-""".strip().splitlines()
 
 
 @pytest.fixture(params=["cpu", "cuda"])
@@ -65,12 +37,12 @@ def device(request):
 
 @pytest.fixture(scope="module")
 def all_types(tmp_path_factory):
-    """The functions of LINES with any cutoff function."""
+    """The functions of EVERY_TYPE with any cutoff function."""
     path = tmp_path_factory.mktemp("types") / "input.nn"
 
     def made(kind, inner=0.0):
         head = f"elements C Si\ncutoff_type {kind} {inner}\n"
-        path.write_text(head + "\n".join(f"symfunction_short {line}" for line in LINES))
+        path.write_text(head + "\n".join(f"symfunction_short {line}" for line in EVERY_TYPE))
         return SymmetryFunctions.from_n2p2(path, length_unit=1.0)
 
     return made
@@ -165,7 +137,7 @@ def test_open_boundaries_and_atoms_without_neighbours(device, all_types, pbc):
     sf = all_types(2)
     same_by_element(atoms, sf, device)
     alone = sf.using(device=device)(atoms, [len(atoms) - 3])
-    assert alone.shape == (1, 23) and not alone.any()
+    assert alone.shape == (1, 25) and not alone.any()
 
 
 def test_any_centres_in_their_order(device, diamond):
@@ -263,13 +235,14 @@ def test_slopes_of_every_type_and_cutoff_function(device, all_types, kind):
     crystal = bulk("SiC", "zincblende", 4.36, cubic=True)
     if kind == 0:
         crystal.rattle(0.05, seed=3)  # without it shells lie on cutoffs, where rounding decides
+    columns = len(sf.functions["Si"])
     for atoms in (carbide(3), crystal):
-        net = make_net([(np.random.default_rng(1).normal(size=(23, 1)), np.zeros(1), "l")])
+        net = make_net([(np.random.default_rng(1).normal(size=(columns, 1)), np.zeros(1), "l")])
         centres = np.flatnonzero(atoms.numbers == 14)[:2]  # of all, a perfect crystal has no force
         frame = sf.geometry(atoms, centres, *neighbour_list(atoms, sf.cutoff))
         n, results = len(atoms), []
         for compiled in (True, False):
-            out, energy = np.zeros((len(centres), 23)), np.zeros(len(centres))
+            out, energy = np.zeros((len(centres), columns)), np.zeros(len(centres))
             force, virial = np.zeros((1, n, 3)), np.zeros((1, 3, 3))
             given = frame, sf.plan("Si"), net, True, out, energy
             if compiled:
