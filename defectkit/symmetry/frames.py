@@ -41,22 +41,20 @@ def make_frame(
     )
 
 
-def check_finite(values: np.ndarray, names: Sequence[str], atoms: np.ndarray) -> None:
-    """Raises ValueError that says which atom or function gave no finite value.
+def not_finite(values: np.ndarray, names: Sequence[str], atoms: np.ndarray) -> ValueError:
+    """The error that says which atom or function gave a value that is not finite.
 
-    values  (n, n_features); the kernels fill the row of an atom that coincides with another one
-            with NaN
+    values  (n, n_features), some not finite; the kernels fill the row of an atom that coincides
+            with another one with NaN
     names   of the columns
     atoms   (n,) by what number errors call each
     """
     bad = ~np.isfinite(values)
-    if not bad.any():
-        return
     row = int(np.flatnonzero(bad.any(axis=1))[0])
     if np.isnan(values[row]).all():
-        raise ValueError(f"atom {atoms[row]} coincides with another atom; remove one of them.")
+        return ValueError(f"atom {atoms[row]} coincides with another atom; remove one of them.")
     name = names[int(np.flatnonzero(bad[row])[0])]
-    raise ValueError(
+    return ValueError(
         f"function {name} is not finite at atom {atoms[row]}; its parameters are "
         "outside what double precision holds: change or drop that function."
     )

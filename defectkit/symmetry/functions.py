@@ -307,10 +307,8 @@ class SymmetryFunctions(Shown):
 
     def _in_slabs(self, atoms, index, names, progress=False):
         """Yields element, rows of `index` and their features, by slabs of a large frame."""
-        if not self.device:
-            kernels.compiled(
-                *kernels.FEATURES[self.precision]
-            )  # and with them, at once, all of numba
+        if not self.device:  # all of numba is imported with them, at once
+            kernels.compiled(*kernels.FEATURES[self.precision])
         numbers = atoms.numbers[index]
         for part, ids, own in tqdm(
             slabs(atoms, self.cutoff),
@@ -365,8 +363,9 @@ class SymmetryFunctions(Shown):
         values   (n_centres, n_features) of `raw`; the kernel fills the row of an atom that
                  coincides with another one with NaN
         """
-        atoms = centres if ids is None else ids[centres]
-        frames.check_finite(values, self.names(element), atoms)
+        if not np.isfinite(values).all():  # names and numbers are made for the error only
+            atoms = centres if ids is None else ids[centres]
+            raise frames.not_finite(values, self.names(element), atoms)
 
     def geometry(
         self,
