@@ -29,7 +29,7 @@ from defectkit.parametric import EnvironmentClassifier  # noqa: E402
 from defectkit.streaming import classify_trajectory  # noqa: E402
 from defectkit.trajectory import iter_frames  # noqa: E402
 
-ROUNDS = 3
+ROUNDS = 5
 
 
 def model():

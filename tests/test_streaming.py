@@ -20,11 +20,13 @@ from ase.build import bulk
 from ase.calculators.lj import LennardJones
 from ase.md.verlet import VelocityVerlet
 from ase.neighborlist import neighbor_list
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import defectkit as dk
 from defectkit.parametric import EnvironmentClassifier
-from defectkit.streaming import classify, classify_trajectory, label_observer, read_table
+from defectkit.streaming import by_dask, classify_trajectory, label_observer, read_table
 from defectkit.streaming.table import class_columns
 
 WINDOW = 3
@@ -606,9 +608,9 @@ def test_a_worker_that_is_told_to_give_memory_back_keeps_what_it_asks_for_again(
     program.write_text(
         "import resource, sys\n"
         "import numpy as np\n"
-        "from defectkit.streaming import classify\n"
+        "from defectkit.streaming import by_dask\n"
         "if sys.argv[1] == 'kept':\n"
-        "    classify._keep_memory()\n"
+        "    by_dask._keep_memory()\n"
         "pages = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "np.ones(100_000)\n"
         "before = pages()\n"
@@ -632,5 +634,49 @@ def test_a_worker_that_is_told_to_give_memory_back_keeps_what_it_asks_for_again(
 
 def test_a_c_library_that_cannot_be_told_to_keep_memory_is_left_alone(monkeypatch):
     monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
-    monkeypatch.setattr(classify.ctypes, "CDLL", lambda _: object())
-    classify._keep_memory.__wrapped__()
+    monkeypatch.setattr(by_dask.ctypes, "CDLL", lambda _: object())
+    by_dask._keep_memory.__wrapped__()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    n=st.integers(0, 400),
+    chunk=st.integers(1, 70),
+    window=st.integers(1, 9),
+    workers=st.integers(1, 12),
+)
+def test_shares_hold_each_window_once(n, chunk, window, workers):
+    shares = list(by_dask._shares(iter(range(n)), chunk, window, workers))
+    windows = [share[k : k + window] for share in shares for k in range(len(share) - window + 1)]
+    assert windows == [list(range(k, k + window)) for k in range(n - window + 1)]
+    assert all(window <= len(share) < chunk + window for share in shares)
+
+
+@pytest.mark.parametrize("n", [200, 500, 1800])
+@pytest.mark.parametrize("workers", [2, 5, 8])
+def test_workers_end_together(n, workers):
+    """Each takes the next share when it is done; a frame takes all the same time."""
+    ends = np.zeros(workers)
+    for share in by_dask._shares(iter(range(n)), 64, 5, workers):
+        ends[ends.argmin()] += len(share)
+    assert ends.max() < 1.15 * ends.mean() + 8
+
+
+def test_few_frames_are_read_ahead_of_the_workers():
+    read = []
+    given = 0
+    for share in by_dask._shares((read.append(k) or k for k in range(10_000)), 64, 5, 2):
+        given += len(share) - 4
+        assert len(read) <= 2 * given + 4 + 16
+        assert len(read) <= given + 4 + 2 * 2 * 64
+
+
+def test_what_was_read_before_an_error_is_shared_first():
+    def breaking():
+        yield from range(50)
+        raise ValueError("frame 50 is none")
+
+    shares, got = by_dask._shares(breaking(), 16, 3, 2), []
+    with pytest.raises(ValueError, match="frame 50 is none"):
+        got.extend(shares)
+    assert sum(len(share) - 2 for share in got) == 48

@@ -1,16 +1,9 @@
-"""Labels frame by frame: in this process, by Dask's workers, or while ASE's dynamics run."""
+"""Labels frame by frame: of a trajectory, or while ASE's dynamics run."""
 
 from __future__ import annotations
 
-import ctypes
-import json
 import os
-import pickle
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
-from functools import cache
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,12 +12,12 @@ from ase.units import Bohr
 
 from .._progress import tqdm
 from .._types import Elements, FilePath, Source, Topology
-from ..averaging.means import stream_average
-from ..io.continuity import OrderCheck
 from ..io.trajectory import parse, raw_frames
+from .by_dask import labelled_by_dask
+from .labelling import labeller
 from .origin import ReadFrames, run_description
-from .output import Writer, frame_text
-from .table import class_columns, read_table, table_rows
+from .output import Writer
+from .table import read_table, table_rows
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -33,11 +26,6 @@ if TYPE_CHECKING:
     from .table import Row
 
 __all__ = ["classify_trajectory", "label_observer"]
-
-NOT_A_CENTRE = -2
-_TASK_BYTES = 8_000_000
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
-_KEPT_BYTES = 1 << 25  # the largest that the second of them takes
 
 
 def classify_trajectory(
@@ -80,7 +68,8 @@ def classify_trajectory(
         Its workers share the frames, in chunks of `chunk`; this process reads and writes. A chunk
         whose worker dies is computed again.
     chunk : int, optional
-        Default: 16 frames, or 8 to 16 for each that two chunks share, fewer of large ones.
+        At most so many new frames in a chunk, fewer in the first and last. Default: 16, or 8 to 16
+        for each that two chunks share, fewer of large ones.
     progress : bool, optional
         A bar; by default where it takes more than 2 s.
     trust_order : bool
@@ -112,10 +101,10 @@ def classify_trajectory(
     ) as writer:
         read = ReadFrames(raws, writer.state, window, writer.output)
         if client is None:
-            push = _labeller(*task, writer.done)
+            push = labeller(*task, writer.done)
             done = (made for raw in read if (made := push(parse(raw))) is not None)
         else:
-            done = _distributed(client, read, task, writer.done, chunk)
+            done = labelled_by_dask(client, read, task, writer.done, chunk)
         for frame in tqdm(
             done,
             desc="classify",
@@ -149,7 +138,7 @@ def label_observer(
     model = _model(model)
     window = _window(model.window if window is None else window)
     writer = Writer(output, None)
-    push = _labeller(model, window, _flagged(model, defect), True, 0)
+    push = labeller(model, window, _flagged(model, defect), True, 0)
 
     def observe():
         made = push(atoms)
@@ -203,144 +192,3 @@ def _window(window):
             "averaging.window_from_ps converts a time."
         )
     return int(window)
-
-
-def _labeller(model, window, defect, trust_order, first):
-    """A function that takes frame after frame and gives the labelled middle one of each window."""
-    frames, queue, check = deque(maxlen=window), deque(), OrderCheck(first)
-
-    def arrived():
-        while True:
-            yield queue.popleft()
-
-    # Without an average frames may differ in their number of atoms.
-    means = arrived() if window == 1 else stream_average(arrived(), window)
-    state = {"n": first}
-
-    def push(atoms):
-        found = check(atoms) if window > 1 and not trust_order else None
-        if found is not None:
-            raise ValueError(
-                f"{found}. An average over time takes frames that follow one "
-                f"another: label those before frame {found.frame} and those from it "
-                "on apart, or use window=1; where atoms just move far between "
-                "frames, trust_order=True."
-            )
-        queue.append(model.symmetry(atoms, model.centres))
-        frames.append(atoms.copy())
-        if len(frames) < window:
-            return None
-        middle = state["n"] + (window - 1) // 2
-        state["n"] += 1
-        return _labelled(frames[(window - 1) // 2], next(means), model, defect, middle)
-
-    return push
-
-
-def _labelled(atoms, mean, model, defect, frame):
-    """Text in extended XYZ, and the row of the table, of one frame."""
-    chances, novel = model.predict_proba(mean), model.is_novel(mean)
-    label = chances.argmax(axis=1)
-    counts = np.bincount(label, minlength=len(model.classes_)).tolist()
-    row = {"frame": frame} | dict(zip(class_columns(model.classes_), counts, strict=True))
-    row["novel"] = int(novel.sum())
-    centre = (
-        slice(None)
-        if model.centres is None
-        else np.array(atoms.get_chemical_symbols()) == model.centres
-    )
-    if defect is not None:
-        row |= _sites(atoms[centre], np.isin(label, defect))
-    columns = {}
-    for name, values, other in (
-        ("label", label, NOT_A_CENTRE),
-        ("novel", novel.astype(int), 0),
-        ("probability", chances.max(axis=1).round(4), 0.0),
-    ):
-        columns[name] = np.full(len(atoms), other)
-        columns[name][centre] = values
-    return frame_text(atoms, columns, frame), row
-
-
-def _sites(atoms, flagged):
-    from ..defects.sites import VACANT, locate_defects
-
-    try:
-        found = locate_defects(atoms, flagged)
-    except ValueError:  # half of the atoms flagged, as while it melts: no point defects
-        found = []
-    vacant = sum(site.kind in VACANT for site in found)
-    return {
-        "vacancies": vacant,
-        "interstitials": len(found) - vacant,
-        "sites": json.dumps([[s.kind, *s.position.round(3).tolist()] for s in found]),
-    }
-
-
-@cache
-def _keep_memory():
-    """Has the C library keep tens of megabytes that it would give back and ask for again.
-
-    Dask starts its workers with a setting that makes every array of more than 128 kB such a
-    request, which costs a fifth of the time here.
-    """
-    if "MALLOC_TRIM_THRESHOLD_" not in os.environ:
-        return
-    with suppress(AttributeError, OSError, TypeError):  # other C libraries have no such function
-        adjust = ctypes.CDLL(None).mallopt
-        for setting in (_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD):
-            adjust(setting, _KEPT_BYTES)
-
-
-def _label_chunk(raws, task, first):
-    """What a Dask worker does: labelled frames of a few raw ones, and the error that ends it."""
-    _keep_memory()
-    model, window, defect, trust_order = task
-    push, made = _labeller(model, window, defect, trust_order, first), []
-    try:
-        for raw in raws:
-            if (frame := push(parse(raw))) is not None:
-                made.append(frame)
-    except ValueError as err:  # a frame that is none: what came before it counts
-        return made, err
-    return made, None
-
-
-def _chunk(frames, window):
-    """Frames of a task: 8 to 16 for each that two tasks share, as many as make some megabytes."""
-    fit = _TASK_BYTES // max(map(len, map(pickle.dumps, frames)), default=1)
-    return max(16, min(max(8, fit // max(1, window - 1)), 16) * (window - 1))
-
-
-def _distributed(client, raws, task, first, chunk):
-    """Labelled frames in order; no more chunks are under way than the workers need.
-
-    Chunks travel with their task, so that a dead worker takes nothing with it.
-    """
-    window, raws = task[1], iter(raws)
-    if chunk is None:
-        some = list(islice(raws, 1))
-        chunk, raws = _chunk(some, window), chain(some, raws)
-    pending, held = deque(), deque(maxlen=chunk + window - 1)
-    stopped = None
-    limit = 2 * max(1, sum(client.nthreads().values()))
-    while True:
-        try:
-            held.extend(islice(raws, chunk + window - 1 - len(held)))
-        except ValueError as err:  # the file breaks off: what came before it counts
-            stopped = err
-        full = len(held) == chunk + window - 1
-        if len(held) >= window:
-            pending.append(client.submit(_label_chunk, list(held), task, first, pure=False))
-            first += len(held) - window + 1
-            for _ in range(len(held) - window + 1):
-                held.popleft()
-        while pending and (len(pending) >= limit or not full or stopped):
-            made, error = pending.popleft().result()
-            yield from made
-            if error is not None:
-                raise error
-        if stopped:
-            raise stopped
-        if not full:
-            return
