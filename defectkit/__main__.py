@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -14,12 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import __version__
+from .io.archive import read_archive
 from .io.atomic_write import atomic_write, clear_errors, user_path
+from .io.source import COMPRESSED
 
 if TYPE_CHECKING:
     import pandas as pd
 
 PAPER = {"pca": None, "umap": 0.10, "pacmap": 0.08}  # misclassified, %
+#: What `identify` writes for every file (the map only where there is one), and its tables.
+ENDS = {"map": ".png", "atoms": ".png", "labelled": ".extxyz", "result": ".npz", "report": ".html"}
+TABLES = ("phases", "defects", "extended", "tracks")
 
 
 def demo(folder: Path, n_environments: int, seed: int) -> None:
@@ -100,6 +107,7 @@ def identify(given: Any) -> None:
     matplotlib.use("Agg")
     import defectkit as dk
 
+    _has_result(given.output, given.file)
     result = dk.identify(
         given.file,
         method=given.method,
@@ -112,19 +120,51 @@ def identify(given: Any) -> None:
     )
     print(result.summary())
     with clear_errors(given.output, "what was written before is whole"):
-        _write_result(result, given.output, given.file.name.split(".")[0] or given.file.name)
+        again = _has_result(given.output, given.file)
+        written = _write_result(result, given.output, _stem(given.file))
+        if again:
+            _remove_others(written, given.output, _stem(given.file))
+
+
+def _stem(path):
+    """How the files written for an input begin: its name without the ending, `run.7` whole."""
+    name = Path(path.name)
+    if name.suffix.lower() in COMPRESSED:
+        name = Path(name.stem)
+    return name.name if name.suffix[1:].isdecimal() else name.stem
+
+
+def _has_result(folder, path):
+    """Whether the result of an earlier run of the same file is there; ValueError for another's."""
+    there = folder / f"{_stem(path)}_result.npz"
+    if not there.exists():
+        return False
+    try:
+        of = read_archive(there, "result")[0]["info"]["source"]
+    except (ValueError, KeyError, TypeError):
+        of = None
+    if of != [os.path.abspath(path)]:
+        raise ValueError(
+            f"{there} is the result of {' and '.join(of or ['a file that it does not name'])}; "
+            "choose another --output folder."
+        )
+    return True
+
+
+def _remove_others(written, folder, stem):
+    """Removes what an earlier run of the same file has written and this one has not."""
+    for name, end in (ENDS | dict.fromkeys(TABLES, ".csv")).items():
+        old = folder / f"{stem}_{name}{end}"
+        if name not in written and old.exists():
+            old.unlink()
+            print(f"Removed, of the run before: {old}")
 
 
 def _write_result(result, folder, stem):
+    """Writes pictures, atoms and tables; {what: ending} of the files."""
     import matplotlib.pyplot as plt
 
-    written = {
-        "map": ".png",
-        "atoms": ".png",
-        "labelled": ".extxyz",
-        "result": ".npz",
-        "report": ".html",
-    }
+    written = dict(ENDS)
     drawn = {"map": result.figure, "atoms": result.static_figure}
     if not np.isfinite(result.map).any():
         del written["map"], drawn["map"]
@@ -137,7 +177,7 @@ def _write_result(result, folder, stem):
     result.write(folder / f"{stem}_labelled.extxyz")
     result.save(folder / f"{stem}_result.npz")
     result.report(folder / f"{stem}_report.html")
-    for name in ("phases", "defects", "extended", "tracks"):
+    for name in TABLES:
         table = getattr(result, name)
         if len(table):
             with atomic_write(folder / f"{stem}_{name}.csv") as partial:
@@ -159,6 +199,7 @@ def _write_result(result, folder, stem):
         *(f"{folder}/{stem}_{name}{end}: {what[name]}" for name, end in written.items()),
         sep="\n",
     )
+    return written
 
 
 def flat_table(table: pd.DataFrame) -> pd.DataFrame:
@@ -196,9 +237,20 @@ def _window(text):
     return int(text) if text.strip().lstrip("-").isdecimal() else text
 
 
+def _set_file_and_elements(given, parser):
+    """Elements apart by commas or blanks; a file that stands behind them is none of them."""
+    words = list(given.elements or [])
+    if given.file is None and len(words) > 1:
+        given.file = user_path(words.pop())
+    if given.file is None:
+        parser.error("there is no file; name it first, as in identify run.dump --elements Cu")
+    given.elements = [e for word in words for e in word.split(",") if e] or None
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """What `python -m defectkit` does with these arguments."""
     parser = argparse.ArgumentParser(prog="python -m defectkit", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"defectkit {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
     shown = commands.add_parser("demo", help="silicon phases on the embedded data, no browser")
     shown.add_argument("--output", type=user_path, default=Path("demo-output"), metavar="FOLDER")
@@ -211,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     shown.add_argument("--seed", type=int, default=0)
     own = commands.add_parser("identify", help="phases, defects and surfaces of your own file")
-    own.add_argument("file", type=user_path)
+    own.add_argument("file", nargs="?", type=user_path, metavar="FILE")
     own.add_argument("--method", default="pacmap", help="pacmap (default), umap or pca")
     own.add_argument(
         "--window",
@@ -222,10 +274,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     own.add_argument("--dt", type=float, metavar="PS", help="time between frames")
     own.add_argument("--centres", metavar="ELEMENT", help="label only these atoms")
     own.add_argument("--topology", type=user_path, help="names the atoms of an XTC or DCD file")
-    own.add_argument("--elements", nargs="+", help="of the types 1, 2, ... of a LAMMPS dump")
+    own.add_argument(
+        "--elements",
+        nargs="+",
+        metavar="ELEMENT",
+        help="of the types 1, 2, ... of a LAMMPS dump, such as Si,O or Si O",
+    )
     own.add_argument("--output", type=user_path, default=Path("identify-output"), metavar="FOLDER")
     own.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(arguments)
+    if given.command == "identify":
+        _set_file_and_elements(given, own)
     if given.command == "demo" and given.environments < 1000:
         parser.error("--environments below 1000 leaves too few of each phase; use 1000 or more.")
     if given.output.exists() and not given.output.is_dir():

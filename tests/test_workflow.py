@@ -3,6 +3,7 @@
 import errno
 import io
 import json
+from dataclasses import replace
 
 import ase.io
 import numpy as np
@@ -354,6 +355,107 @@ def test_a_full_disk_is_said_by_the_shell_too(tmp_path, monkeypatch, vacancy):
     with pytest.raises(SystemExit, match="_map.png could not be written .No space.*make room"):
         main(["identify", str(tmp_path / "cu.xyz"), "--output", str(tmp_path / "out")])
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def shell_call(monkeypatch, tmp_path, vacancy):
+    """Function of (file's name, table of defects): what the command line writes of that file."""
+
+    def call(name, defects=vacancy.defects):
+        path = tmp_path / name
+        path.write_text("")
+        info = vacancy.info | {"source": [str(path)]}
+        found = replace(vacancy, info=info, defects=defects, map=np.full_like(vacancy.map, np.nan))
+        monkeypatch.setattr(dk, "identify", lambda *_, **__: found)
+        main(["identify", str(path), "--output", str(tmp_path / "out")])
+        return {file.name for file in (tmp_path / "out").iterdir()}
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_, **__: None)
+    monkeypatch.setattr("defectkit.result.result.html.page", lambda *_: None)
+    return call
+
+
+def test_the_results_of_two_files_stay_apart(shell_call):
+    """Those of si.600K.vasp replaced those of si.300K.xyz."""
+    shell_call("si.300K.xyz")
+    there = shell_call("si.600K.vasp.gz")
+    there |= shell_call("dump.100") | shell_call("dump.200") | shell_call("POSCAR")
+    begin = {name.rpartition("_")[0] for name in there}
+    assert begin == {"si.300K", "si.600K", "dump.100", "dump.200", "POSCAR"}
+    with pytest.raises(SystemExit, match="is the result of .*si.300K.xyz; choose another"):
+        shell_call("si.300K.vasp")
+
+
+def test_a_second_run_of_a_file_leaves_nothing_of_the_first(shell_call, tmp_path, vacancy, capsys):
+    """The table of a vacancy stayed beside the result of the repaired cell."""
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/si_notes.csv").write_text("mine")
+    assert "si_defects.csv" in shell_call("si.xyz")
+    (tmp_path / "out/si_map.png").write_text("")
+    capsys.readouterr()
+    left = shell_call("si.xyz", vacancy.defects[:0])
+    assert left & {"si_defects.csv", "si_map.png", "si_notes.csv"} == {"si_notes.csv"}
+    assert len(dk.open_result(tmp_path / "out/si_result.npz").defects) == 0
+    said = capsys.readouterr().out
+    assert "Removed, of the run before: " in said and "si_defects.csv" in said
+
+
+def test_a_result_of_an_unknown_file_is_not_overwritten(shell_call, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/si_result.npz").write_text("something")
+    with pytest.raises(SystemExit, match="is the result of a file that it does not name; choose"):
+        shell_call("si.xyz")
+    assert (tmp_path / "out/si_result.npz").read_text() == "something"
+
+
+@pytest.mark.parametrize(
+    ("words", "elements"),
+    [
+        (["--elements", "Cu", "FILE"], ["Cu"]),
+        (["--elements", "Cu", "Au", "FILE"], ["Cu", "Au"]),
+        (["FILE", "--elements", "Cu", "Au"], ["Cu", "Au"]),
+        (["FILE", "--elements", "Cu,Au"], ["Cu", "Au"]),
+        (["FILE", "--elements", "Cu,", "Au"], ["Cu", "Au"]),
+        (["FILE"], None),
+    ],
+)
+def test_elements_of_a_shell_swallow_no_file(tmp_path, monkeypatch, words, elements):
+    asked = []
+
+    def asked_for(file, **options):
+        asked.append((file, options["elements"]))
+        raise ValueError("enough")
+
+    monkeypatch.setattr(dk, "identify", asked_for)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="enough"):
+        main(["identify", *[str(tmp_path / "run.dump") if w == "FILE" else w for w in words]])
+    assert asked == [(tmp_path / "run.dump", elements)]
+
+
+def test_a_shell_names_the_version_and_a_missing_file(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"defectkit {dk.__version__}\n"
+    for call in (["identify"], ["identify", "--elements", "Cu"]):
+        with pytest.raises(SystemExit):
+            main(call)
+        assert "there is no file; name it first, as in identify run" in capsys.readouterr().err
+
+
+def test_a_result_does_not_replace_the_file_that_was_read(tmp_path, monkeypatch):
+    ase.io.write(tmp_path / "cu.xyz", copper(1), format="extxyz")
+    before = (tmp_path / "cu.xyz").read_text()
+    (tmp_path / "link.xyz").symlink_to(tmp_path / "cu.xyz")
+    monkeypatch.chdir(tmp_path)
+    result = dk.identify("cu.xyz", method="pca", progress=False)
+    assert result.info["source"] == [str(tmp_path / "cu.xyz")]
+    for path in ("cu.xyz", tmp_path / "cu.xyz", "./link.xyz"):
+        with pytest.raises(ValueError, match="is the file that identify read, .*another name"):
+            result.write(path)
+    assert (tmp_path / "cu.xyz").read_text() == before
+    result.write("labelled.xyz")
+    assert "cluster" in ase.io.read("labelled.xyz").arrays
 
 
 @pytest.mark.slow

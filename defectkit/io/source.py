@@ -19,6 +19,7 @@ from .atomic_write import user_path
 HEAD = 65_536  # bytes from which the kind of a file is told
 #: What Python's decompressors raise where a file is cut or damaged.
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, OSError)
+COMPRESSED = (".gz", ".bz2", ".xz")  # endings of compressed text
 _BOMB = 2**26  # bytes; beyond them a file that expands this many times is refused:
 _RATIO = 250
 _OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
@@ -246,7 +247,7 @@ def size_in_memory() -> float:
 def suffix(path: FilePath) -> str:
     """Ending of the name in small letters, without that of a compression."""
     name = Path(path).name.lower()
-    for packed in (".gz", ".bz2", ".xz"):
+    for packed in COMPRESSED:
         name = name.removesuffix(packed)
     return Path(name).suffix
 
@@ -254,6 +255,6 @@ def suffix(path: FilePath) -> str:
 def stem_and_suffix(path: FilePath) -> str:
     """The name in small letters, without the ending of a compression."""
     name = Path(path).name.lower()
-    for packed in (".gz", ".bz2", ".xz"):
+    for packed in COMPRESSED:
         name = name.removesuffix(packed)
     return name

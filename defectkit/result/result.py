@@ -44,8 +44,8 @@ class Result:
     frame, atom : arrays (n,) of int
         Position in `frames`, and index of the atom.
     info : dict
-        method, window (frames), cutoff of the first shell and reach of the descriptors (Å),
-        groups, seed; `steps`, what was done, in sentences.
+        source (absolute paths of the files read), method, window (frames), cutoff of the first
+        shell and reach of the descriptors (Å), groups, seed; `steps`, what was done, in sentences.
     group : array (n,) of int
         Index into info["groups"]: atoms that share a map.
     structure : array (n,) of str
@@ -256,7 +256,11 @@ class Result:
         return atoms, self.labels[here]
 
     def write(self, path: FilePath) -> None:
-        """Extended XYZ of the frames with a column `cluster`, for OVITO or ASE."""
+        """Extended XYZ of the frames with a column `cluster`, for OVITO or ASE.
+
+        Raises ValueError where `path` is a file that `identify` read: its frames would be lost.
+        """
+        saved.refuse_source(self, path)
         write_frames(path, self.frames, cluster=self.atom_labels())
 
     def to_ovito(self) -> Callable[[int, Any], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import numpy as np
@@ -43,3 +44,13 @@ def save(result: Any, path: FilePath) -> None:
     if result.followers is not None:
         arrays["followers"] = np.concatenate(result.followers)
     write_archive(path, header, arrays)
+
+
+def refuse_source(result: Any, path: FilePath) -> None:
+    """ValueError where `path` is one of the files that the result is of."""
+    target = os.path.realpath(user_path(path))
+    if target in map(os.path.realpath, result.info.get("source") or ()):
+        raise ValueError(
+            f"{path} is the file that identify read, and its frames would be lost; "
+            "choose another name."
+        )

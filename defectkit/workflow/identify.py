@@ -131,6 +131,7 @@ def identify(
     chosen = Chosen(frames, starts, window, kept, witnesses)
     made = clusters_of_groups(chosen, groups, symmetry, cutoff, how)
     info = {
+        "source": reading.files,
         "method": method,
         "window": int(window),
         "window_reason": reason,

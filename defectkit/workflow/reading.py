@@ -6,6 +6,7 @@ are read again.
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Reading:
     bare       frames that have no cell
     broken     why the frames do not follow one another in time, None where they do
     said       warnings of the reader as sentences
+    files      absolute paths of the files, none where the caller gave atoms
     """
 
     frames: Sequence[Atoms]
@@ -46,6 +48,7 @@ class Reading:
     bare: list[int]
     broken: str | None
     said: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
 
 
 class _Look:
@@ -69,12 +72,12 @@ class _Look:
             self.broken = str(found)
         self.sizes.append(len(atoms))
 
-    def reading(self, frames, said):
+    def reading(self, frames, said, files):
         if len(self.sizes) < 2:
             self.broken = "there is one frame"
         seen = dict(sorted([*self._new, *self._largest], key=lambda pair: pair[0]))
         sizes = np.array(self.sizes)
-        return Reading(frames, sizes, list(seen.values()), self.bare, self.broken, said)
+        return Reading(frames, sizes, list(seen.values()), self.bare, self.broken, said, files)
 
 
 def read(
@@ -107,12 +110,13 @@ def read(
                 held.append(atoms)
     if not numbers:
         raise ValueError("there are no atoms; give a file with at least one frame.")
-    said = _raised_again(caught)
+    said, files = _raised_again(caught), [os.path.abspath(path) for path in known]
     if held is not None:
-        return look.reading(held, said)
+        return look.reading(held, said, files)
     again_from_start = partial(raw_frames, source, topology, elements)
     places, sizes = np.array(numbers), np.array(look.sizes)
-    return look.reading(FileFrames(source, again_from_start, places, sizes, known), said)
+    again_read = FileFrames(source, again_from_start, places, sizes, known)
+    return look.reading(again_read, said, files)
 
 
 def _raised_again(caught):
