@@ -91,6 +91,14 @@ def test_a_metal_under_water_has_its_interfaces():
     assert {"liquid water", "fcc"} <= named and not len(result.defects)
 
 
+def test_water_that_repeats_not_at_all_or_in_two_directions_is_water():
+    assert is_water(molecule("H2O"))
+    film = dk.load("water-liquid").frames[0]
+    film.center(vacuum=8, axis=2)
+    film.pbc = [True, True, False]
+    assert is_water(film)
+
+
 def test_a_small_slab_in_much_water_is_no_ion():
     assert not is_water(under_water(platinum((3, 3, 2)), 15))
 

@@ -67,6 +67,28 @@ def test_a_missing_cell_is_in_the_summary():
     assert "there is no cell: the atoms are taken for a cluster in vacuum" in text
 
 
+def test_a_full_cell_that_does_not_repeat_is_told():
+    """ASE's Atoms(cell=...) has pbc=False."""
+    closed = COPPER.copy()
+    closed.pbc = False
+    with pytest.warns(
+        UserWarning, match="fill it along a and b and c, but pbc is False: .*cluster"
+    ):
+        said = said_of([closed])
+    assert len(said) == 1 and "set atoms.pbc = True where the cell repeats" in said[0]
+    slab = closed.copy()
+    slab.center(vacuum=8, axis=2)
+    with pytest.warns(UserWarning, match="along a and b, but"):
+        said_of([slab])
+
+
+def test_a_cluster_in_a_box_is_taken_for_one():
+    for atoms in (molecule("H2O"), molecule("C60"), COPPER.copy()):
+        atoms.pbc = False
+        atoms.center(vacuum=5)
+        assert quiet([atoms]) == []
+
+
 @pytest.mark.parametrize("away", [0.0, 0.01, 0.3])
 def test_atoms_nearer_than_two_nuclei_are_refused(away):
     atoms = COPPER.copy()

@@ -206,6 +206,32 @@ def test_a_window_that_does_not_fit_is_refused():
         dk.identify(copper(1), window=5, progress=False)
 
 
+def test_defects_name_the_frame_of_the_trajectory_also_of_averages(tmp_path):
+    frames = copper(12)
+    result = dk.identify(frames, method="pca", window=4, progress=False)
+    assert result.source_frames == [1, 5, 9]
+    assert result.defects["frame"].tolist() == [0, 1, 2]
+    assert result.defects["source_frame"].tolist() == [1, 5, 9]
+    assert result.tracks["source_first_frame"].tolist() == [1]
+    assert result.tracks["source_last_frame"].tolist() == [9]
+    assert "in frame 1\n" in result.summary()
+    result.save(tmp_path / "result.npz")
+    assert dk.open_result(tmp_path / "result.npz").source_frames == [1, 5, 9]
+
+
+@pytest.mark.parametrize(
+    ("frames", "why"),
+    [
+        ([bulk("Cu", cubic=True) * (3, 3, 3)] * 24, "all environments are alike"),
+        ([bulk("Cu")] * 30, "too few atoms to look for one (1)"),
+    ],
+)
+def test_no_window_is_looked_for_where_there_is_nothing_to_find(frames, why):
+    result = dk.identify(frames, progress=False)
+    assert result.info["window"] == 1
+    assert f"no average over time: {why}" in result.steps
+
+
 def test_frames_that_do_not_follow_one_another_are_not_averaged():
     frames = copper(2) + copper(2, removed=(3, 4))
     with pytest.raises(ValueError, match="these frames do not follow one another in time"):

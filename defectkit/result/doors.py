@@ -29,19 +29,27 @@ def frame_labels(result: Any, frame: int) -> np.ndarray:
 def to_ovito(result: Any) -> Callable:
     """A modifier function for OVITO: ``pipeline.modifiers.append(result.to_ovito())``.
 
-    It adds the particle property "Defectkit Cluster" (-1 noise, -2 not labelled). A pipeline
-    with as many frames as the result gets frame by frame, one of another length is refused, as is
-    a frame with another number of particles; particles with identifiers are taken in their order.
+    It adds the particle property "Defectkit Cluster" (-1 noise, -2 not labelled) to the frames
+    that identify was given: each has the labels of the average over time that it is part of, and
+    -2 throughout where it is part of none. A frame beyond the last one is refused, as is one with
+    another number of particles; particles with identifiers are taken in their order.
     """
-    parts = labels_of_frames(result)
+    parts, source = labels_of_frames(result), np.array(result.source_frames)
+    window = result.info["window"]
+    first = source - (window - 1) // 2
+    n_frames = result.info.get("n_source_frames", len(parts))
 
     def modify(frame, data):
-        if not 0 <= frame < len(parts):
+        if not 0 <= frame < n_frames:
             raise ValueError(
-                f"the result has {len(parts)} frames and OVITO asks for frame "
-                f"{frame}; give the pipeline the frames that identify was given."
+                f"identify was given {n_frames} frames and OVITO asks for frame "
+                f"{frame}; give the pipeline the same frames."
             )
-        labels = parts[frame]
+        here = np.flatnonzero((first <= frame) & (frame < first + window))
+        if len(here):
+            labels = parts[here[0]]
+        else:
+            labels = np.full(data.particles.count, NOT_LABELLED)
         if data.particles.count != len(labels):
             raise ValueError(
                 f"frame {frame} has {data.particles.count} particles and the result "

@@ -35,7 +35,8 @@ class Result:
     Attributes
     ----------
     frames : list of ase.Atoms
-        Those that carry labels; of an average over time the middle ones.
+        Those that carry labels; of an average over time the middle ones. `source_frames` says
+        which of the trajectory they are.
     labels : array (n,) of int
         Cluster of each environment from 0 (the largest); -1 noise.
     map : array (n, 2)
@@ -55,10 +56,11 @@ class Result:
         from the crystal's axes to the frame's), basis, confidence. Where clusters were found by
         name, `atoms` and `fraction` are those in the frames of info["analysed_frames"].
     defects : pandas.DataFrame
-        Point defects: frame, kind, element, position_A, neighbours, atoms, confidence, evidence.
+        Point defects: frame (position in `frames`), source_frame (its number in the trajectory),
+        kind, element, position_A, neighbours, atoms, confidence, evidence.
     extended : pandas.DataFrame
-        Planar defects, lines, surfaces, clouds: frame, kind, description, position_A, normal,
-        n_atoms, atoms, confidence.
+        Planar defects, lines, surfaces, clouds: frame, source_frame, kind, description,
+        position_A, normal, n_atoms, atoms, confidence.
     tracks : pandas.DataFrame
         Paths of point defects through time, where frames follow one another.
     """
@@ -100,6 +102,11 @@ class Result:
             | kind.contains("step")
             | kind.contains("terrace")
         ]
+
+    @property
+    def source_frames(self) -> list[int]:
+        """Number of each of `frames` in the trajectory that identify was given, from 0."""
+        return list(self.info.get("source_frames", range(len(self.frames))))
 
     @property
     def steps(self) -> list[str]:

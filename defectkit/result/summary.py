@@ -90,7 +90,7 @@ def _extended_lines(result):
     analysed = len(result.info.get("analysed_frames", [0]))
     if analysed > 1:
         lines.append(
-            f"(planes, lines and surfaces of frame {first['frame'].iloc[0]}; such were "
+            f"(planes, lines and surfaces of frame {_number(first)}; such were "
             f"found in {frames} of {analysed} frames)"
         )
     return lines
@@ -124,9 +124,14 @@ def _defect_lines(result):
         lines.append(
             f"{what}: in {seen} of {len(analysed)} frames, "
             f"{len(rows) / len(analysed):.2f} per frame; first at "
-            f"{_place(rows['position_A'].iloc[0])} in frame {rows['frame'].iloc[0]}"
+            f"{_place(rows['position_A'].iloc[0])} in frame {_number(rows)}"
         )
     return lines
+
+
+def _number(rows):
+    """Number of the first row's frame in the trajectory."""
+    return rows["source_frame" if "source_frame" in rows else "frame"].iloc[0]
 
 
 def _joined(table, atoms):

@@ -112,12 +112,15 @@ def named(
         followers=followers,
     )
     phases = tables.phases(result, analyses, made, connected)
-    defects = tables.defects(analyses)
-    extended = tables.extended(analyses)
+    defects = tables.with_source(tables.defects(analyses), result.source_frames)
+    extended = tables.with_source(tables.extended(analyses), result.source_frames)
     info["steps"] = [*info["steps"], *notes, *tables.notes(analyses, len(frames))]
     info["analysed_frames"] = [a.frame for a in analyses]
     info["decided_frames"] = [a.frame for a in analyses if a.point.decided]
-    tracks = tables.tracks(track, analyses, frames) if connected and len(analyses) > 2 else None
+    tracks = None
+    if connected and len(analyses) > 2:
+        paths = tables.tracks(track, analyses, frames)
+        tracks = tables.with_source(paths, result.source_frames)
     return result.with_tables(phases=phases, defects=defects, extended=extended, tracks=tracks)
 
 

@@ -127,7 +127,8 @@ def identify(
     mean = f"average over time: {window} frames ({reason})"
     steps.append(mean if window > 1 else f"no average over time{why}")
     how = How(method, max_points, max_environments, seed, n_jobs, progress)
-    kept = [frames[n] for n in trajectory_window.middle_of(starts, len(frames), window)]
+    middles = trajectory_window.middle_of(starts, len(frames), window)
+    kept = [frames[n] for n in middles]
     chosen = Chosen(frames, starts, window, kept, witnesses)
     made = clusters_of_groups(chosen, groups, symmetry, cutoff, how)
     info = {
@@ -135,6 +136,8 @@ def identify(
         "method": method,
         "window": int(window),
         "window_reason": reason,
+        "source_frames": reading.numbers[middles].tolist(),
+        "n_source_frames": int(reading.numbers[-1]) + 1,
         "dt": dt,
         "centres": groups[0].elements[0],
         "groups": [g.name for g in groups],

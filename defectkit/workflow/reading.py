@@ -33,7 +33,8 @@ SHOWN = {"desc": "reading", "unit": "frame", "delay": 2}
 class Reading:
     """The frames, and what one look at each of them has told.
 
-    frames     list, or a sequence that reads them again
+    frames     list, or a sequence that reads them again; those without atoms are left out
+    numbers    (n_frames,) of int, which of the source they are
     sizes      (n_frames,) of int, their atoms
     witnesses  the first frame, those that bring a new element, and the first of the largest
     bare       frames that have no cell
@@ -43,6 +44,7 @@ class Reading:
     """
 
     frames: Sequence[Atoms]
+    numbers: np.ndarray
     sizes: np.ndarray
     witnesses: list[Atoms]
     bare: list[int]
@@ -72,12 +74,12 @@ class _Look:
             self.broken = str(found)
         self.sizes.append(len(atoms))
 
-    def reading(self, frames, said, files):
+    def reading(self, frames, numbers, said, files):
         if len(self.sizes) < 2:
             self.broken = "there is one frame"
         seen = dict(sorted([*self._new, *self._largest], key=lambda pair: pair[0]))
-        sizes = np.array(self.sizes)
-        return Reading(frames, sizes, list(seen.values()), self.bare, self.broken, said, files)
+        sizes, witnesses = np.array(self.sizes), list(seen.values())
+        return Reading(frames, numbers, sizes, witnesses, self.bare, self.broken, said, files)
 
 
 def read(
@@ -111,12 +113,12 @@ def read(
     if not numbers:
         raise ValueError("there are no atoms; give a file with at least one frame.")
     said, files = _raised_again(caught), [os.path.abspath(path) for path in known]
+    places = np.array(numbers)
     if held is not None:
-        return look.reading(held, said, files)
+        return look.reading(held, places, said, files)
     again_from_start = partial(raw_frames, source, topology, elements)
-    places, sizes = np.array(numbers), np.array(look.sizes)
-    again_read = FileFrames(source, again_from_start, places, sizes, known)
-    return look.reading(again_read, said, files)
+    again_read = FileFrames(source, again_from_start, places, np.array(look.sizes), known)
+    return look.reading(again_read, places, said, files)
 
 
 def _raised_again(caught):

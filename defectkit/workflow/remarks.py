@@ -19,6 +19,7 @@ MOLECULAR = (1, 2, 6, 7, 8, 9, 10, 17, 18, 35, 36, 53, 54, 86)  # stand far apar
 TOO_WIDE = 1.6  # sums of covalent radii to the nearest atom; metals have at most 1.25
 CLOSE = 0.4  # Å, nearer than any two nuclei of atoms
 TOO_NARROW = 0.6  # of these sums; at some hundred GPa metals have 0.8
+SPACINGS = 1.5  # mean distances of atoms between the last layer and the first one's image
 LOOKED_AT, MOST = 20, 1_000_000  # frames, evenly spaced, and their atoms
 SAMPLE = 2000  # atoms
 
@@ -39,6 +40,14 @@ def remarks(frames: Sequence[Atoms], bare: Sequence[int]) -> list[str]:
         those = f"frame {bare[0]}" + (f" and {len(bare) - 1} more" if len(bare) > 1 else "")
         which = "there is no cell" if len(bare) == len(frames) else f"no cell in {those}"
         said.append(f"{which}: the atoms are taken for a cluster in vacuum")
+    axes = _filled(first)
+    if len(axes) > 1:
+        text = (
+            f"a cell is set and the atoms fill it along {' and '.join(axes)}, but pbc is False: "
+            "they are taken for a cluster in vacuum; set atoms.pbc = True where the cell repeats."
+        )
+        warnings.warn(text, stacklevel=3)
+        said.append(text)
     ratio = _stretched(first)
     if ratio > TOO_WIDE or 0 < ratio < TOO_NARROW:
         text = (
@@ -74,6 +83,17 @@ def _check_apart(atoms, where):
             f"{where}: atoms {min(i[k], j[k])} and {max(i[k], j[k])} are {d[k]:.2g} Å apart, "
             "nearer than two nuclei can be; remove one of them."
         )
+
+
+def _filled(atoms):
+    """Axes of a cell that repeats nowhere along which one more layer would close it."""
+    if atoms.pbc.any() or atoms.cell.rank < 3:
+        return []
+    heights = 1.0 / np.linalg.norm(atoms.cell.reciprocal().array, axis=1)
+    extent = np.ptp(atoms.cell.scaled_positions(atoms.positions), axis=0) * heights
+    spacing = (np.prod(np.maximum(extent, 1.0)) / len(atoms)) ** (1 / 3)
+    gaps = np.abs(heights - extent)
+    return [name for name, gap in zip("abc", gaps, strict=True) if gap < SPACINGS * spacing]
 
 
 def _stretched(atoms):

@@ -96,9 +96,11 @@ def is_water(atoms: Atoms) -> bool:
 
 def _is_solid(others):
     """Whether most atoms that are no water have one of their own element beside them: a metal."""
+    if len(others) < 2:
+        return False
     i, j = neighbour_pairs("ij", others, METALLIC)
     same = others.numbers[i] == others.numbers[j]
-    return len(others) > 1 and len(np.unique(i[same])) > len(others) / 2
+    return len(np.unique(i[same])) > len(others) / 2
 
 
 def is_random_alloy(atoms: Atoms) -> bool:

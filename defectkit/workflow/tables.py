@@ -279,6 +279,16 @@ def tracks(
     return pd.DataFrame(rows, columns=TRACKS)
 
 
+def with_source(table: pd.DataFrame, source_frames: Sequence[int]) -> pd.DataFrame:
+    """Beside each frame's number in the result the one that it has in the trajectory."""
+    numbers = np.array(source_frames)
+    for name in ("frame", "first_frame", "last_frame"):
+        if name in table:
+            found = numbers[table[name].to_numpy(int)]
+            table.insert(table.columns.get_loc(name) + 1, f"source_{name}", found)
+    return table
+
+
 def notes(analyses: Sequence[Any], n_frames: int) -> list[str]:
     """What has to be said about how names and defects came about."""
     said = []

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 SEARCH_FRAMES = 400  # consecutive frames in which the window is looked for
 SEARCH_ATOMS = 400
+FEWEST = 30  # environments of the widest windows: three times the neighbours of a map
+WIDEST = 4  # windows of that length make the trajectory
+ALIKE = 1e-9  # of the largest feature: digits of one structure's copies
 
 
 def find_window(
@@ -32,8 +35,13 @@ def find_window(
     """
     frames = slice(0, min(n_frames, SEARCH_FRAMES))
     atoms = slice(None, None, 1 + n_atoms // SEARCH_ATOMS)
+    features = features_of(frames, atoms)
+    if features.shape[1] * (len(features) // WIDEST) < FEWEST:
+        return 1, f"too few atoms to look for one ({n_atoms})"
+    if np.ptp(features, axis=(0, 1)).max() <= ALIKE * np.abs(features).max():
+        return 1, "all environments are alike"
     window, _ = shortest_window(
-        features_of(frames, atoms),
+        features,
         dt,
         method=method,
         seed=seed,
@@ -43,6 +51,8 @@ def find_window(
     )
     if window is None:
         return 1, "no window up to a quarter of the trajectory gives clusters that persist"
+    if window == 1:
+        return 1, "the clusters of single frames persist"
     return window, "the shortest whose clusters persist"
 
 

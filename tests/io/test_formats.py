@@ -93,6 +93,7 @@ AL_CU = ["Al", "Cu"]
             "OSi",
             [1, 1, 1],
         ),
+        (dump("id mass x y z", "2 28.0855 1 1 1", "1 15.9994 4 4 4"), {}, "OSi", [1, 1, 1]),
         (dump("id x y z", "2 1 1 1", "1 4 4 4"), {"elements": "Ar"}, "Ar2", [1, 1, 1]),
         (
             dump("id type x y z", *TWO, "3 3 5 5 5"),
@@ -642,6 +643,8 @@ FULL = "3 1 2 -0.5 2.5 2.5 0\n1 1 1 0.5 0 0 0\n2 2 1 0.5 0 2.5 2.5\n4 2 2 -0.5 2
         ("a.data", data(FULL), "Si2O2"),
         ("a.data", data(FULL, "  # full"), "Si2O2"),
         ("a.data", data(ATOMIC, masses="1 1.0 # Al\n2 1.0 # Cu"), "Al2Cu2"),
+        ("a.data", data(ATOMIC).replace("made", "LAMMPS Description", 1), "Si2O2"),
+        ("a.data", data(ATOMIC).replace("made", "Atoms", 1), "Si2O2"),
         ("a.data", data(ATOMIC).replace("\n", "\r\n"), "Si2O2"),
         ("a.data", data(ATOMIC).replace("0.0 5.0 ylo", "0D0 5.0D+00 ylo"), "Si2O2"),
         ("a.data", data(ATOMIC, tilt="1.0 0 0 xy xz yz"), "Si2O2"),

@@ -3,11 +3,14 @@
 The real libraries come with make test-descriptors; stand-ins with their attributes are read here.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import bulk
 
 import defectkit as dk
+from defectkit.clusters import NOT_LABELLED
 from defectkit.io.objects import frames_of, package_of
 
 
@@ -175,10 +178,32 @@ def test_a_data_collection_of_ovito_by_its_attributes(copper):
     data.particles["Particle Identifier"] = np.arange(len(copper))[::-1]
     modify(0, data)
     assert np.array_equal(data.particles["Defectkit Cluster"], result.labels[::-1])
-    with pytest.raises(ValueError, match="the result has 1 frames and OVITO asks for frame 1"):
+    with pytest.raises(ValueError, match="identify was given 1 frames and OVITO asks for frame 1"):
         modify(1, data)
     with pytest.raises(ValueError, match="frame 0 has 10 particles and the result 124"):
         modify(0, ovito_like(copper[:10]))
+
+
+def test_frames_of_ovito_get_the_labels_of_their_own_average(copper):
+    frames = [copper.copy() for _ in range(12)]
+    for n, atoms in enumerate(frames):
+        atoms.rattle(0.05, seed=n)
+    result = dk.identify(frames, method="pca", window=5, progress=False)
+    assert result.source_frames == [2, 7]
+    labels = np.arange(2).repeat(len(copper))
+    modify = replace(result, labels=labels).to_ovito()
+
+    def label(frame):
+        data = ovito_like(copper)
+        modify(frame, data)
+        (found,) = set(data.particles["Defectkit Cluster"].tolist())
+        return found
+
+    assert [label(n) for n in range(12)] == 5 * [0] + 5 * [1] + 2 * [NOT_LABELLED]
+    with pytest.raises(
+        ValueError, match="identify was given 12 frames and OVITO asks for frame 12"
+    ):
+        label(12)
 
 
 def test_types_without_names_ask_for_elements(copper):

@@ -80,6 +80,13 @@ def test_a_comment_of_cp2k_does_not_hide_a_lattice(tmp_path):
     assert plain[0].info == {"step": 5, "time": 2.5}
 
 
+def test_a_stress_of_six_numbers_does_not_hide_the_lattice(tmp_path):
+    comment = CELL.format(8) + ' energy=-1.5 stress="1 2 3 4 5 6"'
+    frames, _ = read(tmp_path / "a.xyz", xyz("Ni 0 0 0", "Ni 2.5 0 0", comment=comment))
+    assert frames[0].cell[0, 0] == 8 and frames[0].pbc.all()
+    assert frames[0].info["stress_as_written"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize(
     ("comment", "sentence"),
     [
@@ -143,6 +150,7 @@ def operations(listed):
 
 
 NAME = "_symmetry_space_group_name_H-M '{}'\n"
+LOOPED = "loop_\n_cell_angle_beta\n"
 THIRDS = "Mg1 Mg 0.3333 0.6667 0.25"
 
 
@@ -154,6 +162,8 @@ THIRDS = "Mg1 Mg 0.3333 0.6667 0.25"
         (cif(symmetry="_symmetry_Int_Tables_number 225\n"), "Cu4", 2.553),
         (cif("Si1 Si 0.125 0.125 0.125", "5.43", NAME.format("F d -3 m:2")), "Si8", 2.351),
         (cif("Si1 Si 0 0 0", "5.43(1)", NAME.format("F d -3 m:1")), "Si8", 2.351),
+        (cif(symmetry=operations(F_CENTRED)).replace("_cell_angle_beta ", LOOPED),
+         "Cu4", 2.553),
         (cif(THIRDS, "3.21", NAME.format("P 63/m m c"), gamma=120, c="5.21"), "Mg2", 3.197),
         (cif("CU1 ? 0 0 0", symmetry=operations(F_CENTRED)).replace("_atom_site_type_symbol\n", "")
          .replace("CU1 ?", "CU1"), "Cu4", 2.553),

@@ -62,10 +62,9 @@ def _atoms(block, elements, where):
     fract = "_atom_site_fract_x" in block
     if not fract and "_cell_length_a" not in block:
         return sites(where, labels, listed, None, False, elements)
+    edges = [(_column(block, f"_cell_{name}") or [None])[0] for name in _CELL]
     cell = cell_of(
-        _numbers([block.get(f"_cell_{name}") for name in _CELL[:3]], "a cell", where),
-        _numbers([block.get(f"_cell_{name}") for name in _CELL[3:]], "a cell", where),
-        where,
+        _numbers(edges[:3], "a cell", where), _numbers(edges[3:], "a cell", where), where
     )
     of, places = [], []
     rotations, translations = _operations(block, where)

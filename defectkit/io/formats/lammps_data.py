@@ -100,7 +100,7 @@ def _split(text):
     sections: dict[str, list[Any]] = {}
     for number, row in enumerate([row + "\n" for row in lines_of(text)], 1):
         plain, _, comment = row.partition("#")
-        if _SECTION.fullmatch(plain.strip()):
+        if number > 1 and _SECTION.fullmatch(plain.strip()):  # the first line is a title
             name = plain.strip()
             sections[name] = [number, comment.strip(), []]
         elif name is None:

@@ -149,6 +149,9 @@ def _labels(table, names, elements, where):
                 stacklevel=2,
             )
         return table[own], None
+    if "type" not in names and "mass" in names and elements is None:
+        heavy, kinds = np.unique(table["mass"], return_inverse=True)
+        return kinds + 1, {str(k): float(mass) for k, mass in enumerate(heavy, 1)}
     if "type" not in names:
         if isinstance(elements, tuple) and len(elements) > 1:
             raise ValueError(

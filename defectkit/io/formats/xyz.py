@@ -29,6 +29,7 @@ _IDS = (
     "index",
     "atom_index",
 )
+_STRESS = re.compile(r"\b(stress|virial)\s*=")
 _TIMESTEP = re.compile(r"Timestep:\s*(\d+)")
 _CP2K = re.compile(r"\bi\s*=\s*(\d+),\s*time\s*=\s*([-+.\dEe]+)")
 
@@ -82,7 +83,7 @@ def _info(comment):
     if "=" not in comment:
         return {}
     try:
-        info = key_val_str_to_dict(comment)
+        info = _entries(comment)
     except ValueError:  # of a lattice only: what else is no number stays a text
         raise ValueError("Lattice is not nine numbers; repair the file.") from None
     return {
@@ -93,6 +94,14 @@ def _info(comment):
         ]: value
         for name, value in info.items()
     }
+
+
+def _entries(comment):
+    """Keys and values; a stress of six numbers, which ASE refuses, under another name."""
+    try:
+        return key_val_str_to_dict(comment)
+    except ValueError:
+        return key_val_str_to_dict(_STRESS.sub(r"\1_as_written=", comment))
 
 
 def _pbc(given):
