@@ -2,7 +2,16 @@
 
 from html import escape
 
-__all__ = ["Shown"]
+__all__ = ["Shown", "counted"]
+
+
+def counted(n: int, what: str) -> str:
+    """How many of what, in text.
+
+    >>> counted(1, "atom"), counted(2, "atom")
+    ('1 atom', '2 atoms')
+    """
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 class Shown:

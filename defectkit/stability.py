@@ -74,7 +74,8 @@ def stability_report(
     Raises
     ------
     ValueError
-        No seeds, an unknown method, lengths that differ, what ``embed`` refuses.
+        No seeds, an unknown method, lengths that differ, no more environments than twice the
+        n_neighbors, what ``embed`` refuses.
 
     Examples
     --------
@@ -96,6 +97,12 @@ def stability_report(
     method = method_name(method)
     _check_lengths(len(X), truth=truth)
     plan = _plan(method, seeds, halves, options)
+    most = max(changed.get("n_neighbors", 0) for *_, changed in plan)
+    if most and len(X) <= most:
+        raise ValueError(
+            f"{len(X)} environments are too few for this report, which also tries {most} "
+            f"neighbours of each; give at least {most + 1}."
+        )
     rows, firsts = [], {}
     for test, init, seed, fraction, changed in tqdm(
         plan, desc=f"{method} maps", disable=not progress

@@ -119,6 +119,11 @@ def test_wrong_calls_are_refused_before_the_first_map(tmp_path):
     ):
         with pytest.raises(ValueError, match=re.escape(text)):
             stability_report(X, progress=False, **arguments)
+    for method, most in (("pacmap", 20), ("umap", 30)):
+        with pytest.raises(ValueError, match=f"20 environments are too few .* tries {most} neigh"):
+            stability_report(X[:20], method, progress=False)
+    with pytest.raises(ValueError, match="120 environments are too few.*give at least 161"):
+        stability_report(X, n_neighbors=80, progress=False)
     with pytest.raises(ValueError, match="end it in .csv or .json"):
         write_table(tmp_path / "table.txt", [])
     with pytest.raises(FileNotFoundError, match="none.csv does not exist"):

@@ -173,7 +173,21 @@ def test_too_many_frames_are_thinned_in_time_with_a_warning():
     with pytest.warns(UserWarning, match="1020 environments are more than max_environments=510"):
         result = dk.identify(copper(4), window=1, max_environments=510, progress=False)
     assert len(result.labels) == 2 * 255 and len(result.frames) == 2
-    assert any("2 windows evenly spaced in time" in step for step in result.steps)
+    assert "looked at: 2 windows evenly spaced in time" in result.steps
+    with pytest.warns(UserWarning, match="more than max_environments=255: only 1 window can be"):
+        result = dk.identify(copper(2), window=1, max_environments=255, progress=False)
+    assert "looked at: 1 window" in result.steps
+
+
+def test_one_of_a_kind_has_no_plural(vacancy):
+    one = dk.identify(bulk("Cu"), progress=False)
+    assert "1 environment is too few for a map" in one.summary()
+    assert ", 1 atom (100 %)" in one.summary()
+    track = vacancy.tracks[:1].assign(jumps=1)
+    said = vacancy.with_tables(tracks=track).summary()
+    assert "\n1 path of point defects through time, 1 jump in all" in said
+    said = vacancy.with_tables(tracks=pandas.concat([track] * 2)).summary()
+    assert "\n2 paths of point defects through time, 2 jumps in all" in said
 
 
 def test_frames_larger_than_that_are_thinned_by_atoms():
@@ -520,6 +534,7 @@ def test_files_of_any_format_give_the_same_labels(vacancy, tmp_path):
         ({"seed": -1}, "seed=-1 must be a whole number from 0"),
         ({"method": 3}, "unknown method 3; use one of pca, umap, pacmap"),
         ({"centres": "O"}, r"centres='O' is not among these atoms \(Cu\)"),
+        ({"centres": ["Cu"]}, r"centres=\['Cu'\] is not one element; give its symbol, like 'Cu'"),
         ({"max_points": 0}, "max_points=0 has to be a whole number, at least 1"),
         ({"max_points": "5"}, "max_points='5' has to be a whole number"),
         ({"max_environments": -5}, "max_environments=-5 has to be a whole number, at least 1"),

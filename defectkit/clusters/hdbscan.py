@@ -65,7 +65,7 @@ def cluster(
     >>> np.bincount(cluster(Y)).tolist()
     [300, 100]
     """
-    Y = check_map(Y)
+    Y = check_map(Y, 2)
     n = len(Y)
     few = min_size is None and k is None and n < 8
     min_size = min(max(20, n // 500), max(4, n // 4)) if min_size is None else min_size
@@ -127,10 +127,11 @@ def by_size(found: np.ndarray) -> np.ndarray:
     return out
 
 
-def check_map(Y: ArrayLike) -> np.ndarray:
-    """A map as float64 (n, 2); raises ValueError for anything else."""
+def check_map(Y: ArrayLike, columns: int | None = None) -> np.ndarray:
+    """A map as float64 (n, 2), or with any number of columns; ValueError for anything else."""
     Y = np.asarray(Y, dtype=float)
-    if Y.ndim != 2 or len(Y) == 0 or not np.isfinite(Y).all():
+    wrong = Y.ndim != 2 or len(Y) == 0 or columns not in (None, Y.shape[1])
+    if wrong or not np.isfinite(Y).all():
         raise ValueError(
             f"a map must be finite numbers of shape (n, 2), got shape {Y.shape}; "
             "make one with defectkit.embed."

@@ -268,6 +268,12 @@ def check_descriptor(given: Any, argument: str = "symmetry") -> Any:
             "instance SymmetryFunctions.from_n2p2('input.nn'), another descriptor of "
             "defectkit.descriptors, or leave it out."
         )
+    if (getattr(given, "__module__", None) or "").partition(".")[0] == __name__.partition(".")[0]:
+        name = getattr(given, "__qualname__", "it")
+        raise ValueError(
+            f"{argument} is the function {name} itself; call it, {name}(...), and give what it "
+            "returns."
+        )
     raise ValueError(
         f"{argument} is a plain function, which does not say how far it sees; give "
         "defectkit.descriptors.from_function(your_function, cutoff=5.0) with its "

@@ -130,10 +130,12 @@ def renamed(atoms: Atoms, elements: Any, where: str) -> Atoms:
     symbols = atoms.get_chemical_symbols()
     there = ", ".join(sorted(set(symbols)))
     if not isinstance(elements, dict):
-        if not set(atoms.numbers.tolist()) <= set(elements):
+        others = [n for n in dict.fromkeys(atoms.numbers.tolist()) if n not in elements]
+        if others:
+            new = next((chemical_symbols[number] for number in elements if number), "Cu")
             raise ValueError(
                 f"{where} has elements ({there}) and no types; leave elements out, or name new "
-                f'ones by symbol, e.g. elements={{"{symbols[0]}": "Cu"}}.'
+                f'ones by symbol, e.g. elements={{"{chemical_symbols[others[0]]}": "{new}"}}.'
             )
         return atoms
     unknown = sorted(set(elements) - set(symbols))

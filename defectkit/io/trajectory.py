@@ -115,7 +115,7 @@ def read_frames(
     length_unit: float = Bohr,
     progress: bool = False,
 ) -> list[Atoms]:
-    """All frames (list of ase.Atoms); arguments, errors and warnings as :func:`iter_frames`.
+    """All frames (list of ase.Atoms); formats, arguments, errors and warnings as `iter_frames`.
 
     `progress` shows a bar where reading takes more than 2 s. Raises ValueError where there is no
     frame at all.

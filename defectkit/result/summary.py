@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from .._shown import counted
 from ..defects.geometry import distances, linked
 
 CRYSTALS = (
@@ -40,7 +41,7 @@ def _phase_lines(result):
     table = result.phases
     if "name" not in table or not len(table):
         return [
-            f"cluster {c}: {n} environments"
+            f"cluster {c}: {counted(n, 'environment')}"
             for c, n in zip(*np.unique(result.labels, return_counts=True), strict=True)
         ]
     lines, n_frames = [], len(result.frames)
@@ -51,7 +52,7 @@ def _phase_lines(result):
         elements = " ".join(dict.fromkeys(" ".join(rows["elements"]).split()))
         fraction = rows["fraction"].sum()
         atoms = fraction * len(result.labels) / n_frames
-        count = f"{atoms:.0f} atoms" if n_frames == 1 else f"{atoms:.1f} atoms per frame"
+        count = counted(round(atoms), "atom") if n_frames == 1 else f"{atoms:.1f} atoms per frame"
         what = f"{name}{_of(name, elements)}, {count} ({_percent(fraction)})"
         if len(rows) > 1:
             what += f", clusters {', '.join(map(str, rows['cluster']))}"
@@ -85,7 +86,9 @@ def _extended_lines(result):
         for kind, words in zip(first["kind"], first["description"], strict=True)
     ][:MOST_LINES]
     if len(first) > MOST_LINES:
-        lines.append(f"... and {len(first) - MOST_LINES} more planes, lines or surfaces")
+        more = len(first) - MOST_LINES
+        what = "plane, line or surface" if more == 1 else "planes, lines or surfaces"
+        lines.append(f"... and {more} more {what}")
     frames = table["frame"].nunique()
     analysed = len(result.info.get("analysed_frames", [0]))
     if analysed > 1:
@@ -115,7 +118,7 @@ def _defect_lines(result):
         return ["no point defect"] if decided else []
     if len(analysed) == 1:
         rows = [_site(rows) for rows in _joined(table, result.frames[0])]
-        more = [f"... and {len(rows) - MOST_LINES} more point defects"]
+        more = [f"... and {counted(len(rows) - MOST_LINES, 'more point defect')}"]
         return rows[:MOST_LINES] + (more if len(rows) > MOST_LINES else [])
     lines = []
     for (kind, element), rows in table.groupby(["kind", "element"], sort=False):
@@ -157,7 +160,7 @@ def _site(rows):
         text = f"1 {_label(what, elements)}, one at {_place(row['position_A'])}"
     neighbours = row["neighbours"] if len(rows) == 1 else len(set().union(*rows["atoms"]))
     neighbours = 0 if kind == EXTRA and len(rows) > 1 else neighbours  # atoms: the extra ones
-    text += f", {neighbours} neighbours" if neighbours else ""
+    text += f", {counted(neighbours, 'neighbour')}" if neighbours else ""
     sure = rows["confidence"].min()
     return text + (f" (confidence {sure:.2f})" if np.isfinite(sure) else "")
 
@@ -175,7 +178,8 @@ def _track_lines(result):
     if "kind" not in table or not len(table):
         return []
     jumps = int(table["jumps"].sum())
-    return [f"{len(table)} paths of point defects through time, {jumps} jumps in all"]
+    paths = f"{counted(len(table), 'path')} of point defects through time"
+    return [f"{paths}, {counted(jumps, 'jump')} in all"]
 
 
 def figure(result: Any, **options: Any) -> Any:

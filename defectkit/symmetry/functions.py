@@ -37,8 +37,9 @@ if TYPE_CHECKING:
 class SymmetryFunctions(Shown):
     """A set of symmetry functions for each element; call it on atoms to get their features.
 
-    Made by `from_n2p2`, `silicon` or `water`.  `elements` are the known elements, `functions[e]`
-    the functions of element e in the order of the columns, `cutoff` the largest radius (Å).
+    Made by `for_elements`, `element_blind`, `from_n2p2`, `silicon` or `water`.  `elements` are the
+    known elements, `functions[e]` the functions of element e in the order of the columns, `cutoff`
+    the largest radius (Å).
     """
 
     sensitive_to = "elements, distances and angles of the neighbours, not their handedness"

@@ -59,7 +59,7 @@ def identify(
     Parameters
     ----------
     source : path, ase.Atoms, or iterable of ase.Atoms
-        Any format of :func:`defectkit.io.read_frames`, which also explains `topology` and
+        Any format of :func:`defectkit.io.iter_frames`, which also explains `topology` and
         `elements`. Frames of a file are not held where they have more than 400 000 atoms in all:
         the file is read several times and has to stay as it is.
     symmetry : SymmetryFunctions or other descriptor, optional
@@ -108,6 +108,7 @@ def identify(
     """
     method, seed = method_name(method), check_seed(seed)
     given, dt = settings.check_symmetry(symmetry, descriptor), settings.check_interval(dt)
+    settings.check_centres(centres)
     settings.check_counts(max_points, max_environments, max_frames)
     reading = read(source, topology, elements, progress)
     frames, witnesses, broken = reading.frames, reading.witnesses, reading.broken
@@ -123,21 +124,17 @@ def identify(
     if window is None:
         window, reason = _search(frames, groups, symmetry, dt, method, seed, n_jobs, progress)
     starts = _starts(reading.sizes, window, max_environments, steps)
-    why = "" if reason == "none" else f": {reason}"
-    mean = f"average over time: {window} frames ({reason})"
-    steps.append(mean if window > 1 else f"no average over time{why}")
+    steps.append(settings.said_of_window(window, reason))
     how = How(method, max_points, max_environments, seed, n_jobs, progress)
     middles = trajectory_window.middle_of(starts, len(frames), window)
     kept = [frames[n] for n in middles]
     chosen = Chosen(frames, starts, window, kept, witnesses)
     made = clusters_of_groups(chosen, groups, symmetry, cutoff, how)
     info = {
-        "source": reading.files,
+        **reading.origin(middles),
         "method": method,
         "window": int(window),
         "window_reason": reason,
-        "source_frames": reading.numbers[middles].tolist(),
-        "n_source_frames": int(reading.numbers[-1]) + 1,
         "dt": dt,
         "centres": groups[0].elements[0],
         "groups": [g.name for g in groups],
@@ -168,13 +165,13 @@ def _starts(sizes, window, max_environments, steps):
         len(sizes), window, int(sizes.max()), max_environments
     )
     if thinned:
+        those = "1 window" if len(starts) == 1 else f"{len(starts)} windows evenly spaced in time"
         warnings.warn(
             f"{int(sizes.sum()) // window} environments are more than "
-            f"max_environments={max_environments}: {len(starts)} windows evenly spaced "
-            "in time are looked at.",
+            f"max_environments={max_environments}: only {those} can be looked at.",
             stacklevel=3,
         )
-        steps.append(f"{len(starts)} windows evenly spaced in time were looked at")
+        steps.append(f"looked at: {those}")
     return starts
 
 

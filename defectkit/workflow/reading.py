@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -51,6 +51,14 @@ class Reading:
     broken: str | None
     said: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+
+    def origin(self, middles: np.ndarray) -> dict[str, Any]:
+        """Where the frames at `middles` came from, for `Result.info`."""
+        return {
+            "source": self.files,
+            "source_frames": self.numbers[middles].tolist(),
+            "n_source_frames": int(self.numbers[-1]) + 1,
+        }
 
 
 class _Look:

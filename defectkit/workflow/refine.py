@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._shown import counted
 from ..clusters import by_size
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def refined(
         new = labels.max() + 1
         labels[rows] = new
         origin[int(new)] = kind
-        notes.append(f"{kind}: {len(rows)} atoms found by name got a cluster of their own")
+        count = counted(len(rows), "atom")
+        notes.append(f"{kind}: {count} found by name got a cluster of their own")
     _divide_mixed(labels, made, analyses, place, origin, notes)
     partly = bool(origin) and not analysed.all()
     if partly:

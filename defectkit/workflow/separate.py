@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._shown import counted
 from ..averaging import neighbour_average
 from ..clusters import agreement, by_size, cluster, knn_labels
 from ..clusters.groups import group_equal_environments
@@ -228,12 +229,13 @@ def _grouped(X):
     labels = group_equal_environments(X)
     n = int(labels.max()) + 1
     what = "one kind" if n == 1 else f"{n} kinds"
+    few = f"{counted(len(X), 'environment')} {'is' if len(X) == 1 else 'are'} too few for a map"
     return Clustered(
         labels,
         np.full((len(X), 2), np.nan),
         "equal within the noise of the data",
         n > 1,
-        [f"{len(X)} environments are too few for a map: {what} by distance in feature space"],
+        [f"{few}: {what} by distance in feature space"],
     )
 
 

@@ -22,6 +22,12 @@ def check_symmetry(symmetry: Any, descriptor: Any = None) -> Any:
     return check_descriptor(symmetry, "symmetry")
 
 
+def check_centres(centres: Any) -> None:
+    """ValueError where `centres` is neither one symbol nor None."""
+    if centres is not None and not isinstance(centres, str):
+        raise ValueError(f"centres={centres!r} is not one element; give its symbol, like 'Cu'.")
+
+
 def check_counts(max_points: Any, max_environments: Any, max_frames: Any) -> None:
     """ValueError where one of these is no count."""
     whole_number("max_points", max_points)
@@ -74,6 +80,13 @@ def why_none(asked: Any, n_frames: int, broken: str | None) -> str:
     if asked is not None or n_frames == 1:
         return "none"
     return broken or f"{n_frames} frames are fewer than the {LEAST_FRAMES} that tell a window"
+
+
+def said_of_window(window: int, reason: str) -> str:
+    """The average over time and its reason in words."""
+    if window > 1:
+        return f"average over time: {window} frames ({reason})"
+    return "no average over time" + ("" if reason == "none" else f": {reason}")
 
 
 def _from_text(text, dt):

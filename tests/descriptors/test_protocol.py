@@ -125,6 +125,11 @@ def test_a_bare_function_that_returns_no_table_is_refused_by_features(copper):
     ("given", "sentence"),
     [
         ({"symmetry": shells}, "symmetry is a plain function.*from_function"),
+        (
+            {"symmetry": dk.SymmetryFunctions.silicon},
+            r"is the function SymmetryFunctions.silicon itself; call it, Sym.*silicon\(...\)",
+        ),
+        ({"descriptor": descriptors.soap}, r"descriptor is the function soap itself; call it"),
         ({"descriptor": "SOAP"}, "descriptor='SOAP' gives no features"),
         ({"descriptor": dk.SymmetryFunctions}, "gives no features"),
         (

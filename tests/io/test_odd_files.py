@@ -232,6 +232,10 @@ def test_elements_of_atoms_that_have_their_own(tmp_path):
     assert read_frames([COPPER], elements=["Cu"])[0] == COPPER
     with pytest.raises(ValueError, match="frame 0 has elements .Cu. and no types; leave elements"):
         read_frames(COPPER, elements=["Si"])
+    with pytest.raises(ValueError, match='by symbol, e.g. elements={"Cu": "Au"}'):
+        read_frames(COPPER, elements=["Au"])
+    with pytest.raises(ValueError, match='by symbol, e.g. elements={"Zn": "Cu"}'):
+        read_frames(Atoms("CuZn", [(0, 0, 0), (0, 0, 3)]), elements=["Cu"])
     with pytest.raises(ValueError, match="has no atoms called 'Fe'; it holds Cu"):
         read_frames(COPPER, elements={"Fe": "Ag"})
     ase.io.write(tmp_path / "a.traj", COPPER)
