@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any
 
-__all__ = ["tqdm"]
+__all__ = ["describe", "tqdm"]
 
 
 def tqdm(*arguments: Any, disable: bool | None = False, **keywords: Any) -> Any:
@@ -20,3 +21,9 @@ def tqdm(*arguments: Any, disable: bool | None = False, **keywords: Any) -> Any:
     from tqdm import auto
 
     return auto.tqdm(*arguments, disable=disable, **keywords)
+
+
+def describe(bar: Any, text: str) -> None:
+    """Another text before a bar; tqdm alone would draw it at once, whatever its delay."""
+    late = not bar.disable and time.time() >= bar.start_t + bar.delay
+    bar.set_description(text, refresh=late)

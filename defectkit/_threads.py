@@ -65,15 +65,23 @@ def for_frame(atoms: Atoms, n_jobs: int | None = None) -> AbstractContextManager
     return limited(min(n_jobs or current(), 1 + len(atoms) // 200))
 
 
-def check(n_jobs: Any) -> None:
-    """Raises ValueError for a number of threads that this machine does not have."""
+def checked(n_jobs: Any) -> int | None:
+    """Threads that an argument asks for: -1 all, never more than there are; None stays None.
+
+    Raises ValueError for what is no number of threads.
+    """
     if n_jobs is None:
-        return
-    if not isinstance(n_jobs, Integral) or not 1 <= int(n_jobs) <= available():
+        return None
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral):
+        n = 0
+    else:
+        n = available() if n_jobs == -1 else int(n_jobs)
+    if n < 1:
         raise ValueError(
-            f"n_jobs={n_jobs!r} is outside 1 to {available()}, "
-            "the number of threads on this machine."
+            f"n_jobs={n_jobs!r} is no number of threads; give 1 or more, or -1 for all "
+            f"{available()} of this machine."
         )
+    return min(n, available())
 
 
 def run_parts(function: Callable[[int, int], Any], n: int) -> None:

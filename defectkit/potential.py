@@ -83,7 +83,7 @@ class NeuralNetworkPotential(Shown, Calculator):
         device: str | None = None,
     ) -> None:
         super().__init__()
-        _threads.check(n_jobs)
+        n_jobs = _threads.checked(n_jobs)
         if not 0.0 <= skin < np.inf:
             raise ValueError(f"skin={skin} Å must be 0 or more; 0.6 suits most simulations.")
         folder = user_path(folder)

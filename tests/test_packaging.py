@@ -35,6 +35,21 @@ def requirements(*extras):
     return {r.name: r.specifier for r in map(Requirement, lines) if r.name != "defectkit"}
 
 
+def test_make_alone_lists_its_targets_and_installs_nothing():
+    said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    phony = re.search(r"\.PHONY: ((?:.*\\\n)*.*)", (ROOT / "Makefile").read_text())[1]
+    listed = [line.split()[1] for line in said.splitlines()]
+    assert sorted(listed) == sorted(phony.replace("\\", "").split())
+
+
+def test_the_package_lists_its_public_names_once():
+    import defectkit
+
+    names = dir(defectkit)
+    assert len(names) == len(set(names)) and {"identify", "clusters"} <= set(names)
+    assert not {"import_module", "module_getattr"} & set(names)
+
+
 def test_environment_yml_lists_what_pyproject_asks_for():
     listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     lines = [d for d in listed if isinstance(d, str)] + next(

@@ -186,6 +186,9 @@ def test_a_saved_model_gives_the_same_bits(tmp_path, silicon, classifier, coordi
     assert again.left_out_ == classifier.left_out_
     atoms = dk.load("si-phases-test").frames[0]
     assert np.array_equal(again.symmetry(atoms), dk.SymmetryFunctions.silicon()(atoms))
+    with pytest.raises(ValueError, match="model is not a name for a model; end it in .npz"):
+        classifier.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
     coordinates[2].save(tmp_path / "m.npz")
     assert np.array_equal(load_model(tmp_path / "m.npz").predict(X), coordinates[2].predict(X))
     assert load_model(tmp_path / "m.npz").symmetry is None

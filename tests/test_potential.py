@@ -537,5 +537,5 @@ def test_an_element_without_functions_is_named(folder):
 
 @pytest.mark.parametrize("keywords", [{"n_jobs": 0}, {"skin": -0.1}, {"skin": np.nan}])
 def test_arguments_out_of_range_are_refused(keywords):
-    with pytest.raises(ValueError, match="n_jobs=0 is outside 1 to|must be 0 or more"):
+    with pytest.raises(ValueError, match="n_jobs=0 is no number of threads|must be 0 or more"):
         NeuralNetworkPotential(RANDOM, **keywords)

@@ -2,10 +2,11 @@
 
 import io
 import sys
+import time
 
 import pytest
 
-from defectkit._progress import tqdm
+from defectkit._progress import describe, tqdm
 
 
 @pytest.mark.parametrize("stream", [None, io.StringIO()])
@@ -25,3 +26,18 @@ def test_elsewhere_a_bar_is_drawn(monkeypatch):
     written = len(stream.getvalue())
     assert list(tqdm(range(3), disable=True)) == [0, 1, 2]
     assert len(stream.getvalue()) == written
+
+
+def test_a_new_text_waits_for_the_delay_as_the_bar_does(monkeypatch):
+    """ "Cu: features: 0/1" flashed up in jobs of half a second."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    bar = tqdm(total=1, delay=2)
+    describe(bar, "Cu: features")
+    assert stream.getvalue() == ""
+    now = time.time()
+    monkeypatch.setattr("defectkit._progress.time.time", lambda: now + 3)
+    describe(bar, "Cu: pacmap map")
+    assert "Cu: pacmap map" in stream.getvalue()
+    bar.close()
+    describe(tqdm(total=1, disable=True), "nothing")

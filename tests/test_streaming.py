@@ -385,6 +385,12 @@ def test_another_model_is_refused_also_where_its_net_is_the_same(begun, model):
     assert len(again(model=copy.deepcopy(model))) == 38
 
 
+def test_the_address_of_a_cluster_is_no_client(tmp_path, movie, model):
+    with pytest.raises(ValueError, match="client='tcp://x:8786' is no client of Dask; give dask"):
+        classify_trajectory(movie, model, output=tmp_path / "o.extxyz", client="tcp://x:8786")
+    assert not list(tmp_path.glob("o.extxyz*"))
+
+
 # the order of the atoms
 
 

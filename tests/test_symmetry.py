@@ -515,8 +515,11 @@ def test_unusable_frames_are_refused(diamond):
         sf(flat)
     with pytest.raises(ValueError, match="there are no frames"):
         dk.features([], sf)
-    with pytest.raises(ValueError, match="n_jobs=0 is outside 1 to"):
+    with pytest.raises(ValueError, match="n_jobs=0 is no number of threads"):
         dk.features([diamond], sf, n_jobs=0)
+    one = dk.features([diamond], sf, n_jobs=1)
+    for many in (-1, 10_000):  # all cores, and no more than there are
+        assert np.array_equal(dk.features([diamond], sf, n_jobs=many), one)
     double = diamond.copy()
     double.positions[1] = double.positions[0]
     with pytest.raises(ValueError, match="atom 0 coincides with another atom"):

@@ -430,8 +430,8 @@ def test_models_fitted_on_a_device_open_without_one(diamond, tmp_path):
     values = sf(diamond)
     labels = (np.arange(len(values)) % 2).tolist()
     model = dk.EnvironmentClassifier(symmetry=sf.using(device="cpu"), max_epochs=1)
-    path = model.fit(np.vstack([values] * 2), labels * 2).save(tmp_path / "model")
-    opened = dk.load_model(path or tmp_path / "model")
+    path = model.fit(np.vstack([values] * 2), labels * 2).save(tmp_path / "model.npz")
+    opened = dk.load_model(path or tmp_path / "model.npz")
     assert opened.symmetry.device is None
     same(opened.symmetry(diamond), values)
 

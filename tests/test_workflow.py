@@ -179,6 +179,17 @@ def test_too_many_frames_are_thinned_in_time_with_a_warning():
     assert "looked at: 1 window" in result.steps
 
 
+def test_atoms_without_neighbours_are_a_gas():
+    """Argon at 1e-6 atoms per cubic ångström was "liquid or amorphous", confidence 1."""
+    places = np.random.default_rng(0).random((100, 3))
+    gas = dk.identify(Atoms("Ar100", 500 * places, cell=[500] * 3, pbc=True), progress=False)
+    assert gas.summary().startswith("gas (Ar), 100 atoms (100 %)")
+    assert gas.phases["basis"][0].startswith("0 neighbours for each of its atoms")
+    melt = bulk("Cu", cubic=True) * 4
+    melt.rattle(0.5, seed=1)
+    assert "liquid or amorphous (Cu)" in dk.identify(melt, progress=False).summary()
+
+
 def test_one_of_a_kind_has_no_plural(vacancy):
     one = dk.identify(bulk("Cu"), progress=False)
     assert "1 environment is too few for a map" in one.summary()
@@ -541,8 +552,9 @@ def test_files_of_any_format_give_the_same_labels(vacancy, tmp_path):
         ({"max_environments": "a"}, "max_environments='a' has to be a whole number"),
         ({"max_frames": 0}, "max_frames=0 has to be a whole number, at least 1"),
         ({"max_frames": 2.5}, "max_frames=2.5 has to be a whole number"),
-        ({"n_jobs": "2"}, "n_jobs='2' is outside 1 to"),
-        ({"n_jobs": 1.5}, "n_jobs=1.5 is outside 1 to"),
+        ({"n_jobs": "2"}, "n_jobs='2' is no number of threads; give 1 or more, or -1 for all"),
+        ({"n_jobs": 1.5}, "n_jobs=1.5 is no number of threads"),
+        ({"n_jobs": -2}, "n_jobs=-2 is no number of threads"),
     ],
 )
 def test_what_no_user_can_mean_is_refused_at_once(given, sentence):

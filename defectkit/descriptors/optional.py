@@ -1,4 +1,4 @@
-"""Libraries that only some adapters need."""
+"""Libraries that only some adapters, or a result for another program, need."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Any
 
-#: Module: what is installed for it, and which extra of defectkit brings it.
+#: Module: what is installed for it, and which extra of defectkit brings it ("" none).
 EXTRAS = {
     "dscribe": ("dscribe", "dscribe"),
     "featomic": ("featomic", "featomic"),
@@ -21,6 +21,8 @@ EXTRAS = {
     "mace": ("mace-torch", "mace"),
     "mattersim": ("mattersim", "mattersim"),
     "torch": ("torch", "torch"),
+    "MDAnalysis": ("MDAnalysis", ""),
+    "dpdata": ("dpdata", ""),
 }
 
 

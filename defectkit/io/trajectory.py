@@ -229,6 +229,8 @@ def _parsed(raw):
 
 def _given(source, topology, elements, length_unit):
     """Frames that are there already; paths among them are opened in their turn."""
+    if hasattr(source, "readline"):
+        raise TypeError(f"{source!r} is an open file; give its path, which may be compressed.")
     try:
         items = iter(source)
     except TypeError:

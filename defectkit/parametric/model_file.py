@@ -14,6 +14,7 @@ from .. import __version__
 from .._types import FilePath
 from ..descriptors import Descriptor, as_dict, difference, from_dict
 from ..io.archive import Refused, read_archive, write_archive
+from ..io.atomic_write import user_path
 from .novelty import Space
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ _SPACE = ("scale", "centre", "factor", "mean", "whiten", "constant")
 
 
 def write_model(path: FilePath, model: BaseEstimator) -> None:
-    """Writes a fitted estimator; the file appears only when it is whole."""
+    """Writes a fitted estimator as .npz, whole or not at all; ValueError for another ending."""
+    path = user_path(path)
+    if path.suffix != ".npz":
+        raise ValueError(f"{path} is not a name for a model; end it in .npz.")
     header, arrays = _described(model)
     write_archive(path, header, arrays, compress=False)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..clusters import NOT_LABELLED
+from ..descriptors.optional import library
 
 OF_OVITO, OF_MDANALYSIS = "Defectkit Cluster", "defectkit_clusters"
 OF_PYMATGEN, OF_DPDATA = "defectkit_cluster", "defectkit_clusters"
@@ -69,8 +70,7 @@ def to_mdanalysis(result: Any, universe: Any, frame: int = 0) -> np.ndarray:
     Selected as ``universe.select_atoms("defectkit_cluster 1")``. A topology has one label for an
     atom, so that they are those of one frame of the result.
     """
-    from MDAnalysis.core.topologyattrs import AtomAttr
-
+    attributes = library("MDAnalysis.core.topologyattrs", "Result.to_mdanalysis")
     labels = frame_labels(result, frame)
     if len(universe.atoms) != len(labels):
         raise ValueError(
@@ -80,7 +80,7 @@ def to_mdanalysis(result: Any, universe: Any, frame: int = 0) -> np.ndarray:
     if not hasattr(universe.atoms, OF_MDANALYSIS):
         kind = _attributes.get("kind") or type(
             "DefectkitClusters",
-            (AtomAttr,),
+            (attributes.AtomAttr,),
             {
                 "attrname": OF_MDANALYSIS,
                 "singular": OF_MDANALYSIS[:-1],
@@ -113,8 +113,7 @@ def to_dpdata(result: Any, system: Any) -> Any:
 
     They are a data type that dpdata keeps: through slices, and in its deepmd/npy folders.
     """
-    from dpdata.data_type import Axis, DataType
-
+    made = library("dpdata.data_type", "Result.to_dpdata")
     labels = labels_of_frames(result)
     n_frames, n_atoms = system.get_nframes(), system.get_natoms()
     if len(labels) != n_frames or any(len(part) != n_atoms for part in labels):
@@ -122,7 +121,8 @@ def to_dpdata(result: Any, system: Any) -> Any:
             f"the system has {n_frames} frames of {n_atoms} atoms and the result {len(labels)} "
             f"of {len(labels[0])}; give the System that identify was given, with window=1."
         )
-    kind = DataType(OF_DPDATA, np.ndarray, (Axis.NFRAMES, Axis.NATOMS), required=False)
+    axes = (made.Axis.NFRAMES, made.Axis.NATOMS)
+    kind = made.DataType(OF_DPDATA, np.ndarray, axes, required=False)
     labelled = system.copy()
     type(labelled).register_data_type(kind)
     labelled.data[OF_DPDATA] = np.stack(labels)

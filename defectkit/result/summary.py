@@ -68,7 +68,8 @@ def _phase_lines(result):
 def _of(name, elements):
     if name in CRYSTALS:
         return f" crystal of {elements}"
-    return f" ({elements})" if name.startswith(("unknown", "liquid", "amorphous", "ions")) else ""
+    shown = name.startswith(("unknown", "liquid", "amorphous", "ions", "gas"))
+    return f" ({elements})" if shown else ""
 
 
 def _percent(fraction):

@@ -94,6 +94,10 @@ def classify_trajectory(
     model = _model(model)
     window = _window(model.window if window is None else window)
     defect = _flagged(model, defect)
+    if client is not None and not hasattr(client, "submit"):
+        raise ValueError(
+            f"client={client!r} is no client of Dask; give dask.distributed.Client(address)."
+        )
     task = (model, window, defect, trust_order)
     raws = raw_frames(source, topology, elements, length_unit)
     with Writer(

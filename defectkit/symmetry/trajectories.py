@@ -69,8 +69,7 @@ def features_of_each(
     progress: bool | None,
 ) -> np.ndarray | list[np.ndarray]:
     """As `features`, of pairs of a frame and the centres wanted of it."""
-    _threads.check(n_jobs)
-    n_jobs = n_jobs or _threads.current()
+    n_jobs = _threads.checked(n_jobs) or _threads.current()
     pairs = iter(pairs)
     begun = list(islice(pairs, n_jobs))
     ours = isinstance(symmetry, SymmetryFunctions)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from ase import Atoms
 
-from .._progress import tqdm
+from .._progress import describe, tqdm
 from ..clusters import NOT_LABELLED
 from ..neighbours.bond_order import first_shell
 from ..symmetry import SymmetryFunctions
@@ -59,7 +59,7 @@ def clusters_of_groups(
     for number, group in enumerate(groups):
         index, share = _members(group, chosen, how)
         sampled = sampled or share
-        bar.set_description(f"{group.name}: features")
+        describe(bar, f"{group.name}: features")
         found = _separated(chosen, groups, group, index, share, symmetry, cutoff, how, bar)
         labels = np.where(found.labels >= 0, found.labels + next_label, -1)
         next_label = max(next_label, int(labels.max()) + 1)
@@ -102,7 +102,7 @@ def _separated(chosen, groups, group, index, share, symmetry, cutoff, how, bar):
         how.seed,
         near,
         longer=longer if few else None,
-        report=lambda text: bar.set_description(f"{group.name}: {text}"),
+        report=lambda text: describe(bar, f"{group.name}: {text}"),
     )
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAJORITY = 0.6  # share of a cluster's atoms that carries a name
 INCOHERENT = 0.3  # mean fraction of neighbours of one orientation: below it, no crystal
+LONE = 0.5  # neighbours: a gas; the atoms of a melt or a glass have two and more
 FEWEST = 8  # atoms of a frame without a crystal that get a name
 #: Written last in a formula, the last of them at its end.
 ELECTRONEGATIVE = (
@@ -196,6 +197,8 @@ def cluster_name(
         called = _of_a_particle(label, made, analyses)
         if called:
             return called
+        if row["coordination"] < LONE:
+            return "gas", share, f"{row['coordination']:.2g} neighbours for each of its atoms"
         return (
             disorder[0],
             share,

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import re
@@ -820,6 +821,11 @@ def test_netcdf_comes_in_the_order_of_ids(tmp_path):
             lambda path: read_frames(path.parent / "d*.xyz"),
             FileNotFoundError,
             "give a list of their",
+        ),
+        (
+            lambda path: read_frames(io.StringIO("499\n")),
+            TypeError,
+            "StringIO object .*is an open file; give its path",
         ),
         (lambda path: read_frames([]), ValueError, "there are no atoms"),
         (lambda path: read_frames(Atoms()), ValueError, "has no atoms in it"),

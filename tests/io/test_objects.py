@@ -3,6 +3,7 @@
 The real libraries come with make test-descriptors; stand-ins with their attributes are read here.
 """
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -128,6 +129,15 @@ def test_a_system_of_dpdata(copper, tmp_path):
     assert "defectkit_clusters" not in system.data
     with pytest.raises(ValueError, match="has 1 frames of 124 atoms and the result 2 of 124"):
         result.to_dpdata(system[0])
+
+
+def test_a_door_whose_library_is_absent_says_how_to_install_it(copper, monkeypatch):
+    result = dk.identify(copper, progress=False)
+    for name, give in (("MDAnalysis", result.to_mdanalysis), ("dpdata", result.to_dpdata)):
+        monkeypatch.setitem(sys.modules, name, None)
+        sentence = f"Result.to_{name.lower()} needs {name} .*install it: pip install {name}."
+        with pytest.raises(ImportError, match=sentence):
+            give(None)
 
 
 class Stand:
