@@ -133,11 +133,20 @@ def neighbour_pairs(
 ) -> tuple[np.ndarray, ...]:
     """All pairs nearer than `cutoff` (Å), every periodic image counted, sorted by centre.
 
-    quantities  letters, one array each: i centre, j neighbour, d distance, D vector from centre
-                to neighbour (Å), S (n_pairs, 3) cell vectors added to the neighbour
-    copy        False: the arrays may be overwritten by the next search of this thread
+    Parameters
+    ----------
+    quantities : str
+        Letters, one array (n_pairs,) each: i centre, j neighbour, d distance (Å); D (n_pairs, 3)
+        vector from centre to neighbour (Å); S (n_pairs, 3) cell vectors added to the neighbour.
+        They are those of `ase.neighborlist.neighbor_list`.
+    atoms : ase.Atoms
+    cutoff : float
+    copy : bool
+        False: the arrays may be overwritten by the next search of this thread.
 
-    The letters and what they stand for are those of `ase.neighborlist.neighbor_list`.
+    Returns
+    -------
+    tuple of arrays, in the order of the letters
     """
     first, neighbour, shift, vector = _search(
         atoms, float(cutoff), bool({"d", "D"} & set(quantities))
