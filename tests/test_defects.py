@@ -357,6 +357,7 @@ def test_arrays_of_the_caller_stay_as_they_are():
         ([215], "indices from 215 to 215 for a frame of 215 atoms; give indices within"),
         ([-1], "indices from -1 to -1"),
         (np.zeros(215), "type float64; give bools or int indices"),
+        (np.arange(215) // 211, "same number several times among 215, as labels do; give bools"),
         (np.ones(215, bool), "marks 215 of 215 atoms; flag the cluster of the defect"),
     ],
 )
@@ -577,6 +578,21 @@ def test_layers_of_a_reconstructed_slab(seed):
     assert (defects.surface_layers(periodic)[0] == layers).all()
 
 
+@pytest.mark.parametrize("tilt", [(0.0, 0.0), (5.0, 3.0)])
+@pytest.mark.parametrize("shift", [0.0, 0.3, -2.5, 12.0, 25.0, 29.3])
+def test_layers_do_not_depend_on_where_the_boundary_cuts_the_slab(shift, tilt):
+    atoms = fcc111("Cu", (4, 4, 6))
+    atoms.cell[2] = [*tilt, 30.0]
+    atoms.pbc = True
+    atoms.rattle(0.02, seed=1)
+    atoms.positions += atoms.cell[2] * shift / 30.0 + [0.4, 0.7, 0.0]
+    atoms.wrap()
+    layers, sides = defects.surface_layers(atoms)
+    assert (layers == np.repeat([0, 1, 2, 2, 1, 0], 16)).all()
+    assert (sides == np.repeat([-1, 1], 48)).all()
+    assert (defects.surface_atoms(atoms) == (layers == 0)).all()
+
+
 def test_layers_from_flagged_atoms_and_of_a_metal():
     atoms, layer = slab(3)
     flagged = np.isin(layer, (0, 8))
@@ -624,6 +640,9 @@ def test_layers_that_cannot_be():
         defects.surface_layers(atoms, layer == 4)
     with pytest.raises(ValueError, match="flagged has shape"):
         defects.surface_layers(atoms, np.ones(3, bool))
+    for axis in (3, "z"):
+        with pytest.raises(ValueError, match=f"axis={axis!r} is no cell vector; give 0, 1 or 2"):
+            defects.surface_layers(atoms, axis=axis)
 
 
 # --- tracks

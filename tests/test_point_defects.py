@@ -350,6 +350,20 @@ def test_frames_that_cannot_be(change, message):
         find_point_defects(Atoms())
 
 
+@pytest.mark.parametrize(
+    "flagged, message",
+    [
+        ([True] * 3, r"flagged has shape \(3,\) for a frame of 108 atoms"),
+        ([-1], "flagged has indices from -1 to -1 for a frame of 108 atoms"),
+        (np.zeros(108), "flagged is of type float64"),
+        (np.arange(108) // 100, "flagged has the same number several times .*, as labels do"),
+    ],
+)
+def test_flags_are_checked_where_a_lattice_fits_too(flagged, message):
+    with pytest.raises(ValueError, match=message):
+        find_point_defects(CRYSTALS["fcc Cu"](), flagged)
+
+
 FIELD = os.environ.get("DEFECTKIT_FIELD_DATA")
 
 

@@ -14,7 +14,7 @@ from .crystal import Crystal, explain
 from .geometry import ghosts, nearest_spacing
 from .naming import name_defects
 from .reconstruction import learn_order
-from .sites import VACANT, Site, locate_defects
+from .sites import VACANT, Site, as_flags, locate_defects
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -90,7 +90,8 @@ def find_point_defects(
     Raises
     ------
     ValueError
-        Positions or a cell that are not finite, no atoms, a periodic direction without vector.
+        Positions or a cell that are not finite, no atoms, a periodic direction without vector,
+        flags that do not match the atoms.
 
     Examples
     --------
@@ -103,6 +104,7 @@ def find_point_defects(
     """
     positions, numbers, cell, pbc = _checked(atoms)
     n_atoms = len(atoms)
+    flagged = None if flagged is None else as_flags(flagged, n_atoms)
     nothing = np.zeros(n_atoms, bool)
     if n_atoms < FEWEST:
         return PointDefects(
@@ -146,9 +148,6 @@ def _local(atoms, flagged):
 
     A crystal has next to no distances between its first and second shells.
     """
-    flagged = np.asarray(flagged)
-    if flagged.dtype != bool:
-        flagged = np.isin(np.arange(len(atoms)), flagged)
     if len(atoms) < FEWEST_LOCAL or flagged.mean() > MAX_FLAGGED or not flagged.any():
         return None
     cell, pbc = atoms.cell.complete().array, np.array(atoms.pbc)

@@ -120,7 +120,8 @@ def locate_vacancies(atoms: Atoms, flagged: ArrayLike) -> list[Site]:
         One frame (Å), any cell and boundaries; for molecules the lattice that counts, such as the
         oxygens of ice. At least 20 atoms.
     flagged : array (n_atoms,) of bool, or of int indices
-        Atoms that the clustering calls the defect. Fewer than half of the atoms.
+        Atoms that the clustering calls the defect, such as ``labels == 1``. Fewer than half of the
+        atoms.
 
     Returns
     -------
@@ -286,33 +287,47 @@ def _distinct(sites, limit, cell, pbc):
     return kept
 
 
+def as_flags(flagged: ArrayLike, n_atoms: int) -> np.ndarray:
+    """Flags (n_atoms,) of bool from such flags or int indices; ValueError for anything else."""
+    flagged = np.asarray(flagged)
+    if flagged.dtype == bool:
+        if flagged.shape != (n_atoms,):
+            raise ValueError(
+                f"flagged has shape {flagged.shape} for a frame of {n_atoms} atoms; "
+                "give one bool per atom of this frame, or indices."
+            )
+        return flagged
+    if not flagged.size:
+        return np.zeros(n_atoms, bool)
+    if flagged.dtype.kind not in "iu":
+        raise ValueError(
+            f"flagged is of type {flagged.dtype}; give bools or int indices, for "
+            "example labels == 1."
+        )
+    if len(np.unique(flagged)) < flagged.size:
+        raise ValueError(
+            f"flagged has the same number several times among {flagged.size}, as labels do; give "
+            "bools, such as labels == 1, or each index once."
+        )
+    if not -1 < flagged.min() <= flagged.max() < n_atoms:
+        raise ValueError(
+            f"flagged has indices from {flagged.min()} to {flagged.max()} for a "
+            f"frame of {n_atoms} atoms; give indices within this frame."
+        )
+    return np.isin(np.arange(n_atoms), flagged)
+
+
 def checked_flags(
     atoms: Atoms, flagged: ArrayLike, most: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Flags as booleans; positions, cell and boundaries of a frame that can be analysed."""
-    n_atoms, flagged = len(atoms), np.asarray(flagged)
+    n_atoms = len(atoms)
     if n_atoms < FEWEST:
         raise ValueError(
             f"{n_atoms} atoms are too few to learn the order of the bulk from; use "
             f"a cell of at least {FEWEST}, repeated if need be."
         )
-    if flagged.dtype == bool and flagged.shape != (n_atoms,):
-        raise ValueError(
-            f"flagged has shape {flagged.shape} for a frame of {n_atoms} atoms; "
-            "give one bool per atom of this frame, or indices."
-        )
-    if flagged.dtype != bool:
-        if flagged.size and flagged.dtype.kind not in "iu":
-            raise ValueError(
-                f"flagged is of type {flagged.dtype}; give bools or int indices, for "
-                "example labels == 1."
-            )
-        if flagged.size and not -1 < flagged.min() <= flagged.max() < n_atoms:
-            raise ValueError(
-                f"flagged has indices from {flagged.min()} to {flagged.max()} for a "
-                f"frame of {n_atoms} atoms; give indices within this frame."
-            )
-        flagged = np.isin(np.arange(n_atoms), flagged)
+    flagged = as_flags(flagged, n_atoms)
     if flagged.mean() > most:
         raise ValueError(
             f"flagged marks {flagged.sum()} of {n_atoms} atoms; flag the cluster of "

@@ -46,15 +46,21 @@ def surface_layers(
     Raises
     ------
     ValueError
-        No free surface, none of the flagged atoms at one, flags that do not match the atoms.
+        No free surface, none of the flagged atoms at one, flags that do not match the atoms, an
+        axis that is none.
     """
     all_atoms = np.ones(len(atoms), bool)
     flagged, positions, cell, pbc = checked_flags(
         atoms, all_atoms if flagged is None else flagged, 1
     )
+    if axis not in (None, 0, 1, 2):
+        raise ValueError(
+            f"axis={axis!r} is no cell vector; give 0, 1 or 2, or leave it out to take the one "
+            "with the widest gap."
+        )
     spacing = nearest_spacing(positions, cell, pbc)
-    height, axis = _heights(positions, cell, pbc, axis, 2 * spacing)
-    points, owner = ghosts(positions, cell, pbc & (np.arange(3) != axis), 3 * spacing)
+    placed, height, axis = _cut_in_vacuum(positions, cell, pbc, axis, 2 * spacing)
+    points, owner = ghosts(placed, cell, pbc & (np.arange(3) != axis), 3 * spacing)
     bonds = cKDTree(points[: len(atoms)]).sparse_distance_matrix(
         cKDTree(points), 1.25 * spacing, output_type="ndarray"
     )
@@ -108,8 +114,8 @@ def surface_atoms(
     return (layers >= 0) & (layers <= depth)
 
 
-def _heights(positions, cell, pbc, axis, least):
-    """Heights (Å) along the normal that leaves the slab, cut in the vacuum, and that axis."""
+def _cut_in_vacuum(positions, cell, pbc, axis, least):
+    """Positions (Å) of a slab in one piece, heights along the normal that leaves it, that axis."""
     inverse = np.linalg.inv(cell)
     scaled, widths = positions @ inverse, []
     for k in range(3) if axis is None else [axis]:
@@ -124,5 +130,6 @@ def _heights(positions, cell, pbc, axis, least):
             f"No free surface: the widest gap between atoms is {width:.1f} Å; "
             "pass a slab with vacuum, or its axis."
         )
-    height = (scaled[:, axis] - cut - 1e-9) % 1 if pbc[axis] else scaled[:, axis]
-    return height * across, axis
+    if pbc[axis]:
+        scaled[:, axis] = (scaled[:, axis] - cut - 1e-9) % 1
+    return scaled @ cell, scaled[:, axis] * across, axis
