@@ -10,7 +10,14 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
 
-__all__ = ["check_frame", "checked_elements", "whole_number"]
+__all__ = [
+    "check_frame",
+    "check_is_frame",
+    "checked_elements",
+    "not_frames",
+    "unmasked",
+    "whole_number",
+]
 
 _FAR = 1e7  # Å
 _DENSEST = 0.5  # atoms per Å^3 but H and He; diamond has 0.18, at 1 TPa 0.4
@@ -70,6 +77,29 @@ def check_frame(atoms: Atoms, where: str = "this frame") -> None:
         _check_density(atoms, where)
 
 
+def check_is_frame(atoms: Any) -> None:
+    """Raises ValueError for what is not one frame, such as a list, a data set or a path.
+
+    >>> check_is_frame(Atoms())
+    """
+    if not isinstance(atoms, Atoms):
+        raise ValueError(
+            f"one frame (ase.Atoms) is wanted, not a {type(atoms).__name__}; take one from the "
+            "list, from the .frames of a data set, or from read_frames(path)."
+        )
+
+
+def not_frames(source: Any) -> str:
+    """What to say of an argument that holds no frames."""
+    kind = type(source).__name__
+    if hasattr(source, "frames"):
+        return f"a {kind} is no frames itself; give its .frames."
+    return (
+        f"source={source!r} is of the kind {kind}; give a path, ase.Atoms, or an iterable of "
+        "ase.Atoms."
+    )
+
+
 def whole_number(name: str, value: Any, least: int = 1) -> int:
     """The value of an option that counts something; ValueError names the option.
 
@@ -79,6 +109,24 @@ def whole_number(name: str, value: Any, least: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{name}={value!r} has to be a whole number, at least {least}.")
     return int(value)
+
+
+def unmasked(values: Any, name: str) -> Any:
+    """The same array, or list of arrays; ValueError calls it `name` where a mask hides values.
+
+    Without it NumPy's conversions show what is behind the mask.
+
+    >>> unmasked([1.0, 2.0], "X")
+    [1.0, 2.0]
+    """
+    parts = values if isinstance(values, list | tuple) else [values]
+    hidden = sum(np.ma.count_masked(v) for v in parts if isinstance(v, np.ma.MaskedArray))
+    if hidden:
+        raise ValueError(
+            f"{name} has a mask that hides {hidden} values; leave those rows or frames out, and "
+            "give plain arrays."
+        )
+    return values
 
 
 def _is_flat(cell, lengths):

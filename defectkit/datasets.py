@@ -131,7 +131,8 @@ class Dataset(Shown):
         atoms = [len(frame) for frame in self.frames] or [0]
         size = f"{min(atoms)} to {max(atoms)}" if min(atoms) < max(atoms) else f"{atoms[0]}"
         time = f", {self.dt:g} ps apart" if self.dt else ""
-        truth = ", ".join(f"{name} {np.shape(values)}" for name, values in self.truth.items())
+        shapes = {n: getattr(v, "shape", f"({len(v)}, ...)") for n, v in self.truth.items()}
+        truth = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         return f"Dataset {self.name}: {self.description}", [
             ("frames", f"{len(self.frames)} of {size} atoms{time}"),
             ("classes", ", ".join(map(str, self.classes))),
@@ -184,8 +185,7 @@ def load(name: str, kinds: Sequence[str] | None = None, every: int = 1) -> Datas
     >>> data.classes
     ('diamond',)
     """
-    if isinstance(kinds, str):
-        kinds = [kinds]
+    kinds = [kinds] if isinstance(kinds, str) else kinds
     every = whole_number("every", every)
     known = available()
     if name not in known:
@@ -269,14 +269,14 @@ def _labelled(frames, key, kinds, info, every):
     """A Dataset of the frames whose ``info[key]`` is in ``kinds``, with the label arrays."""
     found = [str(atoms.info.get(key, "unknown")) for atoms in frames]
     order = info.get("classes") or sorted(set(found))
-    unknown = [kind for kind in kinds or [] if kind not in found]
-    if unknown:
+    classes = tuple(order if kinds is None else kinds)
+    if kinds is not None and not (classes and set(classes) <= set(found)):
+        unknown = [kind for kind in classes if kind not in found]
         raise ValueError(
-            f"{info['name']} has no kind {unknown[0]!r}"
+            f"{info['name']} {f'has no kind {unknown[0]!r}' if unknown else 'keeps no kind'}"
             f"{f' with every={every}' if every > 1 else ''}; it has "
             f"{', '.join(sorted(set(found)))}."
         )
-    classes = tuple(kinds) if kinds else tuple(order)
     frames = [atoms for atoms, kind in zip(frames, found, strict=True) if kind in classes]
     return Dataset(
         info["name"],

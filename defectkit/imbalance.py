@@ -116,8 +116,9 @@ def density_balanced_sample(
     Raises
     ------
     ValueError
-        More environments asked for than there are, none, less than two intervals, too few
-        environments for neighbours, features that are not finite, a spacing that does not match.
+        More environments asked for than there are, none, a share of them, less than two
+        intervals, too few environments for neighbours, features that are not finite, a spacing
+        that does not match.
 
     Examples
     --------
@@ -130,8 +131,11 @@ def density_balanced_sample(
     (1000, True)
     """
     X = feature_table(X, "X")
-    if not 0 < n <= len(X):
-        raise ValueError(f"n={n} of {len(X)} environments cannot be kept; use 1 to {len(X)}.")
+    if not 0 < n <= len(X) or n % 1:
+        raise ValueError(
+            f"n={n} of {len(X)} environments cannot be kept; use 1 to {len(X)}, a number of "
+            "environments and no share."
+        )
     if strata < 2:
         raise ValueError(f"strata={strata} tells no densities apart; use at least 2.")
     away = local_spacing(X, standardise=standardise) if spacing is None else np.asarray(spacing)

@@ -189,7 +189,7 @@ class NeuralNetworkPotential(Shown, Calculator):
                 ) / np.linalg.svd(strain, compute_uv=False)[-1]
                 if reach <= cutoff + self.skin:
                     return found
-        check_atoms(atoms, self.symmetry.elements)
+        check_atoms(atoms, self.symmetry.elements, cutoff=self.symmetry.cutoff)
         with catch_warnings():
             simplefilter("ignore")  # an isolated molecule is a fair question to a potential
             found = neighbour_list(atoms, cutoff + self.skin)

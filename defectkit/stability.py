@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from ._checks import unmasked
 from ._deprecated import warn
 from ._progress import tqdm
 from ._types import FilePath
@@ -87,7 +88,7 @@ def stability_report(
     0                      seed           2             1.0            0.0
     1  half of the environments           2             1.0            0.0
     """
-    X = np.asarray(X)
+    X = np.asarray(unmasked(X, "X"))
     seeds = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
     if not seeds or halves < 0:
         raise ValueError(

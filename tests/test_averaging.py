@@ -201,6 +201,8 @@ def test_time_becomes_frames(ps, dt, frames):
         ),
         (-1, 0.0125, "times must be positive"),
         (1, 0, "times must be positive"),
+        ("0.75 ps", 0.1, "window='0.75 ps' with frames every 0.1: give both as numbers, in ps."),
+        (0.75, None, "window=0.75 with frames every None: give both as numbers, in ps."),
     ],
 )
 def test_time_between_frames_is_refused(ps, dt, text):
@@ -389,12 +391,28 @@ def test_averaged_frames_follow_atoms_over_the_boundary_and_keep_an_element():
     )
 
 
+def test_values_behind_a_mask_are_not_averaged():
+    frames = np.ma.masked_greater(np.arange(24.0).reshape(4, 3, 2), 21)
+    with pytest.raises(ValueError, match="the array has a mask that hides 2 values; leave those"):
+        moving_average(frames, 2)
+    with pytest.raises(ValueError, match="the array has a mask that hides 2 values"):
+        moving_average(list(frames), 2)
+    with pytest.raises(ValueError, match="frame 3 has a mask that hides 2 values"):
+        list(stream_average(frames, 2))
+    with pytest.raises(ValueError, match="features has a mask that hides 2 values"):
+        dk.averaging.neighbour_average(frames[3], Atoms("Ar3"), 1.0)
+    seen = np.ma.masked_array([0.0, 2.0, 4.0], mask=False)
+    assert moving_average(seen, 2).tolist() == [1.0, 3.0]  # a mask that hides nothing
+
+
 @pytest.mark.parametrize(
     "frames, element, text",
     [
         ([], None, "there are no frames to average"),
         ([Atoms("O", cell=[5, 5, 5]), Atoms("O", cell=[5, 5, 6])], None, "the cell changes from"),
         ([Atoms("OH2", cell=[5, 5, 5])], "Si", "no Si in these frames; they hold H, O"),
+        ([Atoms("OH"), Atoms("HO")], None, "frame 1 (HO) holds other atoms than frame 0 (OH), or"),
+        ([Atoms("O3"), Atoms("O2")], "O", "frame 1 (O2) holds other atoms than frame 0 (O3), or"),
     ],
 )
 def test_frames_that_cannot_be_averaged_are_refused(frames, element, text):

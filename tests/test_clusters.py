@@ -132,6 +132,7 @@ def test_coincident_and_collinear_points(Y, sizes):
         (np.zeros((0, 2)), {}, "a map must be finite numbers of shape (n, 2), got shape (0, 2)"),
         (np.full((50, 2), np.nan), {}, "a map must be finite numbers"),
         (np.ones((50, 10)), {}, "of shape (n, 2), got shape (50, 10); make one with"),
+        (np.ma.masked_less(disc(50), -0.5), {}, "the map has a mask that hides"),
         (disc(15), {"min_size": 20}, "15 points are too few for clusters of min_size=20 with k=3"),
         (disc(50), {"gap": 0}, "use min_size >= 2, gap > 0 and k >= 2"),
     ],

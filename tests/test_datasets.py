@@ -223,6 +223,8 @@ def test_unknown_name_lists_the_known():
 def test_unknown_kind_lists_the_known():
     with pytest.raises(ValueError, match="no kind 'ice'; it has beta-Sn, diamond"):
         datasets.load("si-phases-test", kinds=["ice"])
+    with pytest.raises(ValueError, match="si-phases-test keeps no kind; it has beta-Sn, diamond"):
+        datasets.load("si-phases-test", kinds=[])
     with pytest.raises(ValueError, match="no kind 'liquid' with every=60; it has diamond, simple"):
         datasets.load("si-phases-test", kinds=["liquid"], every=60)
 
@@ -558,6 +560,8 @@ def test_a_data_set_tells_what_it_is_in_few_lines():
     assert page.count("<tr>") == 4 and "<b>Dataset si-phases-test: " in page
     odd = dataclasses.replace(data, description="<script>", frames=[])
     assert "&lt;script&gt;" in odd._repr_html_() and "0 of 0 atoms" in repr(odd)
+    ragged = datasets.load("compounds")  # none, one or several sites a frame
+    assert f"site_A ({len(ragged.frames)}, ...), site_kind" in str(ragged)
 
 
 def test_values_of_all_environments_are_split_by_frame():

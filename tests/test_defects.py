@@ -377,6 +377,9 @@ def test_frames_that_cannot_be():
         defects.locate_vacancies(bulk("Si", cubic=True), [1])
     with pytest.raises(ValueError, match="A periodic direction has no cell vector; set"):
         defects.locate_vacancies(Atoms("Si30", np.eye(30, 3), pbc=True), [1])
+    for locate in (defects.locate_vacancies, defects.surface_layers):
+        with pytest.raises(ValueError, match="one frame .* is wanted, not a list; take one from"):
+            locate([atoms], [1])
 
 
 # --- which cluster is the defect
@@ -527,6 +530,7 @@ def test_old_names_warn():
         ({"frames": 7}, "2000 labels are not a whole number of frames of 7"),
         ({"frames": np.arange(3)}, "3 frame numbers for 2000 labels; give one for each"),
         ({"points": np.zeros((5, 2))}, r"points of shape \(5, 2\) for 2000 labels"),
+        ({"points": np.ma.masked_all((2000, 2))}, "points has a mask that hides 4000 values"),
         ({"points": np.full((2000, 2), np.inf)}, "one finite row for each environment"),
         ({"max_fraction": 2}, "max_fraction=2; use a fraction between 0 and 1"),
         (
@@ -730,6 +734,9 @@ def test_tracks_that_cannot_be():
         defects.track(one, np.zeros((2, 3, 3)))
     with pytest.raises(ValueError, match="sites of frame 0 are not finite; leave them out"):
         defects.track([[[np.nan, 1, 1]]], np.eye(3))
+    found = defects.find_point_defects(without(diamond(), 0)[0])
+    with pytest.raises(ValueError, match="frame 0 is a PointDefects; give its .sites, one list"):
+        defects.track([found] * 3, np.eye(3))
     with pytest.raises(ValueError, match="max_jump=0, .* use lengths above 0 Å"):
         defects.track(one, np.eye(3), max_jump=0)
     (path,) = defects.track(one * 4, np.eye(3))

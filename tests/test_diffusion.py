@@ -42,6 +42,13 @@ def test_a_defect_that_rests_has_no_rate_and_says_how_small_it_could_be():
     assert np.isnan(found.diffusion) and np.isnan(found.length)
 
 
+def test_one_track_is_wanted_not_the_list():
+    tracks = defects.track([[[5, 5, 5], [2, 2, 2]]] * 3, 10 * np.eye(3))
+    for measure in (lambda t: defects.hopping(t, 0.1), defects.mean_square_displacement):
+        with pytest.raises(ValueError, match=r"path is a list of 2, as .* such as path\[0\]"):
+            measure(tracks)
+
+
 @pytest.mark.slow
 def test_the_hopping_vacancy_has_the_rate_of_the_truth():
     data = dk.load("si-vacancy-moving")

@@ -80,6 +80,8 @@ def test_reference_sets_the_scale():
         ([[1.0, 2.0], [np.inf, 2]], "first in row 1; check the positions of that atom"),
         (np.zeros((3, 4, 5)), "np.concatenate(features) joins frames"),
         (np.zeros((0, 5)), "X is empty (shape (0, 5))"),
+        ([np.zeros((3, 5)), np.zeros((2, 5))], "rows differ in length or hold something"),
+        (np.ma.masked_greater(np.eye(5), 0.5), "X has a mask that hides 5 values; leave"),
     ],
 )
 def test_bad_features_are_refused(X, text):
@@ -146,6 +148,12 @@ def test_bad_settings_are_refused(n, arguments, text):
 
 
 @pytest.mark.parametrize("method", INITS)
+def test_one_feature_is_no_map(method):
+    with pytest.raises(ValueError, match="X has one feature, which is no map of two coordinates"):
+        embed(np.arange(60.0)[:, None], method)
+
+
+@pytest.mark.parametrize("method", ["pca", "umap", "pacmap"])
 def test_identical_environments_are_refused(method):
     with pytest.raises(ValueError, match="all 60 environments have the same features"):
         embed(np.full((60, 4), 0.3), method)

@@ -256,6 +256,7 @@ def test_ice_beside_water_in_one_frame_of_another_water_model():
     "function, X, text",
     [
         (group_equal_environments, [[np.nan, 1.0]], "X must be finite features"),
+        (rare_environments, np.ma.masked_less(np.eye(9), 0.5), "X has a mask that hides 72"),
         (
             group_equal_environments,
             np.zeros((6001, 2)),

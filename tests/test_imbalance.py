@@ -86,7 +86,8 @@ def test_a_sample_of_all_is_the_plain_map():
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"n": 0}, "n=0 of 350 environments cannot be kept; use 1 to 350."),
+        ({"n": 0}, "n=0 of 350 environments cannot be kept; use 1 to 350, a number"),
+        ({"n": 0.5}, "n=0.5 of 350 environments cannot be kept; use 1 to 350, a number of"),
         ({"n": 351}, "n=351 of 350 environments cannot be kept"),
         ({"strata": 1}, "strata=1 tells no densities apart; use at least 2."),
         (

@@ -348,6 +348,9 @@ def test_frames_that_cannot_be(change, message):
         find_point_defects(atoms)
     with pytest.raises(ValueError, match="The frame has no atoms; give one"):
         find_point_defects(Atoms())
+    for given in ([atoms], "run.xyz"):
+        with pytest.raises(ValueError, match="one frame .* is wanted, not a (list|str); take one"):
+            find_point_defects(given)
 
 
 @pytest.mark.parametrize(

@@ -487,6 +487,22 @@ def test_unusable_scaling_is_refused(tmp_path, text, message):
         SymmetryFunctions.from_n2p2(tmp_path, scaling=tmp_path / "scaling.data")
 
 
+@pytest.mark.parametrize("cutoff", [50.0, 1e5])
+def test_a_cutoff_in_another_unit_is_refused_at_once(cutoff):
+    copper = bulk("Cu", cubic=True) * (2, 2, 2)
+    sf = SymmetryFunctions.for_elements("Cu", cutoff=cutoff)
+    with pytest.raises(ValueError, match="neighbours of each atom here, .* lengths are in Å"):
+        sf(copper)
+
+
+def test_a_large_cutoff_that_few_atoms_fill_is_none_in_another_unit():
+    sf = SymmetryFunctions.for_elements("C", cutoff=25.0)
+    sheet = Atoms("C2", [(0, 0, 0), (1.23, 0.71, 0)], cell=[2.46, 4.26, 0], pbc=(1, 1, 0))
+    assert np.isfinite(sf(sheet * (2, 2, 1))).all()
+    with pytest.raises(ValueError, match="a cutoff of 25 Å holds about 1.2e.04 neighbours of"):
+        sf(bulk("C", cubic=True))
+
+
 def test_unusable_frames_are_refused(diamond):
     sf = SymmetryFunctions.silicon()
     with pytest.raises(ValueError, match="this frame has no atoms; drop it"):
@@ -509,12 +525,23 @@ def test_unusable_frames_are_refused(diamond):
         )
     with pytest.raises(ValueError, match="centres must be indices from 0 to 63"):
         sf(diamond, centres=[64])
+    for centres in (["Si"], [True, False], [1.5]):
+        with pytest.raises(ValueError, match="name no atoms of this frame; give one element, suc"):
+            sf(diamond, centres=centres)
+    with pytest.raises(ValueError, match="one frame .* is wanted, not a list; take one from the"):
+        sf([diamond])
     flat = diamond.copy()
     flat.set_cell([10.0, 10.0, 0.0])
     with pytest.raises(ValueError, match="periodic along axis 2 but has no cell vector"):
         sf(flat)
     with pytest.raises(ValueError, match="there are no frames"):
         dk.features([], sf)
+    with pytest.raises(ValueError, match="one frame .* is wanted, not a str; take one from the"):
+        dk.features(["run.xyz"], sf)
+    with pytest.raises(TypeError, match="a Dataset is no frames itself; give its .frames"):
+        dk.features(dk.load("si-phases-test"), sf)
+    with pytest.raises(ValueError, match=r"an? Atoms gives no .* is features\(frames, symmetry\)"):
+        dk.features(sf, diamond)
     with pytest.raises(ValueError, match="n_jobs=0 is no number of threads"):
         dk.features([diamond], sf, n_jobs=0)
     one = dk.features([diamond], sf, n_jobs=1)

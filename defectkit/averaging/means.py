@@ -14,6 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike
 
+from .._checks import unmasked
 from ..neighbours.average import neighbour_average
 
 if TYPE_CHECKING:
@@ -122,14 +123,16 @@ def window_from_ps(ps: float, dt: float) -> int:
     Raises
     ------
     ValueError
-        Negative times, a time shorter than one interval, or one that is not a whole number of
-        frames within 1 %.
+        Times that are no numbers or negative, a time shorter than one interval, or one that is
+        not a whole number of frames within 1 %.
 
     Examples
     --------
     >>> window_from_ps(0.75, dt=0.0125)
     60
     """
+    if not (isinstance(ps, Real) and isinstance(dt, Real)):
+        raise ValueError(f"window={ps!r} with frames every {dt!r}: give both as numbers, in ps.")
     if not dt > 0 or not ps >= 0:
         raise ValueError(f"window={ps} ps with frames every {dt} ps: times must be positive.")
     if ps == 0:
@@ -218,7 +221,8 @@ def average_frames(
     Raises
     ------
     ValueError
-        As :func:`average_positions`; a cell that changes, an element that is not there.
+        As :func:`average_positions`; a cell that changes, atoms that change in number or elements,
+        an element that is not there.
 
     Examples
     --------
@@ -236,6 +240,13 @@ def average_frames(
             "the cell changes from frame to frame; average_positions takes the cells "
             "of all frames."
         )
+    for n, atoms in enumerate(frames):
+        if not np.array_equal(atoms.numbers, frames[0].numbers):
+            raise ValueError(
+                f"frame {n} ({atoms.symbols}) holds other atoms than frame 0 "
+                f"({frames[0].symbols}), or in another order; average only over frames of the "
+                "same atoms."
+            )
     chosen = np.ones(len(frames[0]), bool) if element is None else frames[0].symbols == element
     if not chosen.any():
         raise ValueError(
@@ -284,6 +295,7 @@ def stream_average(frames: Iterable[ArrayLike], window: int) -> Iterator[np.ndar
 
 def check_frames(features: ArrayLike | Sequence[ArrayLike]) -> np.ndarray:
     """Frames as float64; raises ValueError for none or for frames of changing size."""
+    features = unmasked(features, "the array")
     try:
         features = np.asarray(features, dtype=float)
     except ValueError:
@@ -332,7 +344,7 @@ def _stream(frames, window):
     kept = deque(maxlen=window)  # deviations from the first frame, as in moving_average
     origin, total, count = None, None, 0
     for count, frame in enumerate(frames, 1):
-        frame = np.array(frame, dtype=float)
+        frame = np.array(unmasked(frame, f"frame {count - 1}"), dtype=float)
         if origin is None:
             origin = np.where(np.isfinite(frame), frame, 0.0)
         if frame.shape != origin.shape:

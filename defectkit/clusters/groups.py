@@ -13,6 +13,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import pdist, squareform
 from sklearn.covariance import ledoit_wolf
 
+from .._checks import unmasked
 from .hdbscan import by_size
 
 MAX_ROWS = 6000  # all distances between them take 0.3 GB
@@ -187,7 +188,7 @@ def _scale(X, spread):
 
 
 def _table(X):
-    X = np.asarray(X, dtype=float)
+    X = np.asarray(unmasked(X, "X"), dtype=float)
     if X.ndim != 2 or X.size == 0 or not np.isfinite(X).all():
         raise ValueError(
             f"X must be finite features (n_environments, n_features), got shape "

@@ -9,6 +9,7 @@ from scipy.spatial import Delaunay
 from sklearn.cluster import HDBSCAN
 from sklearn.neighbors import NearestNeighbors
 
+from .._checks import unmasked
 from ..embedding.libraries import nearest_rows
 
 __all__ = ["NOT_LABELLED", "by_size", "cluster", "knn_labels"]
@@ -129,7 +130,7 @@ def by_size(found: np.ndarray) -> np.ndarray:
 
 def check_map(Y: ArrayLike, columns: int | None = None) -> np.ndarray:
     """A map as float64 (n, 2), or with any number of columns; ValueError for anything else."""
-    Y = np.asarray(Y, dtype=float)
+    Y = np.asarray(unmasked(Y, "the map"), dtype=float)
     wrong = Y.ndim != 2 or len(Y) == 0 or columns not in (None, Y.shape[1])
     if wrong or not np.isfinite(Y).all():
         raise ValueError(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .tracking import Track
+from .tracking import Track, check_one
 
 SQUARE_A_PER_PS = 1e-4  # cm^2/s
 
@@ -70,6 +70,7 @@ def hopping(path: Track, dt: float) -> Hopping:
     >>> hops.jumps, round(hops.rate, 3), round(hops.length, 2)
     (1, 0.101, 2.0)
     """
+    check_one(path)
     if not dt > 0:
         raise ValueError(f"dt={dt}: give the time between frames in ps, above 0.")
     time = float(path.frames[-1] - path.frames[0]) * dt

@@ -10,6 +10,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import ArrayLike
 
+from .._checks import check_is_frame
 from .crystal import Crystal, explain
 from .geometry import ghosts, nearest_spacing
 from .naming import name_defects
@@ -193,6 +194,7 @@ def _told(crystal, numbers):
 
 def _checked(atoms):
     """Positions, numbers, cell and boundaries of a frame that can be analysed."""
+    check_is_frame(atoms)
     if not len(atoms):
         raise ValueError("The frame has no atoms; give one with a crystal in it.")
     wrong = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))

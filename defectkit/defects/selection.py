@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from .._checks import unmasked
 from .._deprecated import renamed_arguments
 
 ODD_CELL = 0.1  # fraction of bulk: a frame with less is another kind of cell
@@ -246,7 +247,7 @@ def _checked_labels(labels, frames, points):
             f"{frames.size} frame numbers for {len(labels)} labels; give one for each environment."
         )
     if points is not None:
-        points = np.asarray(points, dtype=float)
+        points = np.asarray(unmasked(points, "points"), dtype=float)
         if points.ndim != 2 or len(points) != len(labels) or not np.isfinite(points).all():
             raise ValueError(
                 f"points of shape {points.shape} for {len(labels)} labels; give one "

@@ -10,6 +10,7 @@ from ase.geometry import find_mic
 from ase.neighborlist import neighbor_list
 from numpy.typing import ArrayLike
 
+from .._checks import check_is_frame
 from .._shown import Shown
 from .geometry import distances, linked, nearest_spacing, wrap
 from .reconstruction import REACH, one_sidedness, reconstruct
@@ -321,6 +322,7 @@ def checked_flags(
     atoms: Atoms, flagged: ArrayLike, most: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Flags as booleans; positions, cell and boundaries of a frame that can be analysed."""
+    check_is_frame(atoms)
     n_atoms = len(atoms)
     if n_atoms < FEWEST:
         raise ValueError(

@@ -10,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
+from .._checks import check_is_frame
 from .geometry import ghosts, nearest_spacing
 from .sites import checked_flags
 
@@ -49,10 +50,9 @@ def surface_layers(
         No free surface, none of the flagged atoms at one, flags that do not match the atoms, an
         axis that is none.
     """
-    all_atoms = np.ones(len(atoms), bool)
-    flagged, positions, cell, pbc = checked_flags(
-        atoms, all_atoms if flagged is None else flagged, 1
-    )
+    check_is_frame(atoms)
+    flagged = np.ones(len(atoms), bool) if flagged is None else flagged
+    flagged, positions, cell, pbc = checked_flags(atoms, flagged, 1)
     if axis not in (None, 0, 1, 2):
         raise ValueError(
             f"axis={axis!r} is no cell vector; give 0, 1 or 2, or leave it out to take the one "

@@ -153,6 +153,7 @@ def mean_square_displacement(path: Track, max_lag: int | None = None) -> np.ndar
     ValueError
         A lag below 0 or beyond the track.
     """
+    check_one(path)
     span = path.frames[-1] - path.frames[0]
     max_lag = int(span // 2) if max_lag is None else max_lag
     if not 0 <= max_lag <= span:
@@ -180,12 +181,26 @@ def sites_of_frames(sites: Sequence[Any], cells: ArrayLike) -> tuple[list, list,
     cells = np.broadcast_to(cells, (len(sites), 3, 3))
     places, members = [], []
     for frame, found in enumerate(sites):
+        if hasattr(found, "sites"):
+            raise ValueError(
+                f"frame {frame} is a {type(found).__name__}; give its .sites, one list for each "
+                "frame."
+            )
         bare = [getattr(site, "position", site) for site in found]
         places.append(np.reshape(np.array(bare, dtype=float), (-1, 3)))
         if not np.isfinite(places[-1]).all():
             raise ValueError(f"The sites of frame {frame} are not finite; leave them out.")
         members.append([np.asarray(getattr(site, "atoms", ()), dtype=int) for site in found])
     return places, members, cells
+
+
+def check_one(path: Any) -> None:
+    """Raises ValueError for the list of paths that `track` returns, where one is wanted."""
+    if isinstance(path, list | tuple):
+        raise ValueError(
+            f"path is a {type(path).__name__} of {len(path)}, as track returns them; give one, "
+            "such as path[0], the longest."
+        )
 
 
 def _track(path, min_jump):

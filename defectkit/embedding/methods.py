@@ -151,6 +151,11 @@ def embed(
     """
     X, method = feature_table(X, "X"), method_name(method)
     n_neighbors = check_settings(len(X), method, init, n_neighbors, snapshots, options)
+    if X.shape[1] < 2 and init == "pca":
+        raise ValueError(
+            "X has one feature, which is no map of two coordinates; give more features, or show "
+            "this one as a histogram."
+        )
     seed = check_seed(seed)
     order = canonical_order(X) if canonical else np.arange(len(X))
     X = _standardise(X[order]) if standardise else X[order]

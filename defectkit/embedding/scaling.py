@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._checks import unmasked
+
 __all__ = ["ROUND_OFF", "canonical_order", "feature_table", "standardise", "variance_shares"]
 
 ROUND_OFF = 1e-10  # relative spread that round-off alone reaches in symmetry functions
@@ -117,7 +119,14 @@ def variance_shares(X: ArrayLike) -> np.ndarray:
 
 def feature_table(X: ArrayLike, name: str) -> np.ndarray:
     """X as float64 (n, n_features); raises ValueError that calls it `name`."""
-    X = np.asarray(X, dtype=float)
+    X = unmasked(X, name)
+    try:
+        X = np.asarray(X, dtype=float)
+    except ValueError:
+        raise ValueError(
+            f"{name} is no table of numbers: its rows differ in length or hold something else; "
+            "np.concatenate(features) joins frames."
+        ) from None
     if X.ndim != 2:
         raise ValueError(
             f"{name} must be (n_environments, n_features), got shape {X.shape}; "

@@ -11,6 +11,7 @@ import numpy as np
 from ase import Atoms
 from ase.units import Bohr
 
+from .._checks import not_frames
 from .._progress import tqdm
 from .._types import Elements, Source, Topology
 from .elements import as_elements, renamed
@@ -234,10 +235,7 @@ def _given(source, topology, elements, length_unit):
     try:
         items = iter(source)
     except TypeError:
-        raise TypeError(
-            f"source={source!r} is of the kind {type(source).__name__}; give a path, "
-            "ase.Atoms, or an iterable of ase.Atoms."
-        ) from None
+        raise TypeError(not_frames(source)) from None
     return _items(items, topology, elements, length_unit)
 
 

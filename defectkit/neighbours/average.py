@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
+from .._checks import unmasked
 from .lists import neighbour_pairs
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def neighbour_average(features: ArrayLike, atoms: Atoms, cutoff: float) -> np.nd
     >>> neighbour_average([[0.0], [4.0], [7.0]], row, 1.5).ravel().tolist()
     [2.0, 2.0, 7.0]
     """
-    features = np.array(features, dtype=float)
+    features = np.array(unmasked(features, "features"), dtype=float)
     if features.ndim != 2 or len(features) != len(atoms):
         raise ValueError(
             f"features {features.shape} do not match {len(atoms)} atoms; give one "

@@ -11,6 +11,7 @@ import numpy as np
 from ase.cell import Cell
 from ase.data import atomic_numbers, chemical_symbols
 
+from .._checks import check_is_frame
 from .._loading import load
 from .._types import Centres
 
@@ -18,17 +19,23 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 FARTHEST = 1e7  # Å from the origin; beyond it a double holds less than 1e-9 Å
+MOST_NEIGHBOURS = 5000  # of an atom; copper has as many within 24 Å
 DENSEST = 2.0  # atoms per Å^3; diamond has 0.18, a hydrogen molecule in its own box 1.2
 _local = threading.local()  # each thread's arrays, whose memory is worth reusing
 
 
 def check_atoms(
-    atoms: Atoms, elements: Iterable[str] | None, who: str = "these symmetry functions know"
+    atoms: Atoms,
+    elements: Iterable[str] | None,
+    who: str = "these symmetry functions know",
+    cutoff: float = 0.0,
 ) -> None:
     """Raises ValueError where atoms cannot be described by functions of `elements`.
 
     `who` begins the sentence about other elements; None for `elements` allows all of them.
+    `cutoff` (Å): refused where so many atoms lie within it that it looks like another unit.
     """
+    check_is_frame(atoms)
     if len(atoms) == 0:
         raise ValueError("this frame has no atoms; drop it or check how it was read.")
     bad = np.flatnonzero(~np.isfinite(atoms.positions).all(axis=1))
@@ -66,21 +73,35 @@ def check_atoms(
             )
     if atoms.pbc.any() and abs(atoms.cell.complete().volume) < 1e-9:
         raise ValueError("the cell vectors are not linearly independent; set a proper cell.")
-    density = len(atoms) / _volume(atoms)
+    box = _filled_box(atoms)
+    density = len(atoms) / abs(np.linalg.det(box))
     if density > DENSEST:
         raise ValueError(
             f"there are {density:.3g} atoms per Å^3, more than in any solid; these "
             "lengths look like nm or scaled ones: multiply positions and cell by 10, "
             "or set the cell in Å."
         )
+    if 4.2 * density * cutoff**3 > MOST_NEIGHBOURS:
+        _check_reach(box, atoms.pbc, density, cutoff)
 
 
-def _volume(atoms):
-    """Å^3 of the cell, or along open axes of what the atoms span and 1 Å beyond."""
+def _check_reach(box, pbc, density, cutoff):
+    """Refuses a cutoff with too many neighbours, by the volume that it reaches and is filled."""
+    width = np.where(pbc, np.inf, np.linalg.norm(box, axis=1))
+    neighbours = density * np.pi / 6 * np.minimum(2 * cutoff, width).prod()
+    if neighbours > MOST_NEIGHBOURS:
+        raise ValueError(
+            f"a cutoff of {cutoff:g} Å holds about {neighbours:.2g} neighbours of each atom here, "
+            f"more than {MOST_NEIGHBOURS}; lengths are in Å, and 4 to 8 Å are usual."
+        )
+
+
+def _filled_box(atoms):
+    """Vectors of the cell (Å); along open axes of what the atoms span and 1 Å beyond."""
     box = Cell(np.where(atoms.pbc[:, None], atoms.cell.array, 0.0)).complete().array
     for axis in np.flatnonzero(~atoms.pbc):
         box[axis] *= np.ptp(atoms.positions @ box[axis]) + 1.0
-    return abs(np.linalg.det(box))
+    return box
 
 
 def centre_index(atoms: Atoms, centres: Centres) -> np.ndarray:
@@ -99,8 +120,13 @@ def centre_index(atoms: Atoms, centres: Centres) -> np.ndarray:
             )
         return index
     index = np.asarray(centres)
-    if index.dtype == bool:
+    if index.dtype == bool and index.shape == (len(atoms),):
         index = np.flatnonzero(index)
+    if index.size and index.dtype.kind not in "iu":
+        raise ValueError(
+            f"centres of shape {index.shape} and type {index.dtype} name no atoms of this frame; "
+            f"give one element, such as {atoms.symbols[0]!r}, indices, or {len(atoms)} bools."
+        )
     if len(index) == 0 or index.min() < 0 or index.max() >= len(atoms):
         raise ValueError(f"centres must be indices from 0 to {len(atoms) - 1}, at least one.")
     return index.astype(np.int64)

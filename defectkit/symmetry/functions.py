@@ -295,7 +295,7 @@ class SymmetryFunctions(Shown):
 
         One neighbour search serves all elements; rows are in the order of the atoms.
         """
-        check_atoms(atoms, self.elements)
+        check_atoms(atoms, self.elements, cutoff=self.cutoff)
         of_element = {e: atoms.numbers == atomic_numbers[e] for e in self._plans}
         out = {
             e: np.zeros((mine.sum(), len(self.functions[e])))
@@ -394,7 +394,7 @@ class SymmetryFunctions(Shown):
         return self.functions[element]
 
     def _centres(self, atoms, centres):
-        check_atoms(atoms, self.elements)
+        check_atoms(atoms, self.elements, cutoff=self.cutoff)
         if isinstance(centres, str) and centres not in atoms.symbols:
             self._of(centres)
         return centre_index(atoms, centres)

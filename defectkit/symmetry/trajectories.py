@@ -13,8 +13,10 @@ import numpy as np
 from ase import Atoms
 
 from .. import _threads
+from .._checks import check_is_frame, not_frames
 from .._progress import tqdm
 from .._types import Centres, FilePath, Frames
+from ..neighbours.lists import centre_index
 from ..neighbours.slabs import MOST
 from .functions import SymmetryFunctions
 
@@ -33,7 +35,7 @@ def features(
     frames : ase.Atoms, iterable of ase.Atoms, or path
         A frame, a list, a reader, a generator, a file of `io.iter_frames`.
     symmetry : SymmetryFunctions, another descriptor, or function
-        See `defectkit.descriptors`; a function of atoms and centres returns a row for each.
+        See `defectkit.descriptors`; a function of atoms and indices returns a row for each.
     centres : str or array of int, optional
         Element symbol or indices; default all atoms.
     n_jobs : int, optional
@@ -45,6 +47,12 @@ def features(
     -------
     array (n_frames, n_centres, n_features) of float64, or a list of (n_centres, n_features) where
     the numbers of centres differ.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is no frames, a descriptor that gives no row for each centre, what it refuses (the
+        sentence names the frame), no frames.
 
     Notes
     -----
@@ -59,7 +67,16 @@ def features(
 
         frames = iter_frames(frames)
     frames = [frames] if isinstance(frames, Atoms) else frames
-    return features_of_each(zip(frames, repeat(centres)), symmetry, n_jobs, progress)
+    if not callable(symmetry):
+        raise ValueError(
+            f"a {type(symmetry).__name__} gives no features; the order is "
+            "features(frames, symmetry)."
+        )
+    try:
+        pairs = zip(frames, repeat(centres))
+    except TypeError:
+        raise TypeError(not_frames(frames)) from None
+    return features_of_each(pairs, symmetry, n_jobs, progress)
 
 
 def features_of_each(
@@ -72,6 +89,8 @@ def features_of_each(
     n_jobs = _threads.checked(n_jobs) or _threads.current()
     pairs = iter(pairs)
     begun = list(islice(pairs, n_jobs))
+    for frame, _ in begun:
+        check_is_frame(frame)
     ours = isinstance(symmetry, SymmetryFunctions)
     compiled = isinstance(symmetry, SymmetryFunctions) and not symmetry.device
     few = compiled and len(begun) == n_jobs and n_jobs * len(begun[0][0]) <= MOST
@@ -82,7 +101,7 @@ def features_of_each(
         try:
             with _threads.for_frame(atoms, n_jobs // apart):
                 if not ours:
-                    return _rows(symmetry(atoms, centres))
+                    return _rows(symmetry, atoms, centres)
                 return symmetry(atoms, centres, progress is not False and apart == 1)
         except ValueError as error:
             raise ValueError(f"frame {n}: {error}") from None
@@ -101,13 +120,22 @@ def features_of_each(
     return np.stack(rows) if len({len(r) for r in rows}) == 1 else rows
 
 
-def _rows(values):
-    """Features as float64; ValueError where they are no row for each centre."""
-    values = np.asarray(values)
+def _rows(symmetry, atoms, centres):
+    """Features as float64; ValueError where they are no row for each centre.
+
+    A plain function, which does not say how far it sees, is given indices.
+    """
+    index = centre_index(atoms, centres)
+    values = np.asarray(symmetry(atoms, centres if hasattr(symmetry, "cutoff") else index))
     if values.ndim != 2 or values.dtype.kind not in "fiub":
         raise ValueError(
             f"the descriptor returned {values.dtype} of shape {values.shape}; it has "
             "to return one row of numbers for each centre."
+        )
+    if len(values) != len(index):
+        raise ValueError(
+            f"the descriptor returned {len(values)} rows for {len(index)} centres; it has to "
+            "return one row of numbers for each centre, in their order."
         )
     return values.astype(float, copy=False)
 

@@ -116,6 +116,14 @@ def test_what_a_function_may_not_return(function, sentence, copper):
         from_function(function, 4.0, name="mine", batch=200)(copper)
 
 
+def test_a_bare_function_is_given_indices_and_its_rows_are_counted(nearest, copper):
+    whole = nearest(copper)
+    for centres, index in ((None, slice(None)), ("Cu", slice(None)), ([3, 1], [3, 1])):
+        assert np.array_equal(dk.features(copper, shells, centres)[0], whole[index])
+    with pytest.raises(ValueError, match="frame 0: the descriptor returned 3 rows for 255 centre"):
+        dk.features(copper, lambda atoms, index: atoms.positions[:3])
+
+
 def test_a_bare_function_that_returns_no_table_is_refused_by_features(copper):
     with pytest.raises(ValueError, match="frame 0: the descriptor returned float64 of shape"):
         dk.features([copper], lambda atoms, centres: np.zeros(3))

@@ -15,6 +15,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
+from defectkit.datasets import load
 from defectkit.io import iter_frames, read_frames
 
 FIELD = os.environ.get("DEFECTKIT_FIELD_DATA")
@@ -804,6 +805,7 @@ def test_netcdf_comes_in_the_order_of_ids(tmp_path):
     ("call", "kind", "sentence"),
     [
         (lambda path: read_frames(42), TypeError, "source=42 is of the kind int; give a path"),
+        (lambda path: read_frames(load("cu-fault")), TypeError, "a Dataset .*; give its .frames"),
         (lambda path: read_frames(path, topology=5), TypeError, "topology=5 is of the kind int"),
         (lambda path: read_frames(path, ["Si"]), TypeError, "are the argument elements"),
         (
