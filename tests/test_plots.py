@@ -161,6 +161,21 @@ def test_maps_side_by_side_share_one_legend(some_map):
     assert texts(legend) == ["cluster 0", "cluster 1", "cluster 2", "noise"]
 
 
+def test_words_are_labels_too(some_map):
+    Y, labels = some_map
+    words = np.array(["liquid", "ice", "fcc"])[labels]
+    ax = plots.embedding(Y, words.tolist())
+    counts = {word: np.sum(words == word) for word in ("fcc", "ice", "liquid")}
+    assert texts(ax.get_legend()) == [f"{word} ({n})" for word, n in counts.items()]
+    axes = plots.embeddings({"a": Y, "b": 2 * Y}, words)
+    assert texts(axes.flat[0].figure.legends[0]) == texts(ax.get_legend())
+    for given in ({"a": words}, {"a": labels + 0.0}):
+        with pytest.raises(ValueError, match="labels must be a list of integers"):
+            plots.embeddings({"a": Y}, given)
+    with pytest.raises(ValueError, match="labels must be a list of integers.* give names separ"):
+        plots.embedding(Y, words, ["fcc", "ice", "liquid"])
+
+
 def test_snapshots_are_named_by_iteration(some_map):
     Y, labels = some_map
     axes = plots.snapshots(np.stack([Y] * 6), [0, 10, 60, 100, 200, 450], labels)
@@ -324,6 +339,10 @@ def test_legend_of_atoms_and_the_given_axes():
     "call, text",
     [
         (lambda: plots.embedding(np.zeros((4, 3))), "a map must have shape (n, 2) with n > 0"),
+        (
+            lambda: plots.embedding(np.ma.masked_less(np.eye(2), 0.5)),
+            "the map has a mask that hides 2 values",
+        ),
         (lambda: plots.embedding(np.zeros((4, 2)), [0, 1]), "labels (2,) do not match a map of 4"),
         (lambda: plots.embedding(np.zeros((2, 2)), [0, 1], ["a"]), "1 names are too few for"),
         (lambda: plots.embeddings({}), "there are no maps to draw"),

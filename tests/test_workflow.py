@@ -4,6 +4,7 @@ import errno
 import io
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import ase.io
 import numpy as np
@@ -16,6 +17,7 @@ import defectkit as dk
 from defectkit import workflow
 from defectkit.__main__ import main
 from defectkit.io import archive
+from defectkit.result.summary import figure
 from defectkit.symmetry import SymmetryFunctions
 from defectkit.workflow.refine import follow
 
@@ -158,6 +160,23 @@ def test_pictures_show_every_drawn_environment(vacancy):
     ax = vacancy.figure()
     assert sum(len(c.get_offsets()) for c in ax.collections) >= len(vacancy.labels)
     assert vacancy.static_figure(2).get_images() or vacancy.static_figure(2).has_data()
+
+
+def test_maps_of_several_groups_have_one_title_and_no_ax():
+    salt = SimpleNamespace(
+        map=np.random.default_rng(0).random((40, 2)),
+        labels=np.zeros(40, int),
+        group=np.arange(40) % 2,
+        captions={},
+        info={"groups": ["Na", "Cl"]},
+    )
+    axes = figure(salt, title="rock salt", size=4)
+    assert [ax.get_title() for ax in axes] == ["Na", "Cl"]
+    assert axes[0].figure.get_suptitle() == "rock salt"
+    with pytest.raises(ValueError, match="2 maps, one each for Na, Cl, which one ax does not"):
+        figure(salt, ax=axes[0])
+    salt.group[:] = 1
+    assert figure(salt, ax=axes[0], title="salt") is axes[0] and axes[0].get_title() == "salt"
 
 
 def test_environments_beyond_the_sample_get_the_label_of_their_neighbours(vacancy):

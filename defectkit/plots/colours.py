@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -89,15 +90,36 @@ def colours(labels: ArrayLike, names: Names = None) -> np.ndarray:
     >>> colours([0, -1]).round(2).tolist()
     [[0.0, 0.45, 0.7], [0.78, 0.78, 0.78]]
     """
+    labels = as_labels(labels)
+    palette = _palette(names)
+    table = np.array([to_rgb(c) for c in (*palette, NOISE)])
+    return table[np.where(labels < 0, len(palette), labels % len(palette))]
+
+
+def as_labels(labels: ArrayLike) -> np.ndarray:
+    """Labels (n,) of int; ValueError for anything else."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or (labels.size and labels.dtype.kind not in "iu"):
         raise ValueError(
             f"labels must be a list of integers, got {labels.dtype} of shape "
             f"{labels.shape}; give names separately."
         )
-    palette = _palette(names)
-    table = np.array([to_rgb(c) for c in (*palette, NOISE)])
-    return table[np.where(labels < 0, len(palette), labels % len(palette))]
+    return labels
+
+
+def numbered(labels: ArrayLike | None, names: Names) -> tuple[Any, Names]:
+    """Labels and names; words, such as those of phases, are numbered in their order.
+
+    Examples
+    --------
+    >>> numbered(["ice", "water", "ice"], None)
+    (array([0, 1, 0]), ['ice', 'water'])
+    """
+    words = np.asarray(labels)
+    if names is not None or words.ndim != 1 or not all(isinstance(w, str) for w in words[:1]):
+        return labels, names
+    found, number = np.unique(words.astype(str), return_inverse=True)
+    return number, found.tolist()
 
 
 def _palette(names):

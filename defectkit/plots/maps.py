@@ -11,7 +11,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from .colours import METHODS, PALETTE, Names, check_names, colours, legend_handles, styled
+from .._checks import unmasked
+from .colours import (
+    METHODS,
+    PALETTE,
+    Names,
+    as_labels,
+    check_names,
+    colours,
+    legend_handles,
+    numbered,
+    styled,
+)
 from .insets import add_insets
 
 RARE = 0.05  # of all environments: clusters below are drawn larger
@@ -37,7 +48,7 @@ def embedding(
     Parameters
     ----------
     Y : array (n, 2)
-    labels : array (n,) of int, optional
+    labels : array (n,) of int, or of str (the phases), optional
     names : sequence of str or dict {label: str}, optional
         Name of cluster 0, 1, ...; otherwise its number.
     ax : matplotlib axes, optional
@@ -55,6 +66,7 @@ def embedding(
     -------
     matplotlib axes
     """
+    labels, names = numbered(labels, names)
     points, labels = _points(Y, labels, names)
     ax = plt.subplots(figsize=(4, 4.4), layout="constrained")[1] if ax is None else ax
     area = _areas(labels) if size is None else np.full(len(labels), size)
@@ -107,7 +119,7 @@ def embeddings(
     Parameters
     ----------
     maps : dict {title: array (n, 2)}
-    labels : array (n,) of int, or dict {title: array}, optional
+    labels : array (n,) of int or of str, or dict {title: array of int}, optional
     names : sequence of str or dict {label: str}, optional
     axes : array of axes, optional
     variance : array (2,), or dict {title: array (2,)}, optional
@@ -119,6 +131,8 @@ def embeddings(
     -------
     array of axes
     """
+    if not isinstance(labels, dict):
+        labels, names = numbered(labels, names)
     if not maps:
         raise ValueError("there are no maps to draw; give {title: map}.")
     if axes is None:
@@ -154,7 +168,7 @@ def embeddings(
         )
     for ax in axes.flat[len(maps) :]:
         ax.set_axis_off()
-    given = [np.asarray(part) for part in of.values() if part is not None]
+    given = [as_labels(part) for part in of.values() if part is not None]
     if given:
         same = all(np.array_equal(given[0], g) for g in given)
         handles = legend_handles(
@@ -264,10 +278,10 @@ def _areas(labels):
 
 
 def _points(Y, labels, names):
-    Y = np.asarray(Y, dtype=float)
+    Y = np.asarray(unmasked(Y, "the map"), dtype=float)
     if Y.ndim != 2 or Y.shape[1] != 2 or len(Y) == 0:
         raise ValueError(f"a map must have shape (n, 2) with n > 0, got {Y.shape}.")
-    labels = np.zeros(len(Y), int) if labels is None else np.asarray(labels)
+    labels = np.zeros(len(Y), int) if labels is None else as_labels(labels)
     if labels.shape != (len(Y),):
         raise ValueError(
             f"labels {labels.shape} do not match a map of {len(Y)} points; give one for each."

@@ -192,20 +192,25 @@ def figure(result: Any, **options: Any) -> Any:
     drawn = np.isfinite(result.map[:, 0])
     groups = [g for g in np.unique(result.group) if (drawn & (result.group == g)).any()]
     if not groups:
-        return result.static_figure(**{k: v for k, v in options.items() if k == "ax"})
+        ax = result.static_figure(ax=options.get("ax"))
+        ax.set_title(options.get("title"))
+        return ax
     titles = result.info.get("groups", [""])
     options = {"names": result.captions or None} | options
     if len(groups) == 1:
         here = drawn & (result.group == groups[0])
         return plots.embedding(result.map[here], result.labels[here], **options)
+    if options.pop("ax", None) is not None:
+        named = ", ".join(titles[g] for g in groups)
+        raise ValueError(
+            f"this result has {len(groups)} maps, one each for {named}, which one ax does not "
+            "hold; leave ax out."
+        )
+    overall = options.pop("title", None)
     axes = plt.subplots(1, len(groups), figsize=(4 * len(groups), 4.4), layout="constrained")[1]
     for g, ax in zip(groups, axes, strict=True):
         here = drawn & (result.group == g)
-        plots.embedding(
-            result.map[here],
-            result.labels[here],
-            ax=ax,
-            title=titles[g],
-            **{k: v for k, v in options.items() if k not in ("ax", "title")},
-        )
+        plots.embedding(result.map[here], result.labels[here], ax=ax, title=titles[g], **options)
+    if overall is not None:
+        axes[0].figure.suptitle(overall)
     return axes
