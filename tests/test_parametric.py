@@ -351,6 +351,35 @@ def test_onnx_gives_the_same_numbers(tmp_path, silicon, classifier, coordinates)
         assert np.allclose(found, wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max())
 
 
+@pytest.mark.parametrize("kind", [ParametricMap, EnvironmentClassifier])
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        ({"window": 0}, "window=0 has to be a whole number, at least 1"),
+        ({"symmetry": "soap"}, "symmetry='soap' gives no features; pass a SymmetryFunctions"),
+        ({"centres": ["O"]}, r"centres=\['O'\] is no element; give one, such as 'O', or None"),
+        ({"hidden": 50}, "hidden=50 is no list; give the size of each hidden layer"),
+        ({"hidden": (50, 0)}, "a size in hidden=0 has to be a whole number, at least 1"),
+        ({"seed": -1}, "seed=-1 has to be a whole number, at least 0"),
+        ({"max_epochs": 0}, "max_epochs=0 has to be a whole number, at least 1"),
+        ({"patience": 1.5}, "patience=1.5 has to be a whole number"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_before_training(kind, setting, message):
+    X, known = np.arange(100.0).reshape(50, 2), np.arange(50) % 2
+    with pytest.raises(ValueError, match=message):
+        kind(progress=False, **setting).fit(X, known)
+
+
+def test_shares_and_groups_that_cannot_be_are_refused():
+    X, known = np.arange(100.0).reshape(50, 2), np.arange(50) % 2
+    for share in (-0.1, 2, np.nan):
+        with pytest.raises(ValueError, match=f"false_alarm={share!r} is no share of the known"):
+            EnvironmentClassifier(false_alarm=share).fit(X, known)
+    with pytest.raises(ValueError, match=r"groups \(3,\) do not match 50 environments; give one"):
+        EnvironmentClassifier().fit(X, known, groups=[0] * 3)
+
+
 def test_wrong_input_is_refused_in_a_sentence(silicon, classifier):
     X, phase, _ = (a[::20] for a in silicon["si-phases"])
     bare = EnvironmentClassifier(progress=False)
@@ -366,6 +395,8 @@ def test_wrong_input_is_refused_in_a_sentence(silicon, classifier):
     bad[3, 2] = np.nan
     with pytest.raises(ValueError, match="NaN or infinite features in 1 of"):
         classifier.predict(bad)
+    with pytest.raises(ValueError, match="X has a mask that hides 1 values; leave those rows"):
+        classifier.predict(np.ma.masked_invalid(bad))
     with pytest.raises(ValueError, match="do not match .* environments; give one for each"):
         bare.fit(X, phase[1:])
     with pytest.raises(ValueError, match="more than one class, at least two, each of 20 or more"):

@@ -17,11 +17,12 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_array, column_or_1d, validate_data
 
+from .._checks import unmasked, whole_number
 from .._deprecated import warn
 from .._types import FilePath
-from ..descriptors import Descriptor
+from ..descriptors import Descriptor, check_descriptor
 from .model_file import read_model, write_model
-from .network import apply_layers, split_groups, temperature, train_layers
+from .network import apply_layers, as_groups, split_groups, temperature, train_layers
 from .novelty import find_novel, fit_novelty
 
 __all__ = ["EnvironmentClassifier", "ParametricMap", "load_model"]
@@ -64,7 +65,7 @@ class _Net(BaseEstimator):
 
     def _table(self, X, fitting=False):
         """Features (n, n_features) float64; one sentence where they are something else."""
-        _refuse_holes(X)
+        _refuse_holes(unmasked(X, "X"))
         try:
             return validate_data(self, X, reset=fitting, dtype=float)
         except ValueError as err:
@@ -141,16 +142,17 @@ class ParametricMap(MultiOutputMixin, RegressorMixin, _Net):
 
         Y may have another number of coordinates; (n,) is one.
         groups : array (n,), optional; validation is on whole groups, such as frames.
-        Raises ValueError for shapes that do not match or numbers that are not finite;
-        ImportError without torch.
+        Raises ValueError for shapes that do not match, numbers that are not finite or settings
+        that cannot be; ImportError without torch.
         """
+        _check_settings(self)
         X = self._table(X, fitting=True)
         if Y is None:
             raise ValueError(
                 "requires y to be passed, but the target y is None; give the place "
                 "of each environment in the map."
             )
-        Y = check_array(Y, dtype=float, ensure_2d=False, input_name="Y")
+        Y = check_array(unmasked(Y, "Y"), dtype=float, ensure_2d=False, input_name="Y")
         if len(X) != len(Y):
             raise ValueError(f"X has {len(X)} environments but Y {len(Y)}; give a place for each.")
         self.line_ = Y.ndim == 1
@@ -213,14 +215,20 @@ class EnvironmentClassifier(ClassifierMixin, _Net):
 
         A label of -1 is noise; such environments are left aside.
         groups : array (n,), optional; validation is on whole groups, such as frames.
-        Raises ValueError for shapes that do not match, fewer than two classes, or a class of
-        fewer than `smallest_class` environments; ImportError without torch.
+        Raises ValueError for shapes that do not match, fewer than two classes, a class of fewer
+        than `smallest_class` environments, or settings that cannot be; ImportError without torch.
         """
+        _check_settings(self)
+        if not 0 <= self.false_alarm < 1:
+            raise ValueError(
+                f"false_alarm={self.false_alarm!r} is no share of the known environments; use "
+                "one from 0 to below 1, such as 0.01."
+            )
         X = self._table(X, fitting=True)
         labels = _labels(y, X)
         used = labels != -1 if labels.dtype.kind in "iu" else np.ones(len(X), bool)
         X, labels = X[used], labels[used]
-        groups = None if groups is None else np.asarray(groups)[used]
+        groups = None if groups is None else as_groups(groups, len(used))[used]
         self.classes_, index, size = np.unique(labels, return_inverse=True, return_counts=True)
         if len(self.classes_) < 2 or size.min() < self.smallest_class:
             counts = ", ".join(f"{c} {n}" for c, n in zip(self.classes_, size, strict=True))
@@ -284,6 +292,23 @@ def load_model(
         symmetry functions.
     """
     return read_model(path, (ParametricMap, EnvironmentClassifier), symmetry)
+
+
+def _check_settings(net):
+    """Refuses what could not be trained, or saved and read again, before the work begins."""
+    check_descriptor(net.symmetry)
+    if net.centres is not None and not isinstance(net.centres, str):
+        raise ValueError(f"centres={net.centres!r} is no element; give one, such as 'O', or None.")
+    for name in ("window", "max_epochs", "patience"):
+        whole_number(name, getattr(net, name))
+    whole_number("seed", net.seed, 0)
+    if np.ndim(net.hidden) != 1:
+        raise ValueError(
+            f"hidden={net.hidden!r} is no list; give the size of each hidden layer, such as "
+            "(50, 50, 50)."
+        )
+    for size in net.hidden:
+        whole_number("a size in hidden", size)
 
 
 def _labels(labels, X):

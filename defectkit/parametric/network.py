@@ -18,7 +18,15 @@ from threadpoolctl import ThreadpoolController
 
 from .._progress import tqdm
 
-__all__ = ["Layers", "apply_layers", "import_torch", "split_groups", "temperature", "train_layers"]
+__all__ = [
+    "Layers",
+    "apply_layers",
+    "as_groups",
+    "import_torch",
+    "split_groups",
+    "temperature",
+    "train_layers",
+]
 
 #: Weight (n_in, n_out) and bias (n_out,) of each layer, float32.
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -72,14 +80,20 @@ def apply_layers(
     return out
 
 
-def split_groups(n: int, groups: ArrayLike | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices to train on, and those of a tenth of the groups, at least one, to validate on."""
-    few = groups is None
-    groups = np.arange(n) if few else np.asarray(groups)
+def as_groups(groups: ArrayLike, n: int) -> np.ndarray:
+    """Groups (n,) of environments; ValueError where there is not one for each."""
+    groups = np.asarray(groups)
     if groups.shape != (n,):
         raise ValueError(
             f"groups {groups.shape} do not match {n} environments; give one for each."
         )
+    return groups
+
+
+def split_groups(n: int, groups: ArrayLike | None, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices to train on, and those of a tenth of the groups, at least one, to validate on."""
+    few = groups is None
+    groups = np.arange(n) if groups is None else as_groups(groups, n)
     different = len(np.unique(groups))
     if different < 10 and not few:
         raise ValueError(
