@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .crystals import Structure
 
 _GAP = 6  # radii of the ball, of a gap that is empty without end
+_SLIT, _LEAST_SLIT = 1.03, 4.2  # radii and Å, of one between planes; graphite has 3.4 Å, or 0.96
 BALL = 1.7  # radius over the edge of one atom's volume; a vacancy holds 1.1, two 1.3
 
 
@@ -82,7 +83,8 @@ def empty_spaces(atoms: Atoms, structure: Structure, radius: float | None = None
 def _roomy(atoms, structure, radius):
     """Box with vacuum of 2.5 radii added along open axes, positions in it, and its origin.
 
-    Along periodic axes a wider gap is cut down to _GAP radii.
+    Along periodic axes a gap between two planes is made _GAP radii wide, from whatever it was: no
+    crystal has an empty layer of _SLIT radii, though the ball may not fit into it.
     """
     pbc = np.asarray(atoms.pbc)
     points = _mdapy.frame(structure.positions, atoms.cell.complete().array, pbc, 0.0)
@@ -99,24 +101,25 @@ def _roomy(atoms, structure, radius):
     shift = structure.positions - (positions + origin)
     inverse = np.linalg.inv(box)
     whole = shift - np.round(shift @ inverse) * pbc @ box
-    box, positions, moved = _without_gaps(box, positions, pbc, radius)
+    box, positions, moved = _with_gaps(box, positions, pbc, radius)
     return box, positions, pbc, origin + np.median(whole, axis=0) + moved
 
 
-def _without_gaps(box, positions, pbc, radius):
-    """Box without most of its widest gap along each periodic axis, positions in it, its origin.
+def _with_gaps(box, positions, pbc, radius):
+    """Box whose widest gap along each periodic axis is _GAP radii, positions in it, its origin.
 
-    What is empty stays connected as it was, and the grid no larger than the matter needs.
+    The ball fits, and the grid is no larger than the matter needs.
     """
     inverse, origin, narrow = np.linalg.inv(box), np.zeros(3), box.copy()
     fraction = positions @ inverse
     fraction -= np.floor(fraction) * pbc
     for axis in np.flatnonzero(pbc):
-        room = _GAP * radius * np.linalg.norm(inverse[:, axis])
+        per_length = np.linalg.norm(inverse[:, axis])
+        room, slit = _GAP * radius * per_length, max(_SLIT * radius, _LEAST_SLIT) * per_length
         along = np.sort(fraction[:, axis])
         gaps = np.diff(along, append=along[0] + 1)
         widest = gaps.argmax()
-        if gaps[widest] <= room:
+        if gaps[widest] < slit:
             continue
         start = along[(widest + 1) % len(along)]
         size = 1 - gaps[widest] + room

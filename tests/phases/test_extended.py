@@ -5,13 +5,16 @@ from collections import Counter
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import add_adsorbate, bulk, fcc111, hcp0001
+from ase.build import add_adsorbate, bulk, fcc111, hcp0001, mx2, surface
 from ase.cluster import Octahedron
+from ase.lattice.hexagonal import Graphite as graphite
 from scipy.spatial.transform import Rotation
 
 from defectkit.phases import extended_defects, regions, structure_types
 from defectkit.phases.orientation import misorientation
 from defectkit.phases.vacuum import empty_spaces, exposed
+
+ROCK_SALT = bulk("MgO", "rocksalt", a=4.21, cubic=True)
 
 
 def shaken(atoms, rms, seed=0):
@@ -136,6 +139,41 @@ def test_a_cell_much_larger_than_what_is_in_it_costs_nothing(size):
     assert len(spaces[0].centres) < 300_000
     atoms, normals = exposed(ball, structure_types(ball), spaces)
     assert 0.4 < len(atoms) / len(ball) < 0.7 and np.abs(normals.mean(axis=0)).max() < 0.05
+
+
+SLABS = {
+    "Pt (111)": lambda: fcc111("Pt", (4, 4, 6), vacuum=0),
+    "Si (100)": lambda: surface(bulk("Si", cubic=True), (1, 0, 0), 4).repeat((3, 3, 1)),
+    "MgO (100)": lambda: surface(ROCK_SALT, (1, 0, 0), 4).repeat((3, 3, 1)),
+}
+
+
+@pytest.mark.parametrize("name", SLABS)
+def test_a_gap_into_which_no_ball_fits_parts_two_surfaces(name):
+    def touched(gap):
+        slab = SLABS[name]()
+        slab.cell[2] = [0, 0, np.ptp(slab.positions[:, 2]) + gap]
+        slab.pbc = True
+        found = found_in(shaken(slab, 0.05))
+        assert [d.kind for d in found] == ["surface", "surface"]
+        return sorted(tuple(d.atoms) for d in found)
+
+    assert touched(5.0) == touched(6.5) == touched(8.0) == touched(14.0)
+
+
+@pytest.mark.parametrize(
+    "crystal",
+    [
+        bulk("Cs", "bcc", a=6.14, cubic=True) * (3, 3, 3),  # planes 4.3 Å apart
+        graphite("C", latticeconstant={"a": 2.46, "c": 6.71}, size=(5, 5, 3)),
+        mx2("MoS2", a=3.16, size=(5, 5, 1)),
+    ],
+)
+def test_planes_of_a_crystal_that_lie_far_apart_are_no_surfaces(crystal):
+    if crystal.cell.rank < 3 or crystal.cell[2, 2] == 0:
+        crystal.cell[2] = [0, 0, 6.15]  # one layer above the other
+    crystal.pbc = True
+    assert found_in(shaken(crystal, 0.05)) == []
 
 
 def test_tilt_boundaries_of_silicon_like_cell():
