@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .crystals import Structure
     from .regions import Region
 
+ALIKE = 0.75  # of the layers inside: in other crystals a small layer is no part of a larger one
+
 
 @dataclass
 class Side:
@@ -33,7 +35,7 @@ class Side:
     name : str or None, Miller indices
     off : float, degrees between the surface and the plane of that name
     layers : list of (height in Å along the normal, atoms), the outermost first
-    full : int, atoms of a full layer inside; 0 where there is none
+    full : int, atoms of a full layer inside; 0 where there is none, or layers of many sizes
     """
 
     atoms: np.ndarray
@@ -154,7 +156,8 @@ def _layers(structure, atoms, normal, members):
     sizes = np.array([len(p) for p in parts])
     inner = sizes[len(parts) // 4 : max(len(parts) - len(parts) // 4, len(parts) // 4 + 1)]
     full = int(np.median(inner)) if len(parts) >= 3 else 0
-    return [(float(z[p].mean()), p) for p in parts], full
+    alike = np.abs(inner - full) <= np.maximum(0.02 * full, 2)
+    return [(float(z[p].mean()), p) for p in parts], full if alike.mean() >= ALIKE else 0
 
 
 def features(
@@ -167,25 +170,40 @@ def features(
     """
     if not side.layers or side.full < 4 or len(side.layers) < 4:
         return []
-    found, i_j = [], near_pairs(structure, _layer_reach(structure, side))
+    inner = _inner_layer(side)
+    found, i_j = [], near_pairs(structure, _layer_reach(structure, inner))
+    rows, elements = _is_of_rows(structure, inner, *i_j), set(atoms.numbers[inner])
     for rank, (_, members) in enumerate(side.layers[:5]):
         coverage = len(members) / side.full
-        if 0.98 <= coverage <= 1.02:
+        if 1.0 <= coverage <= 1.02 or (rows and coverage > 0.55):
             break
         if coverage > 1.02:
             continue
+        if coverage > 0.25 and set(atoms.numbers[members]) < elements:
+            continue  # the outermost part of a full layer
         found += _partial_layer(atoms, structure, side, rank, members, i_j)
         if coverage > 0.55:
             break
     return found
 
 
-def _layer_reach(structure, side):
+def _inner_layer(side):
+    """Atoms of a full layer inside."""
+    third = len(side.layers) // 3
+    layers = [members for _, members in side.layers[third : 2 * third + 1]]
+    return min(layers, key=lambda members: abs(len(members) - side.full))
+
+
+def _is_of_rows(structure, inner, i, j, vectors):
+    """Whether a full layer is no net but rows, as (110) of diamond: an end is then no step."""
+    flags = np.zeros(len(structure.codes), bool)
+    flags[inner] = True
+    part = max(groups(len(flags), i, j, flags), key=len)
+    return len(unwrapped(part, i, j, vectors)[1]) < 2
+
+
+def _layer_reach(structure, inner):
     """Spacings up to which atoms of one layer are neighbours: 1.45, in open layers more."""
-    inner = min(
-        side.layers[len(side.layers) // 3 :][: len(side.layers) // 3 + 1],
-        key=lambda layer: abs(len(layer[1]) - side.full),
-    )[1]
     inside = np.zeros(len(structure.codes), bool)
     inside[inner] = True
     distance = np.linalg.norm(structure.vectors[inner], axis=-1)

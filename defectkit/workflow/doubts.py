@@ -9,6 +9,7 @@ import numpy as np
 from ase.geometry import find_mic
 
 from ..defects.point_defects import marked_atoms
+from ..defects.sites import VACANT
 from ..phases.compounds import UNKNOWN
 from ..phases.crystals import SIMPLE_CUBIC
 from . import tables
@@ -125,7 +126,8 @@ def without_disturbed(
     near the core of a dislocation: the step of a surface is no divacancy, a core no interstitial.
     Round a dislocation the sites of one lattice are wrong far from it, too: there a vacant site or
     an atom without one counts only if most atoms around it fit no template. What was found on a
-    surface as its vacancy or adatom stays. The atoms of a precipitate are no substitutionals.
+    surface as its vacancy or adatom stays, and so does a vacant site of the one lattice that has
+    all atoms between two flat surfaces. The atoms of a precipitate are no substitutionals.
     """
     disturbed, core = disturbed_atoms(extended, structure)
     if point.crystal is None:  # told by the order around, which is broken at a surface
@@ -138,6 +140,8 @@ def without_disturbed(
     cavities = [d for d in extended if d.kind == "cavity"]
     together = [d.atoms for d in extended if d.kind in GATHERED]
     gathered = np.unique(np.concatenate([[], *together]))
+    one = point.crystal is not None and point.crystal.explained >= WHOLE
+    flat = one and all(d.kind in ("surface", *tables.ON_SURFACES) for d in extended)
 
     def stands(site, near):
         if any(_inside(site.position, cavity, atoms) for cavity in cavities):
@@ -146,6 +150,8 @@ def without_disturbed(
             return False
         foreign = site.kind == "substitutional"  # at a surface, too
         if foreign or not len(near) or _at_one(site.position, told, atoms):
+            return True
+        if flat and site.kind in VACANT:
             return True
         bent = site.kind not in ON_ITS_SITE and whole[near].mean() > 0.5
         return disturbed[near].mean() <= 0.5 and not core[near].any() and not bent
