@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..neighbours.lists import neighbour_pairs
-from . import _mdapy
+from .angles import contradicted, surroundings
 from .prototypes import COMMON, of_elements, prototypes
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ NEIGHBOURS = 24  # of each element, per atom
 UNKNOWN = "unknown crystal"
 LEAST_CONTENT = 0.05  # of an element that the crystal's name speaks of
 NEAR = 0.07  # rms difference of shells over the spacing: a thermal prototype is nearer
+AS_NEAR = 1.5  # times the misfit of a nearer prototype that the angles contradict
 MOST_BONDS = 8  # neighbours of another element that are bonds
 BROKEN, FORMED = 1.3, 1.2  # mean lengths: a longer one is no bond, a shorter one is one more
 HEATS = (0.0, 0.04, 0.08)  # rattles (of the nearest distance) that prototypes are compared at
@@ -90,52 +91,41 @@ def shells(
     The median over the atoms of A (those `inside`, flags, where these are given) of the distance
     to the k-th nearest atom of B: a few wrong atoms do not change it.
     """
-    counted = np.ones(len(atoms), bool) if inside is None else inside
-    symbols = np.array(atoms.get_chemical_symbols())
-    result = {}
-    cell, pbc = atoms.cell.complete().array, np.asarray(atoms.pbc)
-    from .graph import periodic_tree
+    return _shells(surroundings(atoms, count, inside))
 
-    kinds = sorted(set(symbols))
-    for other in kinds:
-        chosen = np.flatnonzero(symbols == other)
-        points = _mdapy.frame(atoms.positions, cell, pbc, 0.0)
-        place = points.positions[: len(atoms)]
-        volume = abs(np.linalg.det(points.box)) / max(len(chosen), 1)
-        reach = 1.25 * (3 * (count + 1) * volume / (4 * np.pi)) ** (1 / 3)
-        tree, _ = periodic_tree(place[chosen], points.box, pbc, reach)
-        for one in kinds:
-            centres = np.flatnonzero((symbols == one) & counted)
-            if len(centres) > 2000:
-                centres = centres[:: len(centres) // 2000 + 1]
-            distance = np.sort(tree.query(_wrapped(place[centres], points.box, pbc), count + 1)[0])
-            distance = distance[:, 1:] if one == other else distance[:, :-1]
-            distance = np.where(np.isfinite(distance), distance, np.nan)
-            result[one, other] = (
-                np.nanmedian(distance, axis=0)
-                if np.isfinite(distance).any()
-                else np.full(count, np.nan)
-            )
+
+def _shells(vectors):
+    """Shells of what `surroundings` gives."""
+    result = {}
+    for pair, found in vectors.items():
+        distance = np.linalg.norm(found, axis=-1)
+        known = np.isfinite(distance).any()
+        result[pair] = np.nanmedian(distance, axis=0) if known else np.full(found.shape[1], np.nan)
     return result
 
 
-def _wrapped(positions, box, pbc):
-    fraction = positions @ np.linalg.inv(box)
-    return (fraction - np.floor(fraction) * pbc) @ box
-
-
 @cache
-def _ideal_shells(name, heat=0.0, elemental=False):
+def _ideal_surroundings(name, heat=0.0, elemental=False):
     ideal = of_elements()[name] if elemental else prototypes()[name]
     if not heat:
-        return shells(ideal)
+        return surroundings(ideal, NEIGHBOURS)
     repeat = [2 if periodic else 1 for periodic in ideal.pbc]
     while np.prod(repeat) * len(ideal) < 120:
         repeat = [r + 1 if periodic else 1 for r, periodic in zip(repeat, ideal.pbc, strict=True)]
     hot = ideal * repeat
     nearest = min(d[0] for d in _ideal_shells(name, 0.0, elemental).values())
     hot.positions += np.random.default_rng(0).normal(0, heat * nearest, (len(hot), 3))
-    return shells(hot)
+    return surroundings(hot, NEIGHBOURS)
+
+
+@cache
+def _ideal_shells(name, heat=0.0, elemental=False):
+    return _shells(_ideal_surroundings(name, heat, elemental))
+
+
+def _other_angles(name, vectors, pairing):
+    hot = [_ideal_surroundings(name, heat) for heat in HEATS]
+    return contradicted(vectors, hot, _ideal_shells(name), pairing)
 
 
 def common_elements(atoms: Atoms) -> list[str]:
@@ -184,10 +174,15 @@ def prototype(
     if types is not None and len(types.positions) == len(atoms) and not types.sublattice.any():
         place.positions = types.positions
         blind = main if fraction >= 0.6 else ""
-    scores = sorted(_scores(atoms, kinds, shells(place, inside=inside), blind), key=lambda s: s[0])
+    vectors = surroundings(place, NEIGHBOURS, inside)
+    scores = sorted(_scores(atoms, kinds, _shells(vectors), blind), key=lambda s: s[0])
+    refused = [s for s in scores if s[0] < NEAR and _other_angles(s[1], vectors, s[2])]
     alloy = _alloy(atoms, types, main, fraction)
-    if scores and scores[0][0] < NEAR and not (alloy and scores[0][0] > 0.5 * NEAR):
-        misfit, name, sites = scores[0]
+    nearest, scores = scores[:1], [s for s in scores if s not in refused]
+    limit = min([NEAR, *(AS_NEAR * s[0] for s in refused)])
+    if scores and scores[0][0] < limit and not (alloy and scores[0][0] > 0.5 * NEAR):
+        misfit, name, pairing = scores[0]
+        sites = {} if name in EQUAL else {str(k): t for t, k in pairing.items()}
         misfit = max(misfit, 1e-9)
         following = next((s for s in scores if s[1] != name), None)
         margin = 1 - misfit / following[0] if following else 1.0
@@ -207,13 +202,14 @@ def prototype(
             "",
             f"{fraction:.0%} of the atoms are {main}, elements without order",
         )
-    near = f"; nearest {scores[0][1]} ({scores[0][0]:.1%} of the spacing)" if scores else ""
+    near = f"; nearest {nearest[0][1]} ({nearest[0][0]:.1%} of the spacing)" if nearest else ""
+    near += ", but bonds at other angles" if nearest and nearest[0] in refused else ""
     return Prototype(
         UNKNOWN,
         0.0,
-        scores[0][0] if scores else float("nan"),
+        nearest[0][0] if nearest else float("nan"),
         {},
-        scores[0][1] if scores else "",
+        nearest[0][1] if nearest else "",
         f"no prototype fits{near}; " + coordination_words(atoms),
     )
 
@@ -295,7 +291,7 @@ def _scores(atoms, kinds, measured, blind):
                 _misfit(measured, _ideal_shells(name, heat), _ideal_shells(name), pairing)
                 for heat in HEATS
             )
-            yield misfit, name, {} if name in EQUAL else {str(k): t for t, k in pairing.items()}
+            yield misfit, name, pairing
 
 
 def _misfit(measured, hot, reference, pairing, count=14):

@@ -5,6 +5,8 @@ from functools import cache
 from ase import Atoms
 from ase.spacegroup import crystal
 
+from .space_groups import space_group
+
 _CUBIC = [90, 90, 90]
 #: Elements, fractional positions, space group (and setting), edges (Å) and angles (degrees).
 _BY_SPACE_GROUP = {
@@ -102,6 +104,15 @@ def prototypes() -> dict[str, Atoms]:
         }
         | _sheets()
     )
+
+
+@cache
+def sites_of(name: str) -> int | None:
+    """Atoms in the primitive cell of a prototype; None of a sheet and where no table has it."""
+    variants = {COMMON.get(n, n): cell for n, cell in of_elements().items()}
+    ideal = prototypes().get(name, variants.get(name))
+    group = None if ideal is None else space_group(ideal)
+    return None if group is None else group.n_primitive
 
 
 def _from_space_group(symbols, sites, group, cell):

@@ -19,6 +19,8 @@ CUBIC, HEXAGONAL = "cubic", "hexagonal"
 #: Atoms in the first shell of a template, and the largest step in distance between two of them:
 #: hcp cadmium has 1.11, mercury 1.15, A7 bismuth 1.29 among twelve and 1.15 among six.
 FIRST_SHELL = {1: (12, 1.13), 2: (12, 1.13), 3: (8, 1.12), 5: (6, 1.12)}
+#: The least step from that shell to the next atom: graphene has 1.7, its layers lie farther apart.
+BEYOND = {8: (3, 1.2)}
 SYSTEM = {1: CUBIC, 2: HEXAGONAL, 3: CUBIC, 5: CUBIC, 6: CUBIC, 7: HEXAGONAL, 8: HEXAGONAL}
 
 
@@ -105,11 +107,12 @@ def template_tables() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 def torn(distance: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Flags (n_atoms,) of atoms whose template's first shell falls into two.
+    """Flags (n_atoms,) of atoms whose template's first shell falls into two, or does not end.
 
     In grey arsenic, antimony and bismuth (A7) twelve atoms around each are arranged nearly as in
-    fcc, but three, three and six of them at different distances. Judged by the mean of each rank
-    over all atoms with one template, which heat alone leaves close together.
+    fcc, but three, three and six of them at different distances; in omega titanium the three of
+    graphene are followed by more as near. Judged by the mean of each rank over all atoms with one
+    template, which heat alone leaves close together.
 
     Parameters
     ----------
@@ -123,4 +126,9 @@ def torn(distance: np.ndarray, codes: np.ndarray) -> np.ndarray:
         if mine.any() and distance.shape[1] >= size:
             mean = distance[mine, :size].mean(axis=0)
             flags |= mine & bool((mean[1:] > most * mean[:-1]).any())
+    for code, (size, least) in BEYOND.items():
+        mine = codes == code
+        if mine.any() and distance.shape[1] > size:
+            mean = distance[mine, : size + 1].mean(axis=0)
+            flags |= mine & bool(mean[size] < least * mean[size - 1])
     return flags

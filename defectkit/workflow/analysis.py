@@ -27,6 +27,7 @@ from .doubts import (
     without_chance_prototype,
     without_disturbed,
     without_doubtful_lines,
+    without_other_cell,
 )
 from .molecules import is_island, molecules
 from .ordered import ordered_by_symmetry
@@ -215,6 +216,7 @@ def _analysed_body(number, atoms, water, hints):
     ordered = np.mean(in_crystal(structure))
     if named_as is None and not water and ordered <= CRYSTALLINE and _one_lattice(atoms, point):
         named_as = elemental(atoms)
+    named_as = without_other_cell(named_as, point, extended)
     extended = without_doubtful_lines(extended, point)
     point = without_disturbed(point, extended, structure, atoms)
     if sheet and named_as is not None:

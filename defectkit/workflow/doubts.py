@@ -12,12 +12,14 @@ from ..defects.point_defects import marked_atoms
 from ..defects.sites import VACANT
 from ..phases.compounds import UNKNOWN
 from ..phases.crystals import SIMPLE_CUBIC
+from ..phases.prototypes import sites_of
 from . import tables
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from ..defects import PointDefects
+    from ..phases.compounds import Prototype
     from ..phases.crystals import Structure
     from ..phases.extended import ExtendedDefect
 
@@ -40,6 +42,8 @@ ON_ITS_SITE = ("antisite", "substitutional")
 LEAST_MELT = 100  # atoms
 SHARP, DISTINCT = 0.025, 0.1  # misfit and margin of a prototype that stands without a lattice
 SAME_PLACE = 1.5  # Å
+MOST_SITES = 64  # of a primitive cell: a larger one may hold a boundary or a defect
+SURE = 0.15  # Å: rms displacement below which no site of a cell is missed
 
 
 def in_crystal(structure: Structure) -> np.ndarray:
@@ -55,6 +59,32 @@ def without_chance_prototype(found: Any, n_atoms: int) -> Any:
     if n_atoms < LEAST_MELT or (found.misfit < SHARP and found.margin > DISTINCT):
         return found
     return replace(found, name=UNKNOWN, margin=0.0, words=f"no order of a crystal; {found.words}")
+
+
+def without_other_cell(
+    found: Prototype | None, point: PointDefects, extended: list[ExtendedDefect]
+) -> Prototype | None:
+    """The prototype, unknown where the lattice's primitive cell cannot be made of its cells.
+
+    A multiple of its sites is no contradiction: tilted perovskites have 10 or 20 sites for 5. A
+    cell with a surface or another extended defect, and one whose elements are mixed, say nothing.
+    """
+    crystal = point.crystal
+    if (
+        found is None
+        or found.stacking is not None
+        or crystal is None
+        or extended
+        or crystal.explained < WHOLE
+        or not crystal.frame.closed.all()
+        or not crystal.frame.kinds.any()
+    ):
+        return found
+    own, ideal = len(crystal.sites.basis), sites_of(found.name)
+    if ideal is None or own > MOST_SITES or own % ideal == 0 or own < ideal and crystal.rms > SURE:
+        return found
+    words = f"{own} sites in the primitive cell, not {ideal} as in {found.name}; {found.words}"
+    return replace(found, name=UNKNOWN, margin=0.0, words=words)
 
 
 def without_chance_cubic(
