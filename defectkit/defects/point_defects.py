@@ -45,6 +45,8 @@ class PointDefects:
         What the decision rests on.
     crystal : Crystal or None
         The lattice and sites behind it.
+    beside : int
+        Vacant sites and atoms without one that were left out: a surface's, a boundary's.
     """
 
     sites: list
@@ -52,6 +54,7 @@ class PointDefects:
     decided: bool
     reason: str
     crystal: Crystal | None = field(default=None, repr=False)
+    beside: int = 0
 
     def __repr__(self):
         lines = [f"PointDefects: {len(self.sites)} ({self.reason})"]

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from . import _mdapy, kernels, smoothing, water
 from .graph import groups
-from .templates import torn
+from .templates import leave_chance, torn
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -144,6 +144,7 @@ def structure_types(atoms: Atoms) -> Structure:
     if len(elements) > 1 and np.mean(structure.codes > 0) < 0.5:
         for element in elements[number >= 4]:
             _of_element(atoms, structure, element)
+        leave_chance(structure)
     return structure
 
 

@@ -7,6 +7,7 @@ crystals x along a, z along c), so that a rotation is an orientation of the crys
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -132,3 +133,18 @@ def torn(distance: np.ndarray, codes: np.ndarray) -> np.ndarray:
             mean = distance[mine, : size + 1].mean(axis=0)
             flags |= mine & bool(mean[size] < least * mean[size - 1])
     return flags
+
+
+def leave_chance(structure: Any) -> None:
+    """Takes the crystal of all atoms from those beside a lattice of another element.
+
+    Those of whose nearest twelve more than three are on it: some oxygens of a warm perovskite are
+    fcc so, by chance. `structure` is a Structure; its spacing becomes that of the nearest atoms
+    where no crystal of all atoms is left.
+    """
+    own = structure.sublattice
+    if not own.any():
+        return
+    structure.codes[~own & (own[structure.neighbours[:, :12]].mean(axis=1) > 0.25)] = 0
+    if not (structure.codes[~own] > 0).any():
+        structure.spacing = float(np.median(np.linalg.norm(structure.vectors[:, 0], axis=1)))

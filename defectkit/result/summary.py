@@ -111,12 +111,15 @@ def _defect_lines(result):
     analysed = result.info.get("analysed_frames", [0])
     if not len(table):
         decided = len(result.info.get("decided_frames", []))
+        beside = result.info.get("sites_beside", 0)
+        many = "s" * (beside > 1)
+        more = f", but {beside} vacant or extra site{many} beside the defects above" * (beside > 0)
         if 0 < decided < len(analysed):
             return [
                 f"no point defect in the {decided} of {len(analysed)} frames that have a "
-                "crystal to look in"
+                f"crystal to look in{more}"
             ]
-        return ["no point defect"] if decided else []
+        return [f"no point defect{more}"] if decided else []
     if len(analysed) == 1:
         rows = [_site(rows) for rows in _joined(table, result.frames[0])]
         more = [f"... and {counted(len(rows) - MOST_LINES, 'more point defect')}"]

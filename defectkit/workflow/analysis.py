@@ -118,6 +118,7 @@ def named(
     info["steps"] = [*info["steps"], *notes, *tables.notes(analyses, len(frames))]
     info["analysed_frames"] = [a.frame for a in analyses]
     info["decided_frames"] = [a.frame for a in analyses if a.point.decided]
+    info["sites_beside"] = sum(a.point.beside for a in analyses)
     tracks = None
     if connected and len(analyses) > 2:
         paths = tables.tracks(track, analyses, frames)

@@ -187,7 +187,16 @@ def without_disturbed(
         return disturbed[near].mean() <= 0.5 and not core[near].any() and not bent
 
     kept = [site for site, near in zip(point.sites, around, strict=True) if stands(site, near)]
-    return replace(point, sites=kept, flagged=marked_atoms(kept, len(atoms)))
+    left = sum(s.kind not in ON_ITS_SITE for s in point.sites)
+    left -= sum(s.kind not in ON_ITS_SITE for s in kept)
+    more = f"; not counted: vacant or extra sites beside what is more than a point, {left}"
+    return replace(
+        point,
+        sites=kept,
+        flagged=marked_atoms(kept, len(atoms)),
+        reason=point.reason + more * (left > 0),
+        beside=left,
+    )
 
 
 def _inside(position, cavity, atoms):
