@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
+from ase.calculators.lj import LennardJones
+from ase.optimize import FIRE
 from ase.spacegroup import crystal
 
 import defectkit as dk
@@ -69,3 +72,62 @@ def test_the_summary_tells_of_sites_beside_a_boundary(count, site):
     result.info["sites_beside"] = count
     words = f"no point defect, but {count} vacant or extra {site} beside the defects above"
     assert words in result.summary().splitlines()
+
+
+def melt(first, second, numbers, seed):
+    """A random packing, as in cells of ab initio molecular dynamics, pushed apart to 2.2 Å."""
+    n, rng = sum(numbers), np.random.default_rng(seed)
+    length = (15.0 * n) ** (1 / 3)
+    symbols = [first] * numbers[0] + [second] * numbers[1]
+    atoms = Atoms(symbols, rng.random((n, 3)) * length, cell=[length] * 3, pbc=True)
+    atoms.calc = LennardJones(sigma=2.25, epsilon=1, rc=5.0, smooth=True)
+    FIRE(atoms, logfile=None, maxstep=0.1).run(0.5, 60)
+    atoms.calc = None
+    atoms.rattle(0.25, seed=seed + 5)
+    return atoms
+
+
+@pytest.mark.parametrize(
+    "first, second, numbers, seed",
+    [("Li", "Si", (38, 38), 0), ("Na", "Cl", (32, 32), 0), ("Al", "Ni", (20, 60), 1)],
+)
+def test_a_melt_of_few_atoms_is_no_crystal(first, second, numbers, seed):
+    _, names = answer(melt(first, second, numbers, seed))
+    assert names == {"liquid or amorphous"}
+
+
+RUTILE = crystal(
+    ["Ti", "O"],
+    [(0, 0, 0), (0.305, 0.305, 0)],
+    spacegroup=136,
+    cellpar=[4.594, 4.594, 2.959, 90, 90, 90],
+)
+
+
+@pytest.mark.parametrize("vacancy", [False, True])
+@pytest.mark.parametrize("rms", [0.12, 0.25])
+@pytest.mark.parametrize(
+    "name, atoms",
+    [
+        ("rock salt", bulk("MgO", "rocksalt", a=4.21, cubic=True) * (2, 2, 1)),
+        ("rock salt", bulk("NaCl", "rocksalt", a=5.64, cubic=True) * 2),
+        ("zinc blende", bulk("GaAs", "zincblende", a=5.65, cubic=True) * 2),
+        ("wurtzite", bulk("ZnO", "wurtzite", a=3.25, c=5.2, u=0.382) * (3, 3, 2)),
+        ("rutile", RUTILE * (2, 1, 3)),
+        ("rutile", RUTILE * (2, 2, 3)),
+    ],
+)
+def test_a_hot_crystal_of_few_atoms_keeps_its_name(name, atoms, rms, vacancy):
+    atoms = atoms.copy()
+    if vacancy:
+        del atoms[5]
+    atoms.rattle(rms, seed=4)
+    assert any(found.startswith(name) for found in answer(atoms)[1])
+
+
+def test_a_crystal_of_two_cells_keeps_its_name():
+    """Too few cells for a lattice; each titanium has six neighbours, nearly each oxygen three."""
+    atoms = RUTILE * (1, 1, 2)
+    atoms.rattle(0.25, seed=2)
+    assert not find_point_defects(atoms).decided
+    assert "rutile TiO2" in answer(atoms)[1]

@@ -212,7 +212,7 @@ def _analysed_body(number, atoms, water, hints):
         else find_point_defects(atoms, flagged=hints)
     )
     if named_as is not None and not point.decided and ordered <= CRYSTALLINE:
-        named_as = without_chance_prototype(named_as, len(atoms))
+        named_as = without_chance_prototype(named_as, atoms, outside.astype(int))
     structure = without_chance_cubic(structure, point, extended)
     ordered = np.mean(in_crystal(structure))
     if named_as is None and not water and ordered <= CRYSTALLINE and _one_lattice(atoms, point):
