@@ -5,6 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
+from ase.geometry import find_mic
 from ase.optimize import FIRE
 from ase.spacegroup import crystal
 
@@ -131,3 +132,26 @@ def test_a_crystal_of_two_cells_keeps_its_name():
     atoms.rattle(0.25, seed=2)
     assert not find_point_defects(atoms).decided
     assert "rutile TiO2" in answer(atoms)[1]
+
+
+@pytest.mark.parametrize(
+    "host, foreign, share", [("Al", "Mg", 0.06), ("Cu", "Zn", 0.16), ("Fe", "Si", 0.1)]
+)
+def test_a_solid_solution_has_the_name_of_its_host_and_keeps_a_vacancy(host, foreign, share):
+    atoms = bulk(host, cubic=True) * 6
+    count = round(share * len(atoms))
+    drawn = np.random.default_rng(5).choice(np.arange(1, len(atoms)), count, replace=False)
+    atoms.symbols[drawn] = foreign
+    where = atoms.positions[0].copy()
+    del atoms[0]
+    atoms.rattle(0.05, seed=5)
+    result, _ = answer(atoms)
+    share_of = result.phases.set_index("name")["fraction"].groupby("name").sum()
+    lattice = "bcc" if host == "Fe" else "fcc"
+    assert share_of[f"{lattice} random alloy"] > 0.95
+    assert share_of["around point defects"] < 0.03
+    assert (result.defects["kind"] == "substitutional").sum() == count
+    (vacancy,) = result.defects.query("kind == 'vacancy'")["position_A"]
+    assert find_mic(np.array(vacancy) - where, atoms.cell)[1] < 0.5
+    told = f"a solid solution, {count} atoms on sites of another element: what is beside them"
+    assert any(told in step for step in result.steps)

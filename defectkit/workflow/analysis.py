@@ -23,6 +23,7 @@ from .doubts import (
     disturbed_atoms,
     grown,
     in_crystal,
+    told_of_solution,
     without_chance_cubic,
     without_chance_prototype,
     without_disturbed,
@@ -225,6 +226,7 @@ def _analysed_body(number, atoms, water, hints):
     named_as, point, group = ordered_by_symmetry(atoms, structure, named_as, point)
     if group is not None:  # the pores of a zeolite are no voids in it
         extended = [d for d in extended if d.kind != "cavity"]
+    point = told_of_solution(point, len(atoms))
     return FrameAnalysis(number, atoms, structure, point, extended, named_as, group=group)
 
 

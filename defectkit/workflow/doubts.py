@@ -46,6 +46,7 @@ SHARP, DISTINCT = 0.025, 0.1  # misfit and margin of a prototype that stands wit
 SAME_PLACE = 1.5  # Å
 MOST_SITES = 64  # of a primitive cell: a larger one may hold a boundary or a defect
 SURE = 0.15  # Å: rms displacement below which no site of a cell is missed
+MOST_AROUND = 0.5  # of the atoms beside point defects
 
 
 def in_crystal(structure: Structure) -> np.ndarray:
@@ -213,6 +214,23 @@ def without_disturbed(
         reason=point.reason + more * (left > 0),
         beside=left,
     )
+
+
+def told_of_solution(point: PointDefects, n_atoms: int) -> PointDefects:
+    """The point defects, flagged without the surroundings of foreign atoms where these are many.
+
+    In a solid solution of a tenth most atoms have a foreign neighbour: they are the crystal. The
+    sites stay; more than half of the atoms flagged is too many.
+    """
+    alloyed = sum(site.kind in ON_ITS_SITE for site in point.sites)
+    if not alloyed or point.flagged.mean() <= MOST_AROUND:
+        return point
+    told = (
+        f"{point.reason}; a solid solution, {alloyed} atoms on sites of another element: what is "
+        "beside them keeps the name of the crystal"
+    )
+    others = [site for site in point.sites if site.kind not in ON_ITS_SITE]
+    return replace(point, flagged=marked_atoms(others, n_atoms), reason=told)
 
 
 def _inside(position, cavity, atoms):
