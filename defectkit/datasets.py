@@ -385,8 +385,8 @@ def write_frames(
         ase.io.write(partial, written, format="extxyz")
 
 
-def write_results(path: FilePath, numbers: Mapping[str, float]) -> None:
-    """Writes a notebook's measured numbers, {name with unit: number}, as JSON to four digits."""
+def write_results(path: FilePath, numbers: Mapping[str, float]) -> dict[str, Any]:
+    """Writes a notebook's measured numbers, {name with unit: number}, as JSON to four digits; returns them so."""
     text = json.dumps(
         {
             name: value if isinstance(value, int | str) else float(f"{value:.4g}")
@@ -396,3 +396,4 @@ def write_results(path: FilePath, numbers: Mapping[str, float]) -> None:
     )
     with atomic_write(path) as partial:
         partial.write_text(text + "\n")
+    return json.loads(text)

@@ -545,9 +545,11 @@ def test_frames_that_cannot_be_written_are_refused(tmp_path):
 
 
 def test_results_are_written_to_four_digits(tmp_path):
-    datasets.write_results(tmp_path / "results" / "case.json", {"n": 3, "error_percent": 0.123456})
+    numbers = {"n": 3, "error_percent": np.float64(0.123456)}
+    told = datasets.write_results(tmp_path / "results" / "case.json", numbers)
     found = json.loads((tmp_path / "results" / "case.json").read_text())
-    assert found == {"n": 3, "error_percent": 0.1235}
+    assert found == told == {"n": 3, "error_percent": 0.1235}
+    assert repr(told) == "{'n': 3, 'error_percent': 0.1235}"
 
 
 def test_a_data_set_tells_what_it_is_in_few_lines():
