@@ -386,7 +386,7 @@ def write_frames(
 
 
 def write_results(path: FilePath, numbers: Mapping[str, float]) -> dict[str, Any]:
-    """Writes a notebook's measured numbers, {name with unit: number}, as JSON to four digits; returns them so."""
+    """Writes measured numbers, {name with unit: number}, as JSON to four digits; returns them."""
     text = json.dumps(
         {
             name: value if isinstance(value, int | str) else float(f"{value:.4g}")
