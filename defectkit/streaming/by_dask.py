@@ -6,14 +6,20 @@ import ctypes
 import os
 import pickle
 from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..io.trajectory import parse
 from .labelling import labeller
+
+if TYPE_CHECKING:
+    from ..io.source import Raw
+    from .table import Row
 
 __all__ = ["labelled_by_dask"]
 
@@ -65,7 +71,9 @@ def _chunk(frames, window):
     return max(16, min(max(8, fit // max(1, window - 1)), 16) * (window - 1))
 
 
-def labelled_by_dask(client, raws, task, first, chunk):
+def labelled_by_dask(
+    client: Any, raws: Iterable[Raw], task: tuple[Any, ...], first: int, chunk: int | None
+) -> Iterator[tuple[str, Row]]:
     """Labelled frames in order; no more chunks are under way than the workers need.
 
     Chunks travel with their task, so that a dead worker takes nothing with it.

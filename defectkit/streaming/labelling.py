@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +14,24 @@ from ..io.continuity import OrderCheck
 from .output import frame_text
 from .table import class_columns
 
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from ..parametric.estimators import EnvironmentClassifier
+    from .table import Row
+
 __all__ = ["labeller"]
 
 NOT_A_CENTRE = -2
 
 
-def labeller(model, window, defect, trust_order, first):
+def labeller(
+    model: EnvironmentClassifier,
+    window: int,
+    defect: tuple[int, ...] | None,
+    trust_order: bool,
+    first: int,
+) -> Callable[[Atoms], tuple[str, Row] | None]:
     """A function that takes frame after frame and gives the labelled middle one of each window."""
     frames, queue, check = deque(maxlen=window), deque(), OrderCheck(first)
 
@@ -27,7 +41,8 @@ def labeller(model, window, defect, trust_order, first):
 
     # Without an average frames may differ in their number of atoms.
     means = arrived() if window == 1 else stream_average(arrived(), window)
-    state = {"n": first}
+    state, symmetry = {"n": first}, model.symmetry
+    assert symmetry is not None  # `classify` refuses models without
 
     def push(atoms):
         found = check(atoms) if window > 1 and not trust_order else None
@@ -38,7 +53,7 @@ def labeller(model, window, defect, trust_order, first):
                 "on apart, or use window=1; where atoms just move far between "
                 "frames, trust_order=True."
             )
-        queue.append(model.symmetry(atoms, model.centres))
+        queue.append(symmetry(atoms, model.centres))
         frames.append(atoms.copy())
         if len(frames) < window:
             return None
