@@ -27,6 +27,8 @@ AS_NEAR = 1.5  # times the misfit of a nearer prototype that the angles contradi
 MOST_BONDS = 8  # neighbours of another element that are bonds
 BROKEN, FORMED = 1.3, 1.2  # mean lengths: a longer one is no bond, a shorter one is one more
 HEATS = (0.0, 0.04, 0.08)  # rattles (of the nearest distance) that prototypes are compared at
+HOTTEST = 0.12  # at which angles are, too
+HOT = 0.08  # spread of the distance to the nearest unlike atom beyond which they may be so hot
 # The crystal of all atoms together, where they fit one.
 BLIND = {
     "rock salt": "simple cubic",
@@ -124,7 +126,12 @@ def _ideal_shells(name, heat=0.0, elemental=False):
 
 
 def _other_angles(name, vectors, pairing):
-    hot = [_ideal_surroundings(name, heat) for heat in HEATS]
+    nearest = [np.linalg.norm(v[:, 0], axis=1) for (a, b), v in vectors.items() if a != b]
+    spread = max(
+        (np.nanstd(d) / np.nanmean(d) for d in nearest if np.isfinite(d).any()), default=0
+    )
+    heats = (*HEATS, HOTTEST) if spread > HOT else HEATS
+    hot = [_ideal_surroundings(name, heat) for heat in heats]
     return contradicted(vectors, hot, _ideal_shells(name), pairing)
 
 
