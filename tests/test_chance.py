@@ -155,3 +155,23 @@ def test_a_solid_solution_has_the_name_of_its_host_and_keeps_a_vacancy(host, for
     assert find_mic(np.array(vacancy) - where, atoms.cell)[1] < 0.5
     told = f"a solid solution, {count} atoms on sites of another element: what is beside them"
     assert any(told in step for step in result.steps)
+
+
+@pytest.mark.parametrize("plane", [1, 3])
+def test_a_vacancy_between_near_twin_planes_is_no_grain_boundary(plane):
+    """Six planes of each orientation: atoms beside the vacancy see both."""
+    places, order = [(0, 0), (1 / 3, 2 / 3), (2 / 3, 1 / 3)], [0, 1, 2, 0, 1, 2, 0, 2, 1, 0, 2, 1]
+    atoms = Atoms(
+        "Cu12",
+        scaled_positions=[(*places[k], n / 12) for n, k in enumerate(order)],
+        cell=[[2.556, 0, 0], [-1.278, 2.556 * 3**0.5 / 2, 0], [0, 0, 12 * 2.087]],
+        pbc=True,
+    ) * (8, 8, 1)
+    taken = np.flatnonzero(np.abs(atoms.positions[:, 2] - plane * 2.087) < 0.1)[20]
+    where = atoms.positions[taken].copy()
+    del atoms[taken]
+    atoms.rattle(0.05, seed=31)
+    result, _ = answer(atoms)
+    assert result.extended["kind"].tolist() == ["twin boundary"] * 2
+    (vacancy,) = result.defects["position_A"]
+    assert find_mic(np.array(vacancy) - where, atoms.cell)[1] < 0.5

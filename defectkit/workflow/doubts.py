@@ -12,6 +12,7 @@ from ..defects.point_defects import marked_atoms
 from ..defects.sites import VACANT
 from ..phases.compounds import UNKNOWN, coordination
 from ..phases.crystals import SIMPLE_CUBIC
+from ..phases.graph import near_pairs, unwrapped
 from ..phases.prototypes import sites_of
 from . import tables
 
@@ -136,6 +137,30 @@ def without_doubtful_lines(
     if not point.decided or crystal is None or crystal.explained < WHOLE:
         return extended
     return [d for d in extended if d.kind != "dislocation" or d.details.get("burgers")]
+
+
+def without_doubtful_walls(
+    extended: list[ExtendedDefect], point: PointDefects, structure: Structure
+) -> list[ExtendedDefect]:
+    """The extended defects less grain boundaries that are the atoms about a point defect.
+
+    Beside a vacancy between two near twin planes atoms of no crystal see both orientations. A
+    boundary that ends inside the crystal, all of it within three shells of what a lattice that
+    explains the frame leaves over, is none.
+    """
+    crystal = point.crystal
+    if crystal is None or crystal.explained < WHOLE or not point.sites:
+        return extended
+    near = grown(point.flagged, structure, 2)
+
+    def is_none(defect):
+        return (
+            defect.kind == "grain boundary"
+            and near[defect.atoms].all()
+            and not len(unwrapped(defect.atoms, *near_pairs(structure, 1.5))[1])
+        )
+
+    return [d for d in extended if not is_none(d)]
 
 
 def disturbed_atoms(
