@@ -3,10 +3,10 @@
 Silicon of Stillinger-Weber, EDIP, MEAM and SNAP, and Cu, W and Fe of the embedded atom method, at
 300 K, half and 0.8 of their melting point; no defect, one vacancy, or one interstitial. What
 `find_point_defects` (`identify` calls it) names in each frame alone is compared with Wigner-Seitz
-analysis against the perfect lattice, and so are the jumps of the tracks. SNAP's cell is smaller
-and its runs are shorter, since its forces are slow.
+analysis against the perfect lattice, and so are the jumps of the tracks.
 
-    python benchmarks/moving_defects.py [--seeds 1]    # needs the recipes extra; half an hour
+    python benchmarks/moving_defects.py [--seeds 1]    # needs the recipes extra; half an hour, and
+                                                       # more than one for SNAP
 """
 
 import os
@@ -26,7 +26,7 @@ from ase.build import bulk  # noqa: E402
 from defectkit import defects  # noqa: E402
 
 FRACTIONS = {"300 K": None, "0.5 of melting": 0.5, "0.8 of melting": 0.8}
-EVERY = 0.2  # ps
+EVERY, SAMPLED = 0.2, 10.0  # ps
 TOLERANCE = 0.7  # Å
 DEFECTS = ("none", "vacancy", "interstitial")
 
@@ -37,7 +37,6 @@ class Model(NamedTuple):
     melting: float  # K: as published for the potential, or the element's; not measured here
     interstitial: tuple  # lattice constants from an atom to where one more starts
     edge: float  # Å, lattice constant of the start
-    ps: float = 10.0  # sampled
 
 
 SQUARE, FCC, BCC = (0.5, 0.5, 0.5), (0.4, 0.0, 0.0), (0.25, 0.25, 0.0)
@@ -67,8 +66,7 @@ MODELS = {
         1687,
         SQUARE,
     ),
-    # A step takes 140 times Stillinger and Weber's: 64 atoms instead of 216, and fewer frames.
-    "Si, SNAP": model("Si", "diamond", 5.46, 2, SNAP, 1687, SQUARE)._replace(ps=3.0),
+    "Si, SNAP": model("Si", "diamond", 5.46, 3, SNAP, 1687, SQUARE),
     "Cu, EAM": model(
         "Cu",
         "fcc",
@@ -118,7 +116,7 @@ def simulated(given, defect, temperature, seed):
     settle = {"thermostat": "langevin", "temperature": temperature, "ps": 0.5}
     hold = {"thermostat": "nose-hoover", "temperature": temperature}
     free = hold | {"barostat": "iso", "ps": 2}
-    look = hold | {"ps": given.ps, "every": EVERY}
+    look = hold | {"ps": SAMPLED, "every": EVERY}
     start = start_of(given, defect)
     run = lammps_md.simulate(start, [settle, free, look], seed, field=force_field(given))
     symbols = start.get_chemical_symbols()
