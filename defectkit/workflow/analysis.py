@@ -190,20 +190,8 @@ def _analysed_body(number, atoms, water, hints):
         named_as = _prototype_inside(atoms, structure, outside.astype(int)) or named_as
     named_as, extended = with_polytype(named_as, structure, extended)
     thin = sheet or len(outside) > ALL * len(atoms)
-    extended = names.in_words_of(
-        named_as,
-        [
-            d
-            for d in extended
-            if not (
-                thin
-                and d.kind in ON_SHEETS
-                or water
-                and len(atoms) < LEAST_WATER
-                and d.kind in SURFACES
-            )
-        ],
-    )
+    without = ON_SHEETS if thin else SURFACES if water and len(atoms) < LEAST_WATER else ()
+    extended = names.in_words_of(named_as, [d for d in extended if d.kind not in without])
     crystalline = (named_as is not None and named_as.margin > 0) or ordered > 0.5
     if hints is not None:  # what is explained already is not looked into again
         wide = grown(disturbed_atoms(extended, structure)[0], structure, 2)
