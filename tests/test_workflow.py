@@ -12,6 +12,7 @@ import pandas
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.spacegroup import crystal
 
 import defectkit as dk
 from defectkit import workflow
@@ -204,6 +205,13 @@ def test_atoms_without_neighbours_are_a_gas():
     gas = dk.identify(Atoms("Ar100", 500 * places, cell=[500] * 3, pbc=True), progress=False)
     assert gas.summary().startswith("gas (Ar), 100 atoms (100 %)")
     assert gas.phases["basis"][0].startswith("0 neighbours for each of its atoms")
+
+
+def test_atoms_far_from_their_like_in_a_solid_are_no_gas():
+    sites = [(0.125, 0, 0.25), (0, 0, 0), (0.375, 0, 0.25), (0.9695, 0.0512, 0.1493)]
+    garnet = crystal(["Y", "Al", "Al", "O"], sites, spacegroup=230, cellpar=[12.0] * 3 + [90] * 3)
+    del garnet[120]
+    assert "gas" not in dk.identify(garnet, progress=False).summary()
     melt = bulk("Cu", cubic=True) * 4
     melt.rattle(0.5, seed=1)
     assert "liquid or amorphous (Cu)" in dk.identify(melt, progress=False).summary()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAJORITY = 0.6  # share of a cluster's atoms that carries a name
 INCOHERENT = 0.3  # mean fraction of neighbours of one orientation: below it, no crystal
 LONE = 0.5  # neighbours: a gas; the atoms of a melt or a glass have two and more
+THIN = 100.0  # Å³ for an atom of a gas; liquid caesium has 120 but eight neighbours
 FEWEST = 8  # atoms of a frame without a crystal that get a name
 #: Written last in a formula, the last of them at its end.
 ELECTRONEGATIVE = (
@@ -162,6 +163,10 @@ def disorder_name(analyses: Sequence[Any], connected: bool, dt: float | None) ->
     return "liquid or amorphous", "no crystal order"
 
 
+def _is_thin(atoms):
+    return atoms.pbc.all() and atoms.get_volume() > THIN * len(atoms)
+
+
 def cluster_name(
     label: int, made: dict, analyses: Sequence, row: Mapping, compounds: dict, disorder: Any
 ) -> tuple[str, float, str]:
@@ -197,7 +202,7 @@ def cluster_name(
         called = _of_a_particle(label, made, analyses)
         if called:
             return called
-        if row["coordination"] < LONE:
+        if row["coordination"] < LONE and all(_is_thin(a.atoms) for a in analyses):
             return "gas", share, f"{row['coordination']:.2g} neighbours for each of its atoms"
         return (
             disorder[0],
