@@ -36,6 +36,14 @@ def copper(n_frames=6, removed=(17,), seed=0, amplitude=0.03):
     return frames
 
 
+def shaken_silicon(n_frames):
+    """Frames of silicon's primitive cell."""
+    frames = [bulk("Si") for _ in range(n_frames)]
+    for n, atoms in enumerate(frames):
+        atoms.rattle(0.05, seed=n)
+    return frames
+
+
 @pytest.fixture(scope="module")
 def vacancy():
     return dk.identify(copper(), window=1, progress=False)
@@ -276,6 +284,7 @@ def test_defects_name_the_frame_of_the_trajectory_also_of_averages(tmp_path):
     [
         ([bulk("Cu", cubic=True) * (3, 3, 3)] * 24, "all environments are alike"),
         ([bulk("Cu")] * 30, "too few atoms to look for one (1)"),
+        (shaken_silicon(200), "too few atoms to look for one (2)"),
     ],
 )
 def test_no_window_is_looked_for_where_there_is_nothing_to_find(frames, why):

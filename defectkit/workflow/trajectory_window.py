@@ -35,9 +35,9 @@ def find_window(
     """
     frames = slice(0, min(n_frames, SEARCH_FRAMES))
     atoms = slice(None, None, 1 + n_atoms // SEARCH_ATOMS)
-    features = features_of(frames, atoms)
-    if features.shape[1] * (len(features) // WIDEST) < FEWEST:
+    if WIDEST * len(range(n_atoms)[atoms]) < FEWEST:
         return 1, f"too few atoms to look for one ({n_atoms})"
+    features = features_of(frames, atoms)
     if np.ptp(features, axis=(0, 1)).max() <= ALIKE * np.abs(features).max():
         return 1, "all environments are alike"
     window, _ = shortest_window(
