@@ -11,8 +11,11 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
+
+from threadpoolctl import ThreadpoolController
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -20,11 +23,12 @@ if TYPE_CHECKING:
 _local = threading.local()
 _shared: dict[str, Any] = {"pool": None}
 _lock = threading.Lock()
+_products = threading.RLock()  # the limit of BLAS, which one caller must not lift for another
 
 
 def _forget():
-    global _lock
-    _shared["pool"], _lock = None, threading.Lock()
+    global _lock, _products
+    _shared["pool"], _lock, _products = None, threading.Lock(), threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):
@@ -82,6 +86,18 @@ def checked(n_jobs: Any) -> int | None:
             f"{available()} of this machine."
         )
     return min(n, available())
+
+
+@cache
+def _blas():
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_for_products() -> Iterator[None]:
+    """Within it matrix products use one thread: small ones are not worth waking others for."""
+    with _products, _blas().limit(limits=1, user_api="blas"):
+        yield
 
 
 def run_parts(function: Callable[[int, int], Any], n: int) -> None:

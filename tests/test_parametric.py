@@ -13,11 +13,13 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import defectkit as dk
 from defectkit import descriptors
 from defectkit.parametric import EnvironmentClassifier, ParametricMap, export_onnx, load_model
 from defectkit.parametric.network import temperature
+from defectkit.parametric.novelty import Space
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +85,25 @@ def test_fewer_false_alarms_are_asked_for_and_got(silicon, classifier):
         X, phase, frame
     )
     assert careful.false_alarm_ <= 0.003 < classifier.false_alarm_
+
+
+def test_small_products_use_one_thread_and_leave_the_setting_as_it_was(
+    silicon, classifier, monkeypatch
+):
+    """Threads of BLAS that wait for a product of 512 rows cost a whole core and gain nothing."""
+
+    def widths():
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    inside, log_densities = set(), Space.log_densities
+    monkeypatch.setattr(
+        Space, "log_densities", lambda self, X: inside.update(widths()) or log_densities(self, X)
+    )
+    with threadpool_limits(2, "blas"):
+        before = widths()
+        classifier.is_novel(silicon["si-phases"][0][:512])
+        assert widths() == before
+    assert inside == {1}
 
 
 def test_probabilities_are_as_sure_as_they_are_right():

@@ -25,8 +25,9 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 import defectkit as dk
+from defectkit._threads import current as threads
 from defectkit.parametric import EnvironmentClassifier
-from defectkit.streaming import by_dask, classify_trajectory, label_observer, read_table
+from defectkit.streaming import by_dask, classify_trajectory, label_observer, local, read_table
 from defectkit.streaming.table import class_columns
 
 WINDOW = 3
@@ -386,9 +387,63 @@ def test_another_model_is_refused_also_where_its_net_is_the_same(begun, model):
 
 
 def test_the_address_of_a_cluster_is_no_client(tmp_path, movie, model):
-    with pytest.raises(ValueError, match="client='tcp://x:8786' is no client of Dask; give dask"):
-        classify_trajectory(movie, model, output=tmp_path / "o.extxyz", client="tcp://x:8786")
+    for wrong in ("tcp://x:8786", 0, -1, True, 2.0):
+        with pytest.raises(ValueError, match=f"client={wrong!r} is no client of Dask and no num"):
+            classify_trajectory(movie, model, output=tmp_path / "o.extxyz", client=wrong)
     assert not list(tmp_path.glob("o.extxyz*"))
+
+
+def test_workers_without_dask_are_refused_at_once(tmp_path, movie, model, monkeypatch):
+    monkeypatch.setattr(local, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"needs Dask; install it with `pip install 'defectkit"):
+        classify_trajectory(movie, model, output=tmp_path / "o.extxyz", client=2)
+    assert not list(tmp_path.glob("o.extxyz*"))
+
+
+@pytest.mark.slow
+def test_processes_of_this_machine_give_the_same_labels_with_a_core_each(tmp_path, movie, model):
+    pytest.importorskip("distributed")
+    alone = classify_trajectory(movie, model, output=tmp_path / "alone.extxyz", progress=False)
+    shared = tmp_path / "shared.extxyz"
+    together = classify_trajectory(movie, model, output=shared, client=2, progress=False)
+    assert_frame_equal(together, alone)
+    assert np.array_equal(labels_of(shared, model), labels_of(tmp_path / "alone.extxyz", model))
+
+
+@pytest.mark.slow
+def test_a_script_that_its_workers_would_run_again_is_told(tmp_path):
+    pytest.importorskip("distributed")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from defectkit.streaming import local_client\n"
+        "with local_client(1) as client:\n"
+        "    print('started')\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, script], env=environment(), capture_output=True, text=True
+    )
+    assert ended.returncode
+    assert "started" not in ended.stdout
+    assert "below `if __name__ == '__main__':`." in ended.stderr.splitlines()[-1]
+
+
+def test_workers_of_one_machine_share_its_threads(monkeypatch):
+    monkeypatch.setattr(by_dask, "available", lambda: 8)
+    client = Inline()
+    client.nthreads = lambda: {"tcp://a:1": 1, "tcp://a:2": 2, "tcp://b:7": 1}
+    assert by_dask._workers(client) == (4, 3)
+    used = []
+
+    def labelled(raws, *_):
+        used.append(threads())
+        return [], None
+
+    monkeypatch.setattr(by_dask, "_labelled_frames", labelled)
+    list(by_dask.labelled_by_dask(client, range(10), (None, 1, None, False), 0, 4))
+    assert set(used) == {8 // 3}
+    client.nthreads = lambda: dict.fromkeys((f"tcp://a:{n}" for n in range(20)), 1)
+    list(by_dask.labelled_by_dask(client, range(10), (None, 1, None, False), 0, 4))
+    assert used[-1] == 1
 
 
 # the order of the atoms

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import contextmanager
-from functools import cache
 from importlib import import_module
 from types import ModuleType
 
@@ -14,9 +13,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.model_selection import GroupShuffleSplit
-from threadpoolctl import ThreadpoolController
 
 from .._progress import tqdm
+from .._threads import one_for_products
 
 __all__ = [
     "Layers",
@@ -32,13 +31,7 @@ __all__ = [
 Layers = list[tuple[np.ndarray, np.ndarray]]
 
 ROWS = 2048  # environments a block: the net's arrays stay in the second-level cache
-_PRODUCTS = threading.Lock()  # the limit of BLAS, which one caller must not lift for another
 _TRAINING = threading.Lock()  # the number of torch's threads belongs to the whole process
-
-
-@cache
-def _blas():
-    return ThreadpoolController()
 
 
 def import_torch() -> ModuleType:
@@ -67,7 +60,7 @@ def apply_layers(
     sizes = (X.shape[1], *(len(bias) for _, bias in layers))
     rows = [np.empty((min(len(X), ROWS), n), np.float32) for n in sizes]
     out = np.empty((len(X), sizes[-1]))
-    with _PRODUCTS, _blas().limit(limits=1, user_api="blas"):  # products too small to share
+    with one_for_products():
         for start in range(0, len(X), ROWS):
             part = X[start : start + ROWS]
             z = np.subtract(part, mean, out=rows[0][: len(part)], casting="unsafe")

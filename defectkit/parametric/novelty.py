@@ -15,6 +15,8 @@ import numpy as np
 from scipy.special import logsumexp
 from sklearn.model_selection import StratifiedGroupKFold
 
+from .._threads import one_for_products
+
 __all__ = ["Space", "find_novel", "fit_novelty"]
 
 _AT_ONCE = 15_000  # numbers of an array: larger ones are had from the system, page by page
@@ -58,7 +60,8 @@ class Space:
 
 def find_novel(X: np.ndarray, spaces: list[Space]) -> np.ndarray:
     """Which environments (n,) lie below the threshold in one of the spaces: bool."""
-    return np.any([s.log_densities(X).max(axis=1) < s.threshold for s in spaces], axis=0)
+    with one_for_products():
+        return np.any([s.log_densities(X).max(axis=1) < s.threshold for s in spaces], axis=0)
 
 
 def fit_novelty(

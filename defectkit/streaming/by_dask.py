@@ -5,15 +5,17 @@ from __future__ import annotations
 import ctypes
 import os
 import pickle
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
+from .._threads import available, limited
 from ..io.trajectory import parse
 from .labelling import labeller
 
@@ -48,10 +50,14 @@ def _sealed(what):
     return np.frombuffer(pickle.dumps(what, protocol=5), np.uint8)
 
 
-def _label_chunk(sealed, task, first):
-    """What a Dask worker does: labelled frames of a few raw ones, and the error that ends it."""
+def _label_chunk(sealed, task, first, neighbours):
+    """What a Dask worker does: labelled frames of a few raw ones, and the error that ends it.
+
+    So many threads of workers share its machine.
+    """
     _keep_memory()
-    return _sealed(_labelled_frames(pickle.loads(sealed), first, *pickle.loads(task)))
+    with limited(max(1, available() // neighbours)):
+        return _sealed(_labelled_frames(pickle.loads(sealed), first, *pickle.loads(task)))
 
 
 def _labelled_frames(raws, first, model, window, defect, trust_order):
@@ -82,7 +88,7 @@ def labelled_by_dask(
     if chunk is None:
         some = list(islice(raws, 1))
         chunk, raws = _chunk(some, window), chain(some, raws)
-    workers = max(1, sum(client.nthreads().values()))
+    workers, neighbours = _workers(client)
     shares, pending, stopped = _shares(raws, chunk, window, workers), deque(), None
     while True:
         try:
@@ -90,7 +96,8 @@ def labelled_by_dask(
         except ValueError as err:  # the file breaks off: what came before it counts
             share, stopped = None, err
         if share is not None:
-            pending.append(client.submit(_label_chunk, _sealed(share), sealed, first, pure=False))
+            what = (_sealed(share), sealed, first, neighbours)
+            pending.append(client.submit(_label_chunk, *what, pure=False))
             first += len(share) - window + 1
         while pending and (len(pending) >= 2 * workers or share is None):
             made, error = pickle.loads(pending.popleft().result())
@@ -101,6 +108,14 @@ def labelled_by_dask(
             raise stopped
         if share is None:
             return
+
+
+def _workers(client):
+    """(threads of all workers, most of them on one machine), each at least 1."""
+    by_host = Counter()
+    for address, threads in client.nthreads().items():
+        by_host[urlsplit(address).hostname] += threads
+    return max(1, sum(by_host.values())), max(1, *by_host.values())
 
 
 def _shares(raws, chunk, window, workers):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .._types import Elements, FilePath, Source, Topology
 from ..io.trajectory import parse, raw_frames
 from .by_dask import labelled_by_dask
 from .labelling import labeller
+from .local import check_client, connected
 from .origin import ReadFrames, run_description
 from .output import Writer
 from .table import read_table, table_rows
@@ -64,9 +66,10 @@ def classify_trajectory(
     defect : class or sequence of classes, optional
         Whose atoms are a defect: adds the columns vacancies, interstitials and sites
         (`defects.locate_defects`; positions in Å).
-    client : dask.distributed.Client, optional
+    client : dask.distributed.Client or int, optional
         Its workers share the frames, in chunks of `chunk`; this process reads and writes. A chunk
-        whose worker dies is computed again.
+        whose worker dies is computed again. A number: so many processes of this machine
+        (`local_client`).
     chunk : int, optional
         At most so many new frames in a chunk, fewer in the first and last. Default: 16, or 8 to 16
         for each that two chunks share, fewer of large ones.
@@ -85,6 +88,8 @@ def classify_trajectory(
 
     Raises
     ------
+    ImportError
+        A number of processes without Dask.
     ValueError
         A model without symmetry functions; an unknown class; an output that another call has
         made or is writing; fewer frames than `window`; a frame that does not follow from the one
@@ -94,21 +99,22 @@ def classify_trajectory(
     model = _model(model)
     window = _window(model.window if window is None else window)
     defect = _flagged(model, defect)
-    if client is not None and not hasattr(client, "submit"):
-        raise ValueError(
-            f"client={client!r} is no client of Dask; give dask.distributed.Client(address)."
-        )
+    if client is not None:
+        check_client(client)
     task = (model, window, defect, trust_order)
     raws = raw_frames(source, topology, elements, length_unit)
-    with Writer(
-        output, run_description(source, model, window, defect, topology, elements, length_unit)
-    ) as writer:
+    with (
+        Writer(
+            output, run_description(source, model, window, defect, topology, elements, length_unit)
+        ) as writer,
+        nullcontext() if client is None else connected(client) as workers,
+    ):
         read = ReadFrames(raws, writer.state, window, writer.output)
-        if client is None:
+        if workers is None:
             push = labeller(*task, writer.done)
             done = (made for raw in read if (made := push(parse(raw))) is not None)
         else:
-            done = labelled_by_dask(client, read, task, writer.done, chunk)
+            done = labelled_by_dask(workers, read, task, writer.done, chunk)
         for frame in tqdm(
             done,
             desc="classify",
