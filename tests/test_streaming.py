@@ -395,7 +395,7 @@ def test_the_address_of_a_cluster_is_no_client(tmp_path, movie, model):
 
 def test_workers_without_dask_are_refused_at_once(tmp_path, movie, model, monkeypatch):
     monkeypatch.setattr(local, "find_spec", lambda name: None)
-    with pytest.raises(ImportError, match=r"needs Dask; install it with `pip install 'defectkit"):
+    with pytest.raises(ImportError, match="needs Dask; install it with `pip install distributed`"):
         classify_trajectory(movie, model, output=tmp_path / "o.extxyz", client=2)
     assert not list(tmp_path.glob("o.extxyz*"))
 

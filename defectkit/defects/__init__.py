@@ -7,7 +7,7 @@ that a clustering flagged.
 
 from .._deprecated import module_getattr
 from .diffusion import Hopping, hopping
-from .point_defects import PointDefects, find_point_defects
+from .point_defects import PointDefects, find_in_unit_cell, find_point_defects
 from .scoring import score
 from .selection import DefectSelection, select_defect_clusters
 from .sites import VACANT, Site, locate_defects, locate_interstitials, locate_vacancies
@@ -24,6 +24,7 @@ __all__ = [
     "Site",
     "Track",
     "WignerSeitz",
+    "find_in_unit_cell",
     "find_point_defects",
     "hopping",
     "locate_defects",

@@ -21,7 +21,11 @@ STATIC = 0.06  # spacings: rms displacement that no coarser lattice needs to red
 
 @dataclass(frozen=True)
 class Crystal:
-    """A frame explained by a lattice and its sites; `rms` displacement (Å) of atoms on sites."""
+    """A frame explained by a lattice and its sites; `rms` displacement (Å) of atoms on sites.
+
+    `orbit` (n_basis,) numbers the sites of the primitive cell; the same number for those that
+    symmetry operations bring on one another, where operations were looked for.
+    """
 
     frame: Frame
     lattice: Lattice
@@ -30,6 +34,12 @@ class Crystal:
     rms: float
     vacant: np.ndarray
     extra: np.ndarray
+    orbit: np.ndarray
+
+    @property
+    def n_equal(self) -> np.ndarray:
+        """Sites of the frame (n_basis,) that should hold what a site of the basis holds."""
+        return self.lattice.multiplicity * np.bincount(self.orbit)[self.orbit]
 
     @property
     def n_defects(self) -> int:
@@ -90,10 +100,25 @@ def _best(frame, numbers, chain):
 def _explained(frame, numbers, lattice):
     """The Crystal of one lattice if it explains the frame, else None and why not."""
     basis = basis_sites(frame, lattice)
+    return of_sites(frame, numbers, lattice, basis, np.arange(len(basis)))
+
+
+def of_sites(
+    frame: Frame,
+    numbers: np.ndarray,
+    lattice: Lattice,
+    basis: np.ndarray,
+    orbit: np.ndarray,
+    elements: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[Crystal | None, str]:
+    """The Crystal of a lattice and its basis if they explain the frame, else None and why not.
+
+    orbit, elements      as Crystal.orbit, and as in `lattice_sites.assign_sites`
+    """
     n_atoms, n_sites = len(numbers), len(basis) * lattice.multiplicity
     if not len(basis) or not 0.7 * n_atoms < n_sites < 1.3 * n_atoms:
         return None, ""
-    sites = assign_sites(frame, lattice, numbers, basis)
+    sites = assign_sites(frame, lattice, numbers, basis, elements)
     on = sites.site_of >= 0
     away = np.linalg.norm(sites.off, axis=1)
     explained = float((on & (away < ON_SITE * frame.spacing)).mean())
@@ -106,6 +131,7 @@ def _explained(frame, numbers, lattice):
         float(np.sqrt((away[on] ** 2).mean())) if on.any() else np.inf,
         vacant,
         extra,
+        orbit,
     )
     if explained < EXPLAINED:
         return None, (

@@ -145,8 +145,16 @@ def _cell_index(lattice, shift):
     return shift @ strides
 
 
-def assign_sites(frame: Frame, lattice: Lattice, numbers: np.ndarray, basis: np.ndarray) -> Sites:
+def assign_sites(
+    frame: Frame,
+    lattice: Lattice,
+    numbers: np.ndarray,
+    basis: np.ndarray,
+    elements: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Sites:
     """The Sites of the crystal with `basis` (n, 3), and the atom on each.
+
+    `elements`: atomic number and purity of each basis site; default by the atoms on its images.
 
     Each atom belongs to its nearest site. Around vacant sites the atoms are assigned anew, one to
     one, at the smallest sum of squared distances; an atom on another element's site pays for it.
@@ -162,7 +170,7 @@ def assign_sites(frame: Frame, lattice: Lattice, numbers: np.ndarray, basis: np.
     index = _cell_index(lattice, np.rint(image @ cell_inverse))
     nearest = site_basis * multiplicity + index
     off = folded - points[near]
-    majority, purity = _elements(site_basis, numbers, len(basis))
+    majority, purity = elements or elements_of(site_basis, numbers, len(basis))
 
     form, strides = _cells(lattice)
     number = np.arange(multiplicity)
@@ -200,8 +208,10 @@ def _vector(frame, start, end):
     return options[(options**2).sum(1).argmin()]
 
 
-def _elements(site_basis, numbers, n_basis):
-    """Element of most atoms of each basis site, and their fraction."""
+def elements_of(
+    site_basis: np.ndarray, numbers: np.ndarray, n_basis: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Element of most atoms of each basis site (atomic number), and their fraction."""
     kinds, which = np.unique(numbers, return_inverse=True)
     count = np.zeros((n_basis, len(kinds)), int)
     np.add.at(count, (site_basis, which), 1)

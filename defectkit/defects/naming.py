@@ -85,8 +85,12 @@ class _Namer:
 
     def pure(self, site):
         """Whether all images of a site but a few hold one element."""
-        limit = min(MIXED, 1 - 1.5 / self.crystal.lattice.multiplicity)
+        limit = np.minimum(MIXED, 1 - 1.5 / self.n_equal(site))
         return self.sites.purity[self.sites.site_basis[site]] > limit
+
+    def n_equal(self, site):
+        """Sites of the frame that should hold what this one holds."""
+        return self.crystal.n_equal[self.sites.site_basis[site]]
 
     def symbol(self, site):
         """Element of a site."""
@@ -94,13 +98,13 @@ class _Namer:
 
     def confidence(self, margin):
         """0 to 1: what the lattice explains, how many cells vote, how clear the case is."""
-        votes = 1 - 0.5 / self.crystal.lattice.multiplicity
+        votes = 1 - 0.5 / self.crystal.n_equal.max()
         return float(np.clip(self.crystal.explained * votes * np.clip(margin, 0, 1), 0, 1))
 
 
 def name_defects(
     crystal: Crystal, positions: np.ndarray, numbers: np.ndarray, cell: np.ndarray, pbc: np.ndarray
-) -> tuple[list[Site], list[str]]:
+) -> tuple[list[Site], str]:
     """Sites of all defects of a Crystal, and what the crystal has that is no point defect."""
     namer = _Namer(crystal, numbers)
     origin = positions[0] - crystal.frame.positions[0]
@@ -163,8 +167,8 @@ def _vacancies(namer):
             if (to_go < near_midway).any():
                 kind = "split vacancy"
                 other = sites.positions[sites.site_of[atoms[to_go.argmin()]]]
-        element, basis = namer.symbol(site), sites.site_basis[site]
-        count = int((sites.site_basis[vacant] == basis).sum())
+        element, orbit = namer.symbol(site), namer.crystal.orbit[sites.site_basis]
+        count = int((orbit[vacant] == orbit[site]).sum())
         found.append(
             {
                 "kind": kind,
@@ -174,7 +178,7 @@ def _vacancies(namer):
                 "other": other,
                 "element": element if namer.pure(site) else "",
                 "confidence": namer.confidence(0.5 + (clear / namer.spacing - 0.2)),
-                "evidence": f"{count} of {namer.crystal.lattice.multiplicity} equal {element} "
+                "evidence": f"{count} of {namer.n_equal(site)} equal {element} "
                 f"sites vacant; no atom within {clear:.2f} Å, {len(atoms)} neighbours",
             }
         )

@@ -16,6 +16,7 @@ from .geometry import ghosts, nearest_spacing
 from .naming import name_defects
 from .reconstruction import learn_order
 from .sites import VACANT, Site, as_flags, locate_defects
+from .unit_cell import explain_unit_cell
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -80,7 +81,7 @@ def find_point_defects(
     Parameters
     ----------
     atoms : ase.Atoms
-        One frame (Å); at least three primitive cells of the crystal.
+        One frame (Å); at least three primitive cells of the crystal (fewer: `find_in_unit_cell`).
     flagged : array (n_atoms,) of bool or int indices, optional
         Atoms that a clustering calls the defect; hints for cells that no lattice fits as a whole.
     max_seconds : float, optional
@@ -137,6 +138,37 @@ def find_point_defects(
     sites, notes = name_defects(crystal, positions, numbers, cell, pbc)
     told = _told(crystal, numbers) + notes
     return PointDefects(sites, marked_atoms(sites, n_atoms), True, told, crystal)
+
+
+def find_in_unit_cell(atoms: Atoms) -> PointDefects:
+    """Point defects of one unit cell, whose symmetry operations stand in for translations.
+
+    Operations (rotations, reflections, centrings) that bring most atoms on atoms of the same
+    element are those of the crystal; each equal site then has as many votes on what it holds.
+    For cells of 10 to 1000 atoms and three or more equal sites, where `find_point_defects` says
+    that there are too few primitive cells.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        One frame (Å), periodic in three directions.
+
+    Returns
+    -------
+    PointDefects
+        Undecided where the cell has fewer than four operations, as a melt or a glass.
+
+    Raises
+    ------
+    ValueError
+        As `find_point_defects`.
+    """
+    positions, numbers, cell, pbc = _checked(atoms)
+    crystal, told = explain_unit_cell(positions, numbers, cell, pbc)
+    if crystal is None:
+        return PointDefects([], np.zeros(len(atoms), bool), False, told)
+    sites, notes = name_defects(crystal, positions, numbers, cell, pbc)
+    return PointDefects(sites, marked_atoms(sites, len(atoms)), True, told + notes, crystal)
 
 
 def marked_atoms(sites: Sequence[Site], n_atoms: int) -> np.ndarray:

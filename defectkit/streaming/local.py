@@ -86,6 +86,5 @@ def check_client(client: Any) -> None:
         )
     if find_spec("distributed") is None:
         raise ImportError(
-            "sharing frames among processes needs Dask; install it with "
-            "`pip install 'defectkit[dask]'`."
+            "sharing frames among processes needs Dask; install it with `pip install distributed`."
         )

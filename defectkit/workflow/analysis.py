@@ -32,7 +32,7 @@ from .doubts import (
     without_other_cell,
 )
 from .molecules import is_island, molecules
-from .ordered import ordered_by_symmetry
+from .ordered import is_whole_unit_cell, ordered_by_symmetry, told_by_symmetry
 from .refine import refined
 from .sheets import edges, is_sheet
 from .site_groups import WATER
@@ -201,6 +201,8 @@ def _analysed_body(number, atoms, water, hints):
         if water
         else find_point_defects(atoms, flagged=hints)
     )
+    if not water and all(d.kind == "cavity" for d in extended):
+        point = told_by_symmetry(point, atoms)
     if named_as is not None and not point.decided and ordered <= CRYSTALLINE:
         named_as = without_chance_prototype(named_as, atoms, outside.astype(int))
     structure = without_chance_cubic(structure, point, extended)
@@ -214,7 +216,7 @@ def _analysed_body(number, atoms, water, hints):
     if sheet and named_as is not None:
         extended += edges(atoms, point.flagged)
     named_as, point, group = ordered_by_symmetry(atoms, structure, named_as, point)
-    if group is not None:  # the pores of a zeolite are no voids in it
+    if group is not None or is_whole_unit_cell(point):  # the pores of a zeolite are no voids
         extended = [d for d in extended if d.kind != "cavity"]
     point = told_of_solution(point, len(atoms))
     return FrameAnalysis(number, atoms, structure, point, extended, named_as, group=group)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..defects import PointDefects
+from ..defects import PointDefects, find_in_unit_cell
 from ..defects.point_defects import marked_atoms
 from ..phases.compounds import UNKNOWN, Prototype
 from ..phases.space_groups import SpaceGroup, space_group
@@ -52,6 +52,20 @@ def ordered_by_symmetry(
     return compound, without_ordered(point, group), None if named else group
 
 
+def told_by_symmetry(point: PointDefects, atoms: Atoms) -> PointDefects:
+    """The point defects of a unit cell's symmetry, where translations do not explain the frame."""
+    if point.crystal is not None:
+        return point
+    found = find_in_unit_cell(atoms)
+    return found if found.decided else point
+
+
+def is_whole_unit_cell(point: PointDefects) -> bool:
+    """Whether the symmetry of one unit cell explains all atoms and leaves no site vacant."""
+    crystal = point.crystal
+    return crystal is not None and crystal.lattice.multiplicity == 1 and not len(crystal.vacant)
+
+
 def without_ordered(point: PointDefects, group: SpaceGroup) -> PointDefects:
     """The point defects less those that are the order of the crystal itself.
 
@@ -79,6 +93,8 @@ def without_ordered(point: PointDefects, group: SpaceGroup) -> PointDefects:
         if len(site.atoms) != 1 or (site.kind, group.equivalent[site.atoms[0]]) not in regular
     ]
     if len(kept) == len(point.sites):
+        if is_whole_unit_cell(point):
+            return replace(point, reason=f"{point.reason}; {group.words}")
         return point
     told = (
         f"{point.reason}; {len(point.sites) - len(kept)} atoms on other sites are equivalent, an "
