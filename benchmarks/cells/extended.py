@@ -284,14 +284,14 @@ def alloy(rng):
 
 
 def compounds(rng):
-    from defectkit.phases.compounds import prototypes
+    from defectkit.phases.prototypes import COMMON, prototypes
 
     for name, ideal in prototypes().items():
         repeat = [3 if p else 1 for p in ideal.pbc] if len(ideal) < 13 else [2, 2, 1]
         cell = ideal * repeat
         strain = np.eye(3) * rng.uniform(0.9, 1.1) + rng.normal(0, 0.004, (3, 3))
         cell.set_cell(cell.cell.array @ strain, scale_atoms=True)
-        yield name, shaken(cell, 0.08, nearest(cell), rng)
+        yield COMMON.get(name, name), shaken(cell, 0.08, nearest(cell), rng)
 
 
 def reference_defects(atoms):

@@ -27,6 +27,7 @@ AS_NEAR = 1.5  # times the misfit of a nearer prototype that the angles contradi
 MOST_BONDS = 8  # neighbours of another element that are bonds
 BROKEN, FORMED = 1.3, 1.2  # mean lengths: a longer one is no bond, a shorter one is one more
 HEATS = (0.0, 0.04, 0.08)  # rattles (of the nearest distance) that prototypes are compared at
+SMOOTH = 0.5  # of the atoms fit one template, by which heat was taken out of their positions
 HOTTEST = 0.12  # at which angles are, too
 HOT = 0.08  # spread of the distance to the nearest unlike atom beyond which they may be so hot
 # The crystal of all atoms together, where they fit one.
@@ -37,6 +38,8 @@ BLIND = {
     "caesium chloride (B2)": "bcc",
     "L1_2": "fcc",
     "L1_0": "fcc",
+    "D0_22": "fcc",
+    "alpha-NaFeO2": "simple cubic",
     "D0_3": "bcc",
     "boron nitride sheet": "graphene",
 }
@@ -178,7 +181,8 @@ def prototype(
         )
     place = atoms.copy()
     blind = ""
-    if types is not None and len(types.positions) == len(atoms) and not types.sublattice.any():
+    smooth = types is not None and fraction >= SMOOTH and len(types.positions) == len(atoms)
+    if types is not None and smooth and not types.sublattice.any():
         place.positions = types.positions
         blind = main if fraction >= 0.6 else ""
     vectors = surroundings(place, NEIGHBOURS, inside)
@@ -188,10 +192,11 @@ def prototype(
     nearest, scores = scores[:1], [s for s in scores if s not in refused]
     limit = min([NEAR, *(AS_NEAR * s[0] for s in refused)])
     if scores and scores[0][0] < limit and not (alloy and scores[0][0] > 0.5 * NEAR):
-        misfit, name, pairing = scores[0]
+        misfit, variant, pairing = scores[0]
+        name = COMMON.get(variant, variant)
         sites = {} if name in EQUAL else {str(k): t for t, k in pairing.items()}
         misfit = max(misfit, 1e-9)
-        following = next((s for s in scores if s[1] != name), None)
+        following = next((s for s in scores if COMMON.get(s[1], s[1]) != name), None)
         margin = 1 - misfit / following[0] if following else 1.0
         second = following[1] if following else ""
         words = f"shells of neighbours as in {name} within {misfit:.1%} of the spacing" + (

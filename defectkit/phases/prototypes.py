@@ -40,6 +40,7 @@ _BY_SPACE_GROUP = {
         [8.08] * 3 + _CUBIC,
     ),
     "pyrite": (["Fe", "S"], [(0, 0, 0), (0.385, 0.385, 0.385)], 205, [5.42] * 3 + _CUBIC),
+    "marcasite": (["Fe", "S"], [(0, 0, 0), (0.2, 0.378, 0)], 58, [4.44, 5.42, 3.39, *_CUBIC]),
     "alpha quartz": (
         ["Si", "O"],
         [(0.47, 0, 2 / 3), (0.414, 0.267, 0.786)],
@@ -53,6 +54,48 @@ _BY_SPACE_GROUP = {
         [5.79] * 3 + _CUBIC,
     ),
     "A15": (["Si", "Cr"], [(0, 0, 0), (0.25, 0, 0.5)], 223, [4.56] * 3 + _CUBIC),
+    "D0_22": (
+        ["Ti", "Al", "Al"],
+        [(0, 0, 0), (0, 0, 0.5), (0, 0.5, 0.25)],
+        139,
+        [3.85, 3.85, 8.6, *_CUBIC],
+    ),
+    "tungsten carbide": (
+        ["W", "C"],
+        [(0, 0, 0), (1 / 3, 2 / 3, 0.5)],
+        187,
+        [2.906, 2.906, 2.837, 90, 90, 120],
+    ),
+    "cadmium iodide": (
+        ["Cd", "I"],
+        [(0, 0, 0), (1 / 3, 2 / 3, 0.25)],
+        164,
+        [4.24, 4.24, 6.84, 90, 90, 120],
+    ),
+    "skutterudite": (
+        ["Co", "Sb"],
+        [(0.25, 0.25, 0.25), (0, 0.335, 0.158)],
+        204,
+        [9.04] * 3 + _CUBIC,
+    ),
+    "bixbyite": (
+        ["Y", "Y", "O"],
+        [(0.25, 0.25, 0.25), (-0.0327, 0, 0.25), (0.391, 0.152, 0.380)],
+        206,
+        [10.6] * 3 + _CUBIC,
+    ),
+    "alpha-NaFeO2": (
+        ["Li", "Co", "O"],
+        [(0, 0, 0.5), (0, 0, 0), (0, 0, 0.26)],
+        166,
+        [2.816, 2.816, 14.05, 90, 90, 120],
+    ),
+    "garnet": (
+        ["Y", "Al", "Al", "O"],
+        [(1 / 8, 0, 1 / 4), (0, 0, 0), (3 / 8, 0, 1 / 4), (-0.0306, 0.0512, 0.15)],
+        230,
+        [12.01] * 3 + _CUBIC,
+    ),
 }
 #: Elements, fractional positions and edges (Å) of cells that are written out.
 _WRITTEN_OUT = {
@@ -85,6 +128,7 @@ _OF_ELEMENTS = {
 COMMON = {f"A7 ({e})": "grey arsenic (A7)" for e in ("As", "Sb", "Bi")} | {
     f"A8 ({e})": "trigonal selenium (A8)" for e in ("Se", "Te")
 }
+COMMON["1T cadmium iodide sheet (thick)"] = "1T cadmium iodide sheet"
 
 
 @cache
@@ -130,10 +174,24 @@ def _sheets():
         cell=[[a, 0, 0], [-a / 2, a * 3**0.5 / 2, 0], [0, 0, 12]],
         **flat,
     )
+    iodide, thick = (
+        Atoms(
+            "CdI2",
+            [(0, 0, 0), (a / 2, a / 12**0.5, height), (0, a / 3**0.5, -height)],
+            cell=molybdenite.cell,
+            **flat,
+        )
+        for height in (1.26, half)  # as in CdI2, and as in 1T MoS2
+    )
     nitride = Atoms(
         "BN",
         [(0, 0, 0), (1.25, 0.7217, 0)],
         cell=[[2.5, 0, 0], [-1.25, 2.165, 0], [0, 0, 12]],
         **flat,
     )
-    return {"2H molybdenite sheet": molybdenite, "boron nitride sheet": nitride}
+    return {
+        "2H molybdenite sheet": molybdenite,
+        "1T cadmium iodide sheet": iodide,
+        "1T cadmium iodide sheet (thick)": thick,
+        "boron nitride sheet": nitride,
+    }

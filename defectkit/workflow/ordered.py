@@ -23,6 +23,8 @@ ALLOY, ORDERED = " random alloy", " superstructure"
 CRYSTALLINE = 0.5  # of the atoms fit a template: the crystal has a name without its space group
 ALIKE = 0.5  # inequivalent atoms of the primitive cell of an alloy that is ordered
 ORBIT = 4  # equal defects of the primitive cell, brought on one another by symmetry
+MOST_CELLS = 16  # primitive cells of a frame that may be one unit cell of another crystal
+SHARPER = 0.6  # of the displacements from the sites of a pseudo-symmetry
 CROWDED = 0.1  # point defects of all atoms
 DISPLACED = 0.15  # Å: rms displacement from a lattice that a perfect cell does not need
 
@@ -53,11 +55,19 @@ def ordered_by_symmetry(
 
 
 def told_by_symmetry(point: PointDefects, atoms: Atoms) -> PointDefects:
-    """The point defects of a unit cell's symmetry, where translations do not explain the frame."""
-    if point.crystal is not None:
+    """The point defects of a unit cell's symmetry, where translations explain the frame worse.
+
+    Bixbyite, of which a quarter of the anions is missing, is nearly fluorite.
+    """
+    crystal = point.crystal
+    few = len(point.sites) < ORBIT
+    if crystal is not None and (few or crystal.lattice.multiplicity > MOST_CELLS):
         return point
     found = find_in_unit_cell(atoms)
-    return found if found.decided else point
+    if not found.decided or crystal is None:
+        return found if found.decided else point
+    sharper = found.crystal is not None and found.crystal.rms < SHARPER * crystal.rms
+    return found if sharper and len(found.sites) < len(point.sites) else point
 
 
 def is_whole_unit_cell(point: PointDefects) -> bool:
