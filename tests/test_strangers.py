@@ -232,8 +232,10 @@ def test_a_particle_is_not_called_liquid():
         (Icosahedron("Cu", 4), "icosahedron, multiply twinned", 30 / 55),
         (Icosahedron("Cu", 5), "icosahedron, multiply twinned", 90 / 147),
         (Decahedron("Ag", 5, 4, 0), "close-packed, multiply twinned", 0.5),
+        (Decahedron("Pd", 4, 2, 0), "close-packed, multiply twinned", 0.75),
+        (Decahedron("Pt", 4, 3, 0), "close-packed, multiply twinned", 0.65),
     ],
-    ids=["Cu147", "Cu309", "Ag decahedron"],
+    ids=["Cu147", "Cu309", "Ag decahedron", "Pd decahedron", "Pt decahedron"],
 )
 def test_a_multiply_twinned_particle_is_no_unknown_structure(particle, name, hcp):
     result, names = answer(rattled(particle))
@@ -242,6 +244,12 @@ def test_a_multiply_twinned_particle_is_no_unknown_structure(particle, name, hcp
     told = told if isinstance(told, str) else told.iloc[0]
     share = float(told.partition("% hcp")[0].split()[-1]) / 100
     assert abs(share - hcp) < 0.12 and "twin planes" in told
+
+
+def test_the_icosahedron_of_55_atoms_is_no_droplet():
+    result, names = answer(rattled(Icosahedron("Ni", 3)))
+    assert names == {"cluster surface", "icosahedron, multiply twinned"}
+    assert not len(result.defects)
 
 
 def test_a_free_cube_of_salt_is_rock_salt_inside():

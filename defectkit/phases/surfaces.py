@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .crystals import Structure
     from .regions import Region
 
+MOST_MISSED = 2  # atoms that a translation in the plane brings on none: an edge has more
+FEWEST_REPEATS = 6  # atoms of the rarest element in a full layer
 ALIKE = 0.75  # of the layers inside: in other crystals a small layer is no part of a larger one
 
 
@@ -181,7 +183,8 @@ def features(
             continue
         if coverage > 0.25 and set(atoms.numbers[members]) < elements:
             continue  # the outermost part of a full layer
-        found += _partial_layer(atoms, structure, side, rank, members, i_j)
+        if not _repeats(atoms, structure.spacing, inner, members):
+            found += _partial_layer(atoms, structure, side, rank, members, i_j)
         if coverage > 0.55:
             break
     return found
@@ -200,6 +203,37 @@ def _is_of_rows(structure, inner, i, j, vectors):
     flags[inner] = True
     part = max(groups(len(flags), i, j, flags), key=len)
     return len(unwrapped(part, i, j, vectors)[1]) < 2
+
+
+def _repeats(atoms, spacing, inner, members):
+    """Whether a part of a layer of several elements repeats in the plane as a full one does.
+
+    Crystals of such layers end in a part of one; a terrace has edges.
+    """
+    kinds, count = np.unique(atoms.numbers[inner], return_counts=True)
+    full = atoms.positions[inner[atoms.numbers[inner] == kinds[count.argmin()]]]
+    if len(kinds) == 1 or len(full) < FEWEST_REPEATS:
+        return False
+    box, pbc = atoms.cell.complete().array, np.asarray(atoms.pbc)
+    reach = 3.0 * spacing
+    tree, _ = periodic_tree(full, box, pbc, reach)
+    near = tree.query_ball_point(full, reach)
+    steps = np.concatenate([tree.data[n] - place for n, place in zip(near, full, strict=True)])
+    length = np.linalg.norm(steps, axis=1)
+    steps = steps[(length > 0.1) & (length < 1.2 * length[length > 0.1].min(initial=np.inf))]
+
+    def missed(places, step):
+        targets, _ = periodic_tree(places, box, pbc, reach)
+        fraction = (places + step) @ np.linalg.inv(box)
+        inside = (fraction - np.floor(fraction) * pbc) @ box
+        return int((targets.query(inside)[0] > 0.35 * spacing).sum())
+
+    usual = _usual_steps(steps) if len(steps) else []
+    steps = [step for step in usual if missed(full, step) <= MOST_MISSED]
+    parts = [atoms.positions[members[atoms.numbers[members] == kind]] for kind in kinds]
+    return len(steps) > 0 and all(
+        missed(part, step) <= MOST_MISSED for part in parts if len(part) for step in steps
+    )
 
 
 def _layer_reach(structure, inner):

@@ -6,14 +6,16 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import gcd
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..phases import is_disordered
-from ..phases.classical import classical_types
 from ..phases.compounds import BLIND, prototypes
+from .members import commonest, rows_of, share_of
+from .particles import BELOW, BESIDE, below_surface, name_in_particle, of_twins
 from .site_groups import WATER, molecule_of
 
 if TYPE_CHECKING:
@@ -48,11 +50,6 @@ ELECTRONEGATIVE = (
 MOST_COMPOUNDS = 20
 STACKINGS = (("zinc blende", "wurtzite"), ("diamond", "hexagonal diamond"), ("fcc", "hcp"))
 LATTICES = ("fcc", "hcp", "bcc", "diamond", "hexagonal diamond")  # in whatever order of elements
-BELOW = 0.8  # share of a cluster next to a surface that names it so
-LEAST_CRYSTAL = 0.2  # of the atoms inside a body whose surface hides what lies below it
-PACKINGS = ("fcc", "hcp", "icosahedral")
-PACKED, TWINNED = 0.4, 0.05  # shares inside a particle that are close-packed, and hcp
-_BELOW = "below the surface"
 AROUND = 0.5  # share of a cluster beside point defects that names it so
 
 
@@ -131,7 +128,7 @@ def _compound_of(label, made, compounds):
     weight = {}
     for frame, known in compounds.items():
         name = None if known is None else known[0]
-        weight[name] = weight.get(name, 0) + len(_rows(label, made, frame))
+        weight[name] = weight.get(name, 0) + len(rows_of(label, made, frame))
     best = max(weight, key=weight.__getitem__)
     return next(
         known for known in compounds.values() if (None if known is None else known[0]) == best
@@ -185,7 +182,7 @@ def cluster_name(
     beside = _beside_point_defects(label, made, analyses)
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are beside one"
-    name, share, coherent = _commonest(label, made, analyses)
+    name, share, coherent = commonest(label, made, analyses)
     if made["water"] and (made["group"][made["labels"] == label] > 0).all():
         return f"ions in {name}", share, f"the water around {share:.0%} of them"
     if made["water"] and name == "other":
@@ -199,7 +196,7 @@ def cluster_name(
         and coherent < INCOHERENT
         and not (known or any(a.point.decided or a.group is not None for a in analyses))
     ):
-        called = _of_a_particle(label, made, analyses)
+        called = name_in_particle(label, made, analyses)
         if called:
             return called
         if row["coordination"] < LONE and all(_is_thin(a.atoms) for a in analyses):
@@ -217,9 +214,13 @@ def cluster_name(
         sure = not compound[0].startswith("unknown")
         called = compound[0] if sure else f"unknown crystal, {row['coordination']:.1f} neighbours"
         return called, compound[1], compound[2]
+    if name == "hcp" and of_twins(label, made, analyses):
+        called = name_in_particle(label, made, analyses, twinned=True)
+        if called:
+            return called
     if share >= MAJORITY and name != "other":
         return _by_template(label, made, analyses, compound, name, share)
-    beside = _share(label, made, analyses, _near_point_defects)
+    beside = share_of(label, made, analyses, _near_point_defects)
     if beside >= AROUND:
         return "around point defects", beside, f"{beside:.0%} of its atoms are near one"
     return _without_template(label, made, analyses, row, f"{share:.0%} {name}")
@@ -227,12 +228,12 @@ def cluster_name(
 
 def _without_template(label, made, analyses, row, most):
     """Name of a cluster that fits no template, compound or defect."""
-    called = _of_a_particle(label, made, analyses)
+    called = name_in_particle(label, made, analyses)
     if called:
         return called
-    below = _share(label, made, analyses, _below_surface)
-    if below >= BELOW:
-        return _BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
+    below = share_of(label, made, analyses, below_surface)
+    if below >= BESIDE:
+        return BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
     group = next((a.group for a in analyses if a.group is not None), None)
     if group is not None:
         return f"unknown crystal, {row['coordination']:.1f} neighbours", 0.0, group.words
@@ -245,11 +246,11 @@ def _without_template(label, made, analyses, row, most):
 
 def _by_template(label, made, analyses, compound, name, share):
     """Name by the template of most atoms, unless one element of a compound is so by itself."""
-    lattice = _share(label, made, analyses, _between_others)
+    lattice = share_of(label, made, analyses, _between_others)
     if compound is not None and name in LATTICES and lattice > MAJORITY:
         words = f"{share:.0%} of this element's atoms by themselves; {compound[2]}"
         return f"unknown crystal, atoms on {name} sites", 0.0, words
-    stacked = name == "graphene" and _share(label, made, analyses, _stacked) > MAJORITY
+    stacked = name == "graphene" and share_of(label, made, analyses, _stacked) > MAJORITY
     called, more = ("graphite", ", layers on each other") if stacked else (name, "")
     more += "" if compound is None else "; elements in no known order"
     return called, share, f"template of {share:.0%} of its atoms{more}"
@@ -261,110 +262,36 @@ def _between_others(a):
     return a.structure.sublattice & (a.atoms.numbers[nearest] != a.atoms.numbers)
 
 
-def _rows(label, made, frame):
-    return np.flatnonzero((made["labels"] == label) & (made["frame"] == frame))
-
-
 def _molecules_of(label, made, analyses):
     """Formulas of the molecules in the frames of most of a cluster's atoms, or None."""
     count = Counter()
     for a in analyses:
-        count[a.molecules] += len(_rows(label, made, a.frame))
+        count[a.molecules] += len(rows_of(label, made, a.frame))
     return count.most_common(1)[0][0] if count else None
-
-
-def _share(label, made, analyses, of_frame):
-    """Share of a cluster's environments in analysed frames for which of_frame gives True."""
-    hit = total = 0
-    for a in analyses:
-        atoms = made["atom"][_rows(label, made, a.frame)]
-        flags = of_frame(a)
-        hit, total = hit + int(flags[atoms].sum()), total + len(atoms)
-    return hit / total if total else 0.0
 
 
 def _extended_kind(label, made, analyses):
     kinds = sorted({d.kind for a in analyses for d in a.extended})
 
-    def flags(a, kind):
+    def flags(kind, a):
         found = np.zeros(len(a.atoms), bool)
         for d in a.extended:
             if d.kind == kind:
                 found[d.atoms] = True
         return found
 
-    shares = {
-        kind: _share(label, made, analyses, lambda a, kind=kind: flags(a, kind)) for kind in kinds
-    }
+    shares = {kind: share_of(label, made, analyses, partial(flags, kind)) for kind in kinds}
     best = max(shares, key=shares.__getitem__, default="")
     return best, shares.get(best, 0.0)
 
 
 def _beside_point_defects(label, made, analyses):
-    return _share(
+    return share_of(
         label,
         made,
         analyses,
         lambda a: a.point.flagged if a.point.decided else np.zeros(len(a.atoms), bool),
     )
-
-
-def _of_a_particle(label, made, analyses):
-    """Name of atoms of no one crystal in a particle: below its surface, or of many twins; or None.
-
-    Common neighbour analysis finds fcc, hcp or icosahedral order at less than a fifth of the
-    atoms of a droplet.
-    """
-    open_ones = [
-        a
-        for a in analyses
-        if not a.atoms.pbc.all() or any(d.kind == "cluster surface" for d in a.extended)
-    ]
-    if not open_ones:
-        return None
-    below = _share(label, made, open_ones, _below_surface)
-    if below >= BELOW:
-        return _BELOW, below, f"{below:.0%} of its atoms are next to the surface of a crystal"
-    types = np.concatenate([_types_inside(a) for a in open_ones])
-    share = {kind: float((types == kind).mean()) if len(types) else 0.0 for kind in PACKINGS}
-    packed = sum(share.values())
-    if packed < PACKED or share["hcp"] < TWINNED:
-        return None
-    called = "close-packed, multiply twinned"
-    if (types == "icosahedral").sum() == len(open_ones):
-        called = "icosahedron, multiply twinned"
-    told = ", ".join(f"{part:.0%} {kind}" for kind, part in share.items() if part >= 0.005)
-    words = (
-        f"common neighbour analysis of the atoms inside: {told}; the hcp atoms are twin planes "
-        "between fcc parts in many orientations"
-    )
-    if called.startswith("icosahedron"):
-        words += ", which meet at one icosahedral atom"
-    return called, packed, words
-
-
-def _outside(a):
-    """Flags of the atoms at a surface."""
-    flags = np.zeros(len(a.atoms), bool)
-    for d in a.extended:
-        if "surface" in d.kind or d.kind == "cavity":
-            flags[d.atoms] = True
-    return flags
-
-
-def _below_surface(a):
-    """Flags of the atoms beside the surface of a body that is crystalline inside."""
-    outside, crystalline = _outside(a), a.structure.codes > 0
-    if outside.all() or crystalline[~outside].mean() < LEAST_CRYSTAL:
-        return np.zeros(len(a.atoms), bool)
-    return outside[a.structure.neighbours[:, :14]].any(axis=1)
-
-
-def _types_inside(a):
-    """Structure of the atoms inside a particle by common neighbour analysis."""
-    outside = _outside(a)
-    types = classical_types(a.atoms).get("common neighbour analysis")
-    return np.zeros(0, "<U20") if not outside.any() or types is None else types[~outside]
 
 
 def _stacked(a):
@@ -379,17 +306,3 @@ def _near_point_defects(a):
     """Flags of the atoms beside point defects and of their neighbours."""
     flags = a.point.flagged if a.point.decided else np.zeros(len(a.atoms), bool)
     return flags | flags[a.structure.neighbours[:, :12]].any(axis=1)
-
-
-def _commonest(label, made, analyses):
-    """Commonest structure of a cluster, its share, and how far neighbours are oriented alike."""
-    count, coherent = {}, []
-    for a in analyses:
-        atoms = made["atom"][_rows(label, made, a.frame)]
-        coherent.append(a.structure.coherent[atoms])
-        for code, n in enumerate(np.bincount(a.structure.codes[atoms])):
-            count[a.structure.names[code]] = count.get(a.structure.names[code], 0) + int(n)
-    total = sum(count.values())
-    best = max(count, key=count.__getitem__, default="")
-    alike = np.concatenate(coherent) if coherent else np.zeros(0)
-    return best, count[best] / total if total else 0.0, float(alike.mean()) if len(alike) else 0.0
