@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .crystals import Structure
     from .regions import Region
 
+A_PART = 0.8  # of a full layer: more is one with gaps
 MOST_MISSED = 2  # atoms that a translation in the plane brings on none: an edge has more
 FEWEST_REPEATS = 6  # atoms of the rarest element in a full layer
 ALIKE = 0.75  # of the layers inside: in other crystals a small layer is no part of a larger one
@@ -183,7 +184,8 @@ def features(
             continue
         if coverage > 0.25 and set(atoms.numbers[members]) < elements:
             continue  # the outermost part of a full layer
-        if not _repeats(atoms, structure.spacing, inner, members):
+        part = coverage < A_PART and _repeats(atoms, structure.spacing, inner, members)
+        if not part:
             found += _partial_layer(atoms, structure, side, rank, members, i_j)
         if coverage > 0.55:
             break
