@@ -27,6 +27,7 @@ from .doubts import (
     without_chance_cubic,
     without_chance_prototype,
     without_disturbed,
+    without_doubtful_holes,
     without_doubtful_lines,
     without_doubtful_walls,
     without_other_cell,
@@ -212,6 +213,7 @@ def _analysed_body(number, atoms, water, hints):
     named_as = without_other_cell(named_as, point, extended)
     extended = without_doubtful_lines(extended, point)
     extended = without_doubtful_walls(extended, point, structure)
+    extended = without_doubtful_holes(extended, point, atoms)
     point = without_disturbed(point, extended, structure, atoms)
     if sheet and named_as is not None:
         extended += edges(atoms, point.flagged)

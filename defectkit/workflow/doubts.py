@@ -163,6 +163,27 @@ def without_doubtful_walls(
     return [d for d in extended if not is_none(d)]
 
 
+def without_doubtful_holes(
+    extended: list[ExtendedDefect], point: PointDefects, atoms: Atoms
+) -> list[ExtendedDefect]:
+    """The extended defects less surface vacancies where a lattice of all atoms has no vacant site.
+
+    Layers of several elements have gaps of their own.
+    """
+    crystal = point.crystal
+    if crystal is None or crystal.explained < WHOLE:
+        return extended
+    vacant = np.array([s.position for s in point.sites if s.kind in VACANT]).reshape(-1, 3)
+
+    def is_none(defect):
+        if defect.kind != "surface vacancy":
+            return False
+        away = find_mic(vacant - defect.position, atoms.cell, atoms.pbc)[1] if len(vacant) else []
+        return not (np.asarray(away) < SAME_PLACE).any()
+
+    return [d for d in extended if not is_none(d)]
+
+
 def disturbed_atoms(
     extended: list[ExtendedDefect], structure: Structure
 ) -> tuple[np.ndarray, np.ndarray]:
