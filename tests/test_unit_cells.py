@@ -4,7 +4,7 @@ import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, make_supercell
 from ase.spacegroup import crystal
 
 import defectkit as dk
@@ -211,3 +211,182 @@ def test_supercells_are_left_to_their_translations():
     del atoms[5]
     assert not find_in_unit_cell(atoms).decided
     assert len(find_point_defects(atoms).sites) == 1
+
+
+# what identify makes of it
+
+
+def linde_a():
+    """Zeolite of silica, LTA in Pm-3m: 72 atoms around a cavity."""
+    return crystal(
+        ["Si", "O", "O", "O"],
+        [(0, 0.183, 0.37), (0, 0.223, 0.5), (0, 0.293, 0.293), (0.11, 0.11, 0.342)],
+        spacegroup=221,
+        cellpar=[11.9] * 3 + [90] * 3,
+    )
+
+
+def kyanite():
+    """Al2SiO5, P-1: two operations (Winter and Ghose, Am. Mineral. 64, 573 (1979))."""
+    return crystal(
+        ["Al"] * 4 + ["Si"] * 2 + ["O"] * 10,
+        [
+            (0.3254, 0.7040, 0.4582),
+            (0.2974, 0.6989, 0.9505),
+            (0.0998, 0.3862, 0.6403),
+            (0.1120, 0.9175, 0.1649),
+            (0.2962, 0.0649, 0.7066),
+            (0.2910, 0.3317, 0.1892),
+            (0.1095, 0.1468, 0.1288),
+            (0.1230, 0.6856, 0.1812),
+            (0.2747, 0.4545, 0.9547),
+            (0.2831, 0.9354, 0.9353),
+            (0.1084, 0.1520, 0.6669),
+            (0.1219, 0.6307, 0.6389),
+            (0.2822, 0.4453, 0.4288),
+            (0.2915, 0.9467, 0.4659),
+            (0.5008, 0.2749, 0.2440),
+            (0.5015, 0.2312, 0.7553),
+        ],
+        spacegroup=2,
+        cellpar=[7.126, 7.852, 5.572, 89.99, 101.11, 106.03],
+    )
+
+
+def garnet():
+    return crystal(
+        ["Y", "Al", "Al", "O"],
+        [(1 / 8, 0, 1 / 4), (0, 0, 0), (3 / 8, 0, 1 / 4), (-0.0306, 0.0512, 0.15)],
+        spacegroup=230,
+        cellpar=[12.01] * 3 + [90] * 3,
+    )
+
+
+def answer(atoms):
+    result = dk.identify(atoms, progress=False)
+    return result, set(result.phases["name"])
+
+
+@pytest.mark.parametrize("element", ["O", "Si"])
+def test_the_pore_of_a_zeolite_hides_no_vacancy(element):
+    atoms = linde_a()
+    atoms.rattle(0.05, seed=51)
+    result, _ = answer(atoms)
+    assert len(result.defects) == len(result.extended) == 0
+    gone = one_of(atoms, element, seed=52)
+    place = atoms.positions[gone].copy()
+    del atoms[gone]
+    result, _ = answer(atoms)
+    (row,) = result.defects.to_dict("records")
+    assert (row["kind"], row["element"]) == ("vacancy", element)
+    assert away(row["position_A"], place, atoms) < 0.4
+    assert not len(result.extended)
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_cell_of_two_operations_is_a_crystal_though_its_defects_cannot_be_told(missing):
+    atoms = kyanite()
+    atoms.rattle(0.04, seed=53)
+    if missing:
+        del atoms[one_of(atoms, "O", seed=54)]
+    result, names = answer(atoms)
+    assert all(name.startswith("unknown crystal") for name in names)
+    assert "no point defect" not in result.summary()
+    assert result.phases["basis"].str.contains("2 symmetry operations of the cell").any()
+
+
+def test_a_vacancy_among_two_equals_leaves_a_crystal():
+    atoms = alpha_manganese()
+    atoms.rattle(0.04, seed=55)
+    del atoms[1]
+    result, names = answer(atoms)
+    assert all(name.startswith("unknown crystal") for name in names)
+    assert "no point defect" not in result.summary()
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5])
+def test_a_site_that_two_elements_share_is_no_disorder_and_no_antisite(share):
+    atoms = garnet()
+    atoms.rattle(0.05, seed=56)
+    yttrium = np.flatnonzero(atoms.symbols == "Y")
+    drawn = np.random.default_rng(57).permutation(yttrium)[: round(share * len(yttrium))]
+    atoms.symbols[drawn] = "Gd"
+    result, names = answer(atoms)
+    assert not any("liquid" in name for name in names)
+    assert not len(result.defects)
+
+
+def test_gamma_brass_is_no_bcc_with_vacancies():
+    atoms = heated("gamma brass", 0.04, seed=58)
+    assert not len(answer(atoms)[0].defects)
+    gone = one_of(atoms, "Zn", seed=59)
+    place = atoms.positions[gone].copy()
+    del atoms[gone]
+    (row,) = answer(atoms)[0].defects.to_dict("records")
+    assert (row["kind"], row["element"]) == ("vacancy", "Zn")
+    assert away(row["position_A"], place, atoms) < 0.4
+
+
+def test_two_crystals_that_mirror_each_other_are_not_one_without_defects():
+    """A boundary of strontium titanate on both sides of a mirror plane."""
+    grain = make_supercell(
+        Atoms(
+            "SrTiO3",
+            scaled_positions=[
+                (0, 0, 0),
+                (0.5, 0.5, 0.5),
+                (0.5, 0.5, 0),
+                (0.5, 0, 0.5),
+                (0, 0.5, 0.5),
+            ],
+            cell=[3.9] * 3,
+            pbc=True,
+        ),
+        [[2, 1, 0], [-1, 2, 0], [0, 0, 1]],
+    )
+    grain.set_cell(np.diag(grain.cell.lengths()), scale_atoms=True)
+    grain.positions += 1e-3
+    grain.wrap()
+    grain = grain.repeat((4, 1, 1))
+    other, x = grain.copy(), grain.positions[:, 0]
+    other.positions[:, 0] = 2 * x.max() + 1.3 - x
+    both = grain + other
+    both.set_cell([2 * np.ptp(x) + 2.6, *grain.cell.lengths()[1:]])
+    both.wrap()
+    both = both.repeat((1, 1, 2))
+    both.rattle(0.03, seed=60)
+    assert not find_in_unit_cell(both).decided
+    assert "no point defect" not in answer(both)[0].summary()
+
+
+def test_where_most_atoms_have_no_two_equals_nothing_is_told():
+    """MgZn2 in its cell of twelve atoms: four and two of a kind beside six."""
+    atoms = crystal(
+        ["Mg", "Zn", "Zn"],
+        [(1 / 3, 2 / 3, 0.062), (0, 0, 0), (0.83, 0.66, 0.25)],
+        spacegroup=194,
+        cellpar=[5.22, 5.22, 8.57, 90, 90, 120],
+    )
+    atoms.rattle(0.03, seed=61)
+    found = find_in_unit_cell(atoms)
+    assert not found.decided
+    assert found.reason == "too few equal sites in the unit cell to tell point defects"
+
+
+@pytest.mark.parametrize(
+    ("cell", "other"),
+    [
+        (bulk("Cu", a=3.9, cubic=True).repeat(2), "Au"),
+        (bulk("Si", cubic=True).repeat(2), "Ge"),
+        (bulk("Ti", orthorhombic=True).repeat((4, 2, 2)), "Zr"),
+        (bulk("Nb", cubic=True).repeat(3), "Ta"),
+    ],
+    ids=["CuAu", "SiGe", "TiZr", "NbTa"],
+)
+def test_random_alloys_have_no_antisites_of_a_superlattice_by_chance(cell, other):
+    for seed in range(70, 80):
+        atoms = cell.copy()
+        drawn = np.random.default_rng(seed).permutation(len(atoms))[: len(atoms) // 2]
+        atoms.symbols[drawn] = other
+        atoms.rattle(0.04, seed=seed)
+        assert not find_point_defects(atoms).sites

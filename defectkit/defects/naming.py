@@ -278,7 +278,11 @@ def _wrong_elements(namer):
     sites, numbers = namer.sites, namer.numbers
     on = np.flatnonzero(sites.site_of >= 0)
     basis = sites.site_basis[sites.site_of[on]]
-    wrong = (numbers[on] != sites.numbers[basis]) & namer.pure(sites.site_of[on])
+    other, pure = numbers[on] != sites.numbers[basis], namer.pure(sites.site_of[on])
+    pair = np.sort(np.stack([numbers[on], sites.numbers[basis]], axis=1), axis=1)
+    # of elements that share some sites others are soon pure by chance
+    mixed = {tuple(p) for p in pair[other & ~pure].tolist()}
+    wrong = other & pure & np.array([tuple(p) not in mixed for p in pair.tolist()], bool)
     found = []
     for atom in on[wrong]:
         site = sites.site_of[atom]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -18,6 +19,9 @@ from .crystal import MAX_BASIS, Crystal, of_sites
 from .geometry import ghosts, wrap
 from .lattice_sites import basis_sites, elements_of
 from .translations import TOLERANCE, Frame, Lattice, prepare
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 FEWEST = 4  # operations with the identity: fewer cannot outvote a defect
 FIRST = 10  # atoms that an operation is tried on first,
@@ -32,6 +36,10 @@ MAX_OPERATIONS = 192  # of the largest space groups in their conventional cells
 MOST_CENTRINGS = 40  # translations, near ones with them: more are those of a larger cell
 UNSURE = 0.3  # of the votes: an atom without a site that so many operations want is no defect
 RADIUS = 0.45  # spacings around a site that belong to it
+MOST_ALONE = 0.1  # of the atoms without two equals, beside which the others say something
+MOST_ORBITS = 40  # sites that are not equal: more are those of a boundary's two crystals
+LITTLE = "too little symmetry in the unit cell to tell point defects"
+UNEQUAL = "too few equal sites in the unit cell to tell point defects"
 NO_SITES = "symmetry operations that leave no sites in common: point defects are not defined"
 
 
@@ -57,12 +65,24 @@ def explain_unit_cell(
     unlike = "no unit cell of a crystal: it is not periodic without gaps, or of 10 to 1000 atoms"
     if not pbc.all() or not LEAST_ATOMS <= len(numbers) <= MAX_BASIS:
         return None, unlike
-    frame = prepare(positions, numbers, cell, pbc)
-    if not frame.closed.all():
-        return None, unlike
-    group = operations(frame)
-    if len(group) < FEWEST or not _is_group(group):
-        return None, "too little symmetry in the unit cell to tell point defects"
+    for kinds in _kinds(numbers):
+        frame = prepare(positions, kinds, cell, pbc)
+        if not frame.closed.all():
+            return None, unlike
+        group = operations(frame)
+        if len(group) >= FEWEST and is_group(group):
+            return _explained(frame, numbers, group)
+    return None, LITTLE
+
+
+def _kinds(numbers):
+    """What operations keep: the elements, or none of them, in a crystal that mixes some."""
+    return (numbers, np.zeros(len(numbers), int))[: len(np.unique(numbers))]
+
+
+def _explained(frame, numbers, group):
+    """The Crystal of a frame's operations, or None; and how or why."""
+    pbc = frame.pbc
     scaled = frame.positions @ np.linalg.inv(frame.cell)
     moved = np.concatenate([scaled @ o.rotation.T + o.shift for o in group]) @ frame.cell
     one = np.eye(3, dtype=int)
@@ -77,7 +97,7 @@ def explain_unit_cell(
     orbit = _orbits(basis, group, frame, tree, owner)
     crystal, why = of_sites(frame, numbers, Lattice(frame.cell, one, 1), basis, orbit, elements)
     if crystal is not None and _unsure(crystal, moved, len(group)):
-        return None, "too few equal sites in the unit cell to tell point defects"
+        return None, UNEQUAL
     if crystal is None:
         return None, why or NO_SITES
     told = (
@@ -85,7 +105,24 @@ def explain_unit_cell(
         f"{len(numbers)} atoms, rms displacement {crystal.rms:.2f} Å"
     )
     alone = int((crystal.n_equal < FEWEST_EQUAL).sum())
+    if alone > MOST_ALONE * len(numbers) or crystal.orbit.max() >= MOST_ORBITS:
+        return None, UNEQUAL
     return crystal, told + (f"; of {alone} without two equals it tells nothing" if alone else "")
+
+
+def symmetry_order(atoms: Atoms) -> int:
+    """How many operations, the identity among them, a periodic cell of 10 to 1000 atoms obeys.
+
+    0 where there is the identity alone, as in a melt or a glass, or they are no group.
+    """
+    if not atoms.pbc.all() or not LEAST_ATOMS <= len(atoms) <= MAX_BASIS:
+        return 0
+    for kinds in _kinds(atoms.numbers):
+        frame = prepare(atoms.positions, kinds, atoms.cell.array, atoms.pbc)
+        found = operations(frame) if frame.closed.all() else []
+        if len(found) > 1 and is_group(found):
+            return len(found)
+    return 0
 
 
 def operations(frame: Frame) -> list[Operation]:
@@ -107,7 +144,7 @@ def operations(frame: Frame) -> list[Operation]:
     return [identity, *(o for o in tried if o.spread < exact)]
 
 
-def _is_group(found):
+def is_group(found: list[Operation]) -> bool:
     """Whether operations are a group, as those of a crystal are; chance ones are not.
 
     Their rotations are one, and each of these comes with as many shifts as the identity.

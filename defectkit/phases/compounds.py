@@ -189,7 +189,8 @@ def prototype(
     scores = sorted(_scores(atoms, kinds, _shells(vectors), blind), key=lambda s: s[0])
     refused = [s for s in scores if s[0] < NEAR and _other_angles(s[1], vectors, s[2])]
     alloy = _alloy(atoms, types, main, fraction)
-    nearest, scores = scores[:1], [s for s in scores if s not in refused]
+    nearest = [s for s in scores[:1] if np.isfinite(s[0])]
+    scores = [s for s in scores if s not in refused]
     limit = min([NEAR, *(AS_NEAR * s[0] for s in refused)])
     if scores and scores[0][0] < limit and not (alloy and scores[0][0] > 0.5 * NEAR):
         misfit, variant, pairing = scores[0]

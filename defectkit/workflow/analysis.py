@@ -33,7 +33,7 @@ from .doubts import (
     without_other_cell,
 )
 from .molecules import is_island, molecules
-from .ordered import is_whole_unit_cell, ordered_by_symmetry, told_by_symmetry
+from .ordered import Symmetric, is_unit_cell, ordered_by_symmetry, told_by_symmetry
 from .refine import refined
 from .sheets import edges, is_sheet
 from .site_groups import WATER
@@ -72,7 +72,7 @@ class FrameAnalysis:
     extended   list of phases.ExtendedDefect
     compound   phases.Prototype, None for elements, water and molecules
     molecules  their formulas, None where the atoms are no molecules
-    group      phases.SpaceGroup of a cell that symmetry alone shows to be ordered, else None
+    group      phases.SpaceGroup, or what else shows that a cell is a crystal by symmetry alone
     """
 
     frame: int
@@ -82,7 +82,7 @@ class FrameAnalysis:
     extended: list[ExtendedDefect]
     compound: Any
     molecules: str | None = None
-    group: SpaceGroup | None = None
+    group: SpaceGroup | Symmetric | None = None
 
 
 def named(
@@ -203,7 +203,8 @@ def _analysed_body(number, atoms, water, hints):
         else find_point_defects(atoms, flagged=hints)
     )
     if not water and all(d.kind == "cavity" for d in extended):
-        point = told_by_symmetry(point, atoms)
+        point = told_by_symmetry(point, atoms, named_as)
+        extended = [] if is_unit_cell(point) else extended
     if named_as is not None and not point.decided and ordered <= CRYSTALLINE:
         named_as = without_chance_prototype(named_as, atoms, outside.astype(int))
     structure = without_chance_cubic(structure, point, extended)
@@ -218,7 +219,7 @@ def _analysed_body(number, atoms, water, hints):
     if sheet and named_as is not None:
         extended += edges(atoms, point.flagged)
     named_as, point, group = ordered_by_symmetry(atoms, structure, named_as, point)
-    if group is not None or is_whole_unit_cell(point):  # the pores of a zeolite are no voids
+    if group is not None:  # the pores of a zeolite are no voids in it
         extended = [d for d in extended if d.kind != "cavity"]
     point = told_of_solution(point, len(atoms))
     return FrameAnalysis(number, atoms, structure, point, extended, named_as, group=group)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..defects import PointDefects, find_in_unit_cell
 from ..defects.point_defects import marked_atoms
+from ..defects.unit_cell import symmetry_order
 from ..phases.compounds import UNKNOWN, Prototype
+from ..phases.prototypes import sites_of
 from ..phases.space_groups import SpaceGroup, space_group
 from .doubts import in_crystal
 
@@ -23,15 +25,24 @@ ALLOY, ORDERED = " random alloy", " superstructure"
 CRYSTALLINE = 0.5  # of the atoms fit a template: the crystal has a name without its space group
 ALIKE = 0.5  # inequivalent atoms of the primitive cell of an alloy that is ordered
 ORBIT = 4  # equal defects of the primitive cell, brought on one another by symmetry
-MOST_CELLS = 16  # primitive cells of a frame that may be one unit cell of another crystal
+MOST_CELLS = 64  # of a lattice in a frame that may be one unit cell of another crystal
+MANY_CELLS = 8  # of a known compound: translations explain it if it is perfect
+FEW_VACANT = 3  # sites of a unit cell: more are a void
+EXACT = 0.02  # Å: rms displacement at which a space group is that of the crystal
 SHARPER = 0.6  # of the displacements from the sites of a pseudo-symmetry
 CROWDED = 0.1  # point defects of all atoms
 DISPLACED = 0.15  # Å: rms displacement from a lattice that a perfect cell does not need
 
 
+class Symmetric(NamedTuple):
+    """In place of a space group that heat or a defect hides."""
+
+    words: str
+
+
 def ordered_by_symmetry(
     atoms: Atoms, structure: Structure, compound: Prototype | None, point: PointDefects
-) -> tuple[Prototype | None, PointDefects, SpaceGroup | None]:
+) -> tuple[Prototype | None, PointDefects, SpaceGroup | Symmetric | None]:
     """The compound, the point defects and the space group, where that says more than they do.
 
     Asked only where no crystal is named, where a random alloy is, or of many point defects.
@@ -44,7 +55,10 @@ def ordered_by_symmetry(
         return compound, point, None
     group = space_group(atoms)
     if group is None:
-        return compound, point, None
+        symmetric = None if named or point.decided else _symmetric(atoms)
+        if compound is not None and symmetric is not None:
+            compound = replace(compound, words=f"{compound.words}; {symmetric.words}")
+        return compound, point, symmetric
     if compound is not None and alloy and group.n_unlike <= ALIKE * group.n_primitive:
         told = f"{compound.words.removesuffix(', elements without order')}; {group.words}"
         lattice = compound.name.removesuffix(ALLOY)
@@ -54,14 +68,26 @@ def ordered_by_symmetry(
     return compound, without_ordered(point, group), None if named else group
 
 
-def told_by_symmetry(point: PointDefects, atoms: Atoms) -> PointDefects:
+def _symmetric(atoms):
+    """What says that a cell is a crystal though it has too little symmetry for more, or None."""
+    number = symmetry_order(atoms)
+    if number < 2:
+        return None
+    return Symmetric(f"{number} symmetry operations of the cell bring most atoms on their like")
+
+
+def told_by_symmetry(point: PointDefects, atoms: Atoms, named: Prototype | None) -> PointDefects:
     """The point defects of a unit cell's symmetry, where translations explain the frame worse.
 
-    Bixbyite, of which a quarter of the anions is missing, is nearly fluorite.
+    Bixbyite, of which a quarter of the anions is missing, is nearly fluorite, gamma brass nearly
+    bcc. A cell of many primitive cells of a known compound that translations do not explain is no
+    perfect one: two crystals that mirror each other are symmetric, too.
     """
     crystal = point.crystal
-    few = len(point.sites) < ORBIT
-    if crystal is not None and (few or crystal.lattice.multiplicity > MOST_CELLS):
+    if crystal is not None and (not point.sites or crystal.lattice.multiplicity > MOST_CELLS):
+        return point
+    own = None if named is None or named.margin <= 0 else sites_of(named.name)
+    if crystal is None and own is not None and len(atoms) > MANY_CELLS * own:
         return point
     found = find_in_unit_cell(atoms)
     if not found.decided or crystal is None:
@@ -70,10 +96,14 @@ def told_by_symmetry(point: PointDefects, atoms: Atoms) -> PointDefects:
     return found if sharper and len(found.sites) < len(point.sites) else point
 
 
-def is_whole_unit_cell(point: PointDefects) -> bool:
-    """Whether the symmetry of one unit cell explains all atoms and leaves no site vacant."""
+def is_unit_cell(point: PointDefects) -> bool:
+    """Whether the symmetry of one unit cell explains the atoms: its pores are no voids."""
     crystal = point.crystal
-    return crystal is not None and crystal.lattice.multiplicity == 1 and not len(crystal.vacant)
+    return (
+        crystal is not None
+        and crystal.lattice.multiplicity == 1
+        and len(crystal.vacant) <= FEW_VACANT
+    )
 
 
 def without_ordered(point: PointDefects, group: SpaceGroup) -> PointDefects:
@@ -103,7 +133,8 @@ def without_ordered(point: PointDefects, group: SpaceGroup) -> PointDefects:
         if len(site.atoms) != 1 or (site.kind, group.equivalent[site.atoms[0]]) not in regular
     ]
     if len(kept) == len(point.sites):
-        if is_whole_unit_cell(point):
+        crystal = point.crystal
+        if crystal is not None and is_unit_cell(point) and crystal.rms < EXACT:
             return replace(point, reason=f"{point.reason}; {group.words}")
         return point
     told = (
