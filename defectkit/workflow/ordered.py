@@ -26,6 +26,7 @@ CRYSTALLINE = 0.5  # of the atoms fit a template: the crystal has a name without
 ALIKE = 0.5  # inequivalent atoms of the primitive cell of an alloy that is ordered
 ORBIT = 4  # equal defects of the primitive cell, brought on one another by symmetry
 MOST_CELLS = 64  # of a lattice in a frame that may be one unit cell of another crystal
+BLURRED = 0.16  # spacings: rms displacement from the sites of a lattice that may be another's
 MANY_CELLS = 8  # of a known compound: translations explain it if it is perfect
 FEW_VACANT = 3  # sites of a unit cell: more are a void
 EXACT = 0.02  # Å: rms displacement at which a space group is that of the crystal
@@ -84,8 +85,10 @@ def told_by_symmetry(point: PointDefects, atoms: Atoms, named: Prototype | None)
     perfect one: two crystals that mirror each other are symmetric, too.
     """
     crystal = point.crystal
-    if crystal is not None and (not point.sites or crystal.lattice.multiplicity > MOST_CELLS):
-        return point
+    if crystal is not None:
+        blurred = crystal.rms > BLURRED * crystal.frame.spacing
+        if not point.sites or crystal.lattice.multiplicity > MOST_CELLS or not blurred:
+            return point
     own = None if named is None or named.margin <= 0 else sites_of(named.name)
     if crystal is None and own is not None and len(atoms) > MANY_CELLS * own:
         return point
