@@ -2,7 +2,7 @@
 
     python benchmarks/field.py                       # tuning seeds, then judging seeds
     python benchmarks/field.py --judge               # judging seeds only
-    python benchmarks/field.py --judge 73 74         # others for judging, none that was seen
+    python benchmarks/field.py --judge 76 77         # others for judging, none that was seen
     python benchmarks/field.py --seeds 0 --only rutile
     DEFECTKIT_FIELD_DATA=folder python benchmarks/field.py   # and files of others, by the way
 
@@ -35,8 +35,8 @@ from defectkit.phases.classical import classical_types  # noqa: E402
 RESULTS = Path(__file__).parent / "results" / "field.json"
 PROGRESS = RESULTS.with_name("field-progress.jsonl")
 #: 41 to 43 judged an earlier version, whose misses were then looked at.
-TUNING, JUDGING = (0, 1, 2, 41, 42, 43), (70, 71, 72)
-SEEN = (*range(51, 56), *range(61, 70))  # judged once, and their misses looked at since
+TUNING, JUDGING = (0, 1, 2, 41, 42, 43), (73, 74, 75)
+SEEN = (*range(51, 56), *range(61, 73))  # judged once, and their misses looked at since
 #: Files of the folder that DEFECTKIT_FIELD_DATA names: kinds of their defects, place (Å) of one.
 FILES = (
     ("si_vac_1frame.vasp", {"vacancy"}, (10.30, 9.32, 5.10)),
