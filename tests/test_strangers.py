@@ -527,3 +527,17 @@ def test_the_sites_of_one_element_are_not_the_crystal():
         cellpar=[5.42] * 3 + [90] * 3,
     )
     assert answer(rattled(pyrite * (2, 2, 2)))[1] == {"pyrite FeS2"}
+
+
+@pytest.mark.parametrize("seed", [41, 42, 43])
+def test_a_layer_of_one_element_on_one_of_two_has_no_edge(seed):
+    """Graphene on boron nitride: 3.35 Å between the layers are no bonds that some lack."""
+    carbon = graphene(size=(5, 5, 1))
+    carbon.cell[2], carbon.pbc = [0, 0, 20], True
+    nitride = carbon.copy()
+    nitride.numbers[::2], nitride.numbers[1::2] = 5, 7
+    nitride.positions[:, 2] += 3.35
+    both = carbon + nitride
+    both.center(8, axis=2)
+    both.rattle(0.03, seed=seed)
+    assert not len(answer(both)[0].extended)

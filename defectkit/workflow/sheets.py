@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 THICKEST, LEAST_VACUUM = 4.0, 6.0  # Å
 MOST_TOLD = 12  # atoms that are named one by one
 REACH = 1.45  # longest bond, in units of the median shortest distance to another element
+APART = 1.6  # of those distances: longer ones are between layers
 
 
 def is_sheet(atoms: Atoms) -> bool:
@@ -46,7 +47,10 @@ def bonds_to_others(atoms: Atoms) -> np.ndarray:
     i, d = i[other], d[other]
     nearest = np.full(len(atoms), np.inf)
     np.minimum.at(nearest, i, d)
-    reach = REACH * np.median(nearest[np.isfinite(nearest)]) if len(d) else 0.0
+    bond = nearest[np.isfinite(nearest)]
+    if len(bond):  # of two layers one may have other elements only in the other layer
+        bond = bond[bond < APART * np.quantile(bond, 0.25)]
+    reach = REACH * np.median(bond) if len(bond) else 0.0
     return np.bincount(i[d < reach], minlength=len(atoms))
 
 
