@@ -541,3 +541,23 @@ def test_a_layer_of_one_element_on_one_of_two_has_no_edge(seed):
     both.center(8, axis=2)
     both.rattle(0.03, seed=seed)
     assert not len(answer(both)[0].extended)
+
+
+def test_a_small_ordered_cell_is_no_random_alloy():
+    """MoSi2 and MoPt2 in cells whose neighbours are too few to tell order from chance."""
+    disilicide = crystal(
+        ["Mo", "Si"],
+        [(0, 0, 0), (0, 0, 1 / 3)],
+        spacegroup=139,
+        cellpar=[3.2, 3.2, 7.85, 90, 90, 90],
+    )
+    ordered = crystal(
+        ["Mo", "Pt"],
+        [(0, 0, 0), (0, 1 / 3, 0)],
+        spacegroup=71,
+        cellpar=[2.75, 8.27, 3.92, 90, 90, 90],
+    ).repeat((2, 1, 2))
+    for atoms in (disilicide, ordered):
+        result, names = answer(atoms)
+        assert not any("alloy" in name for name in names)
+        assert not len(result.defects)

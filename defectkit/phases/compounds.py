@@ -23,6 +23,7 @@ NEIGHBOURS = 24  # of each element, per atom
 UNKNOWN = "unknown crystal"
 LEAST_CONTENT = 0.05  # of an element that the crystal's name speaks of
 NEAR = 0.07  # rms difference of shells over the spacing: a thermal prototype is nearer
+LEAST_ALLOY = 30  # atoms: fewer neighbours cannot tell a random alloy from an ordered one
 AS_NEAR = 1.5  # times the misfit of a nearer prototype that the angles contradict
 MOST_BONDS = 8  # neighbours of another element that are bonds
 BROKEN, FORMED = 1.3, 1.2  # mean lengths: a longer one is no bond, a shorter one is one more
@@ -265,7 +266,8 @@ def _main_crystal(types):
 
 
 def _alloy(atoms, types, main, fraction):
-    if types is None or fraction < 0.5 or types.sublattice.any():
+    few = len(atoms) < LEAST_ALLOY
+    if types is None or few or fraction < 0.5 or types.sublattice.any():
         return False
     return main in ("fcc", "hcp", "bcc", "diamond") and short_range_order(atoms, types) < 0.15
 
