@@ -28,6 +28,7 @@ ORBIT = 4  # equal defects of the primitive cell, brought on one another by symm
 MOST_CELLS = 64  # of a lattice in a frame that may be one unit cell of another crystal
 BLURRED = 0.16  # spacings: rms displacement from the sites of a lattice that may be another's
 MANY_CELLS = 8  # of a known compound: translations explain it if it is perfect
+LARGEST = 400  # atoms of a unit cell that has next to no symmetry
 FEW_VACANT = 3  # sites of a unit cell: more are a void
 EXACT = 0.02  # Å: rms displacement at which a space group is that of the crystal
 SHARPER = 0.6  # of the displacements from the sites of a pseudo-symmetry
@@ -71,7 +72,7 @@ def ordered_by_symmetry(
 
 def _symmetric(atoms):
     """What says that a cell is a crystal though it has too little symmetry for more, or None."""
-    number = symmetry_order(atoms)
+    number = symmetry_order(atoms) if len(atoms) <= LARGEST else 0
     if number < 2:
         return None
     return Symmetric(f"{number} symmetry operations of the cell bring most atoms on their like")
