@@ -194,19 +194,7 @@ def prototype(
     scores = [s for s in scores if s not in refused]
     limit = min([NEAR, *(AS_NEAR * s[0] for s in refused)])
     if scores and scores[0][0] < limit and not (alloy and scores[0][0] > 0.5 * NEAR):
-        misfit, variant, pairing = scores[0]
-        name = COMMON.get(variant, variant)
-        sites = {} if name in EQUAL else {str(k): t for t, k in pairing.items()}
-        misfit = max(misfit, 1e-9)
-        following = next((s for s in scores if COMMON.get(s[1], s[1]) != name), None)
-        margin = 1 - misfit / following[0] if following else 1.0
-        second = following[1] if following else ""
-        words = f"shells of neighbours as in {name} within {misfit:.1%} of the spacing" + (
-            f"; next {second} ({following[0]:.1%})"
-            if following
-            else "; no other prototype of this composition and packing is compared"
-        )
-        return Prototype(name, float(margin), float(misfit), sites, second, words)
+        return _first_of(scores)
     if alloy:
         return Prototype(
             f"{main} random alloy",
@@ -226,6 +214,23 @@ def prototype(
         nearest[0][1] if nearest else "",
         f"no prototype fits{near}; " + coordination_words(atoms),
     )
+
+
+def _first_of(scores):
+    """The Prototype of the smallest misfit, and how much nearer it is than the next."""
+    misfit, variant, pairing = scores[0]
+    name = COMMON.get(variant, variant)
+    sites = {} if name in EQUAL else {str(k): t for t, k in pairing.items()}
+    misfit = max(misfit, 1e-9)
+    following = next((s for s in scores if COMMON.get(s[1], s[1]) != name), None)
+    margin = 1 - misfit / following[0] if following else 1.0
+    second = COMMON.get(following[1], following[1]) if following else ""
+    words = f"shells of neighbours as in {name} within {misfit:.1%} of the spacing" + (
+        f"; next {second} ({following[0]:.1%})"
+        if following
+        else "; no other prototype of this composition and packing is compared"
+    )
+    return Prototype(name, float(margin), float(misfit), sites, second, words)
 
 
 def elemental(atoms: Atoms, near: float = 0.03) -> Prototype | None:
