@@ -44,6 +44,7 @@ class _Namer:
         frame = crystal.frame
         self.crystal, self.sites, self.frame, self.numbers = crystal, crystal.sites, frame, numbers
         self.spacing, self.islands = frame.spacing, []
+        self._n_equal = crystal.n_equal
         self.images, self.image_site = ghosts(
             self.sites.positions, frame.cell, frame.pbc, 3 * self.spacing
         )
@@ -90,7 +91,7 @@ class _Namer:
 
     def n_equal(self, site):
         """Sites of the frame that should hold what this one holds."""
-        return self.crystal.n_equal[self.sites.site_basis[site]]
+        return self._n_equal[self.sites.site_basis[site]]
 
     def symbol(self, site):
         """Element of a site."""
@@ -98,7 +99,7 @@ class _Namer:
 
     def confidence(self, margin):
         """0 to 1: what the lattice explains, how many cells vote, how clear the case is."""
-        votes = 1 - 0.5 / self.crystal.n_equal.max()
+        votes = 1 - 0.5 / self._n_equal.max()
         return float(np.clip(self.crystal.explained * votes * np.clip(margin, 0, 1), 0, 1))
 
 
@@ -148,6 +149,7 @@ def _vacancies(namer):
     pair = PAIR * np.array([nearest for _, nearest in shells])
     group = linked(apart < np.maximum(pair[:, None], pair))
     together = np.bincount(group)[group]
+    orbit = namer.crystal.orbit[sites.site_basis[vacant]]
     found = []
     for k, site in enumerate(vacant):
         shell = shells[k][0]
@@ -167,8 +169,7 @@ def _vacancies(namer):
             if (to_go < near_midway).any():
                 kind = "split vacancy"
                 other = sites.positions[sites.site_of[atoms[to_go.argmin()]]]
-        element, orbit = namer.symbol(site), namer.crystal.orbit[sites.site_basis]
-        count = int((orbit[vacant] == orbit[site]).sum())
+        element, count = namer.symbol(site), int((orbit == orbit[k]).sum())
         found.append(
             {
                 "kind": kind,
@@ -278,13 +279,16 @@ def _wrong_elements(namer):
     sites, numbers = namer.sites, namer.numbers
     on = np.flatnonzero(sites.site_of >= 0)
     basis = sites.site_basis[sites.site_of[on]]
-    other, pure = numbers[on] != sites.numbers[basis], namer.pure(sites.site_of[on])
-    pair = np.sort(np.stack([numbers[on], sites.numbers[basis]], axis=1), axis=1)
+    other = numbers[on] != sites.numbers[basis]
+    on, basis = on[other], basis[other]
+    pure = namer.pure(sites.site_of[on])
+    pairs = [frozenset(p) for p in zip(numbers[on], sites.numbers[basis], strict=True)]
     # of elements that share some sites others are soon pure by chance
-    mixed = {tuple(p) for p in pair[other & ~pure].tolist()}
-    wrong = other & pure & np.array([tuple(p) not in mixed for p in pair.tolist()], bool)
+    mixed = {pair for pair, alone in zip(pairs, pure, strict=True) if not alone}
     found = []
-    for atom in on[wrong]:
+    for atom, pair in zip(on, pairs, strict=True):
+        if pair in mixed:
+            continue
         site = sites.site_of[atom]
         here, element = namer.symbol(site), chemical_symbols[numbers[atom]]
         shell, _ = namer.shell(site)

@@ -65,19 +65,26 @@ def explain_unit_cell(
     unlike = "no unit cell of a crystal: it is not periodic without gaps, or of 10 to 1000 atoms"
     if not pbc.all() or not LEAST_ATOMS <= len(numbers) <= MAX_BASIS:
         return None, unlike
-    for kinds in _kinds(numbers):
-        frame = prepare(positions, kinds, cell, pbc)
-        if not frame.closed.all():
-            return None, unlike
-        group = operations(frame)
-        if len(group) >= FEWEST and is_group(group):
-            return _explained(frame, numbers, group)
-    return None, LITTLE
+    frame = prepare(positions, numbers, cell, pbc)
+    if not frame.closed.all():
+        return None, unlike
+    frame, group = _group(frame, FEWEST)
+    return _explained(frame, numbers, group) if group else (None, LITTLE)
 
 
-def _kinds(numbers):
-    """What operations keep: the elements, or none of them, in a crystal that mixes some."""
-    return (numbers, np.zeros(len(numbers), int))[: len(np.unique(numbers))]
+def _group(frame, fewest):
+    """A frame and its operations; none where they are fewer, or no group.
+
+    They keep the elements, or where such are too few none of them: a crystal may mix some.
+    """
+    frames = [frame]
+    if len(np.unique(frame.kinds)) > 1:
+        frames.append(replace(frame, kinds=np.zeros_like(frame.kinds)))
+    for tried in frames:
+        found = operations(tried)
+        if len(found) >= fewest and is_group(found):
+            return tried, found
+    return frame, []
 
 
 def _explained(frame, numbers, group):
@@ -117,12 +124,8 @@ def symmetry_order(atoms: Atoms) -> int:
     """
     if not atoms.pbc.all() or not LEAST_ATOMS <= len(atoms) <= MAX_BASIS:
         return 0
-    for kinds in _kinds(atoms.numbers):
-        frame = prepare(atoms.positions, kinds, atoms.cell.array, atoms.pbc)
-        found = operations(frame) if frame.closed.all() else []
-        if len(found) > 1 and is_group(found):
-            return len(found)
-    return 0
+    frame = prepare(atoms.positions, atoms.numbers, atoms.cell.array, atoms.pbc)
+    return len(_group(frame, 2)[1]) if frame.closed.all() else 0
 
 
 def operations(frame: Frame) -> list[Operation]:

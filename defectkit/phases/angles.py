@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _mdapy
-from .graph import periodic_tree
+from .graph import periodic_tree, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,15 +54,10 @@ def surroundings(atoms: Atoms, count: int, inside: np.ndarray | None = None) -> 
             centres = np.flatnonzero((symbols == one) & counted)
             if len(centres) > CENTRES:
                 centres = centres[:: len(centres) // CENTRES + 1]
-            start = _wrapped(place[centres], points.box, pbc)
+            start = wrapped(place[centres], points.box, pbc)
             vectors = targets[tree.query(start, count + 1)[1]] - start[:, None]
             result[one, other] = vectors[:, 1:] if one == other else vectors[:, :-1]
     return result
-
-
-def _wrapped(positions, box, pbc):
-    fraction = positions @ np.linalg.inv(box)
-    return (fraction - np.floor(fraction) * pbc) @ box
 
 
 def contradicted(

@@ -182,8 +182,12 @@ def prototype(
         )
     place = atoms.copy()
     blind = ""
-    smooth = types is not None and fraction >= SMOOTH and len(types.positions) == len(atoms)
-    if types is not None and smooth and not types.sublattice.any():
+    if (
+        types is not None
+        and fraction >= SMOOTH
+        and len(types.positions) == len(atoms)
+        and not types.sublattice.any()
+    ):
         place.positions = types.positions
         blind = main if fraction >= 0.6 else ""
     vectors = surroundings(place, NEIGHBOURS, inside)

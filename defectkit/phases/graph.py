@@ -105,6 +105,12 @@ def padded(
     return np.concatenate(parts) @ box, np.concatenate(owner)
 
 
+def wrapped(positions: np.ndarray, box: np.ndarray, pbc: np.ndarray) -> np.ndarray:
+    """Positions (n, 3) in Å inside the box along its periodic directions."""
+    fraction = positions @ np.linalg.inv(box)
+    return (fraction - np.floor(fraction) * pbc) @ box
+
+
 def periodic_tree(
     positions: np.ndarray, box: np.ndarray, pbc: np.ndarray, reach: float
 ) -> tuple[cKDTree, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 from ase.geometry import find_mic
 from scipy.spatial import cKDTree
 
-from .graph import groups, near_pairs, periodic_tree, unwrapped
+from .graph import groups, near_pairs, periodic_tree, unwrapped, wrapped
 from .orientation import plane_name
 from .vacuum import ball_radius, empty_spaces, exposed
 
@@ -226,9 +226,8 @@ def _repeats(atoms, spacing, inner, members):
 
     def missed(places, step):
         targets, _ = periodic_tree(places, box, pbc, reach)
-        fraction = (places + step) @ np.linalg.inv(box)
-        inside = (fraction - np.floor(fraction) * pbc) @ box
-        return int((targets.query(inside)[0] > 0.35 * spacing).sum())
+        moved = wrapped(places + step, box, pbc)
+        return int((targets.query(moved)[0] > 0.35 * spacing).sum())
 
     usual = _usual_steps(steps) if len(steps) else []
     steps = [step for step in usual if missed(full, step) <= MOST_MISSED]
@@ -324,8 +323,7 @@ def _near_images(atoms, points, reach):
     """For each point the others within `reach` (Å) of it, periodic images counted."""
     box, pbc = atoms.cell.complete().array, np.asarray(atoms.pbc)
     tree, owner = periodic_tree(points, box, pbc, 1.1 * reach)
-    fraction = points @ np.linalg.inv(box)
-    inside = (fraction - np.floor(fraction) * pbc) @ box
+    inside = wrapped(points, box, pbc)
     return [np.unique(owner[at]) for at in tree.query_ball_point(inside, reach)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,15 +98,14 @@ def classify_trajectory(
     model = _model(model)
     window = _window(model.window if window is None else window)
     defect = _flagged(model, defect)
-    if client is not None:
-        check_client(client)
+    check_client(client)
     task = (model, window, defect, trust_order)
     raws = raw_frames(source, topology, elements, length_unit)
     with (
         Writer(
             output, run_description(source, model, window, defect, topology, elements, length_unit)
         ) as writer,
-        nullcontext() if client is None else connected(client) as workers,
+        connected(client) as workers,
     ):
         read = ReadFrames(raws, writer.state, window, writer.output)
         if workers is None:

@@ -66,8 +66,8 @@ def local_client(n_workers: int | None = None) -> Iterator[Any]:
 
 @contextmanager
 def connected(client: Any) -> Iterator[Any]:
-    """The client itself, or one of as many local workers while the context lasts."""
-    if hasattr(client, "submit"):
+    """The client itself (None, too), or one of as many local workers while the context lasts."""
+    if client is None or hasattr(client, "submit"):
         yield client
     else:
         with local_client(client) as own:
@@ -75,8 +75,8 @@ def connected(client: Any) -> Iterator[Any]:
 
 
 def check_client(client: Any) -> None:
-    """Raises ValueError for what is neither a Dask client nor a number of local workers."""
-    if hasattr(client, "submit"):
+    """Raises ValueError for what is neither None, a Dask client nor a number of local workers."""
+    if client is None or hasattr(client, "submit"):
         return
     if isinstance(client, bool) or not isinstance(client, Integral) or client < 1:
         raise ValueError(

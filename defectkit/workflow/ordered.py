@@ -94,8 +94,10 @@ def told_by_symmetry(point: PointDefects, atoms: Atoms, named: Prototype | None)
     if crystal is None and own is not None and len(atoms) > MANY_CELLS * own:
         return point
     found = find_in_unit_cell(atoms)
-    if not found.decided or crystal is None:
-        return found if found.decided else point
+    if not found.decided:
+        return point
+    if crystal is None:
+        return found
     sharper = found.crystal is not None and found.crystal.rms < SHARPER * crystal.rms
     return found if sharper and len(found.sites) < len(point.sites) else point
 

@@ -41,20 +41,19 @@ def name_in_particle(
     types = np.concatenate([_types_inside(a) for a in open_ones])
     share = {kind: float((types == kind).mean()) if len(types) else 0.0 for kind in PACKINGS}
     packed = sum(share.values())
-    if len(types) == SMALLEST * len(open_ones) and (types == "icosahedral").mean() * SMALLEST == 1:
+    centred = (types == "icosahedral").sum() == len(open_ones)
+    if centred and len(types) == SMALLEST * len(open_ones):
         words = "an icosahedral atom and the twelve around it inside a surface"
         return ICOSAHEDRON, 1.0, words
     if packed < PACKED or share["hcp"] < TWINNED:
         return None
-    called = "close-packed, multiply twinned"
-    if (types == "icosahedral").sum() == len(open_ones):
-        called = ICOSAHEDRON
+    called = ICOSAHEDRON if centred else "close-packed, multiply twinned"
     told = ", ".join(f"{part:.0%} {kind}" for kind, part in share.items() if part >= 0.005)
     words = (
         f"common neighbour analysis of the atoms inside: {told}; the hcp atoms are twin planes "
         "between fcc parts in many orientations"
     )
-    if called == ICOSAHEDRON:
+    if centred:
         words += ", which meet at one icosahedral atom"
     return called, packed, words
 
